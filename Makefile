@@ -1,0 +1,64 @@
+# Everything a person does with this checkout. Needs: python3 (3.11 or newer), python3-venv, make.
+
+VENV    := .venv
+BIN     := $(VENV)/bin
+PYTHON  ?= python3
+PIP     := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint packaging/constraints.txt
+PYTEST  := $(BIN)/python -m pytest
+WORKERS ?= 2
+
+.DEFAULT_GOAL := help
+.PHONY: help run test lint types faults findability bench bench-short ceiling kills constraints clean
+
+help: ## show what there is
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
+
+$(VENV)/run.stamp: pyproject.toml packaging/constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "bouquetd needs Python 3.11 or newer; say which with: make PYTHON=python3.12 $(MAKECMDGOALS)" >&2; exit 1; }
+	@$(PYTHON) -c 'import venv, ensurepip' || { echo "python3-venv is missing; apt-get install python3-venv" >&2; exit 1; }
+	@echo "Setting up $(VENV) (a minute or two, once) ..."
+	$(PYTHON) -m venv $(VENV)
+	$(PIP) --editable .
+	@touch $@
+
+$(VENV)/dev.stamp: $(VENV)/run.stamp
+	$(PIP) --editable '.[dev]'
+	@touch $@
+
+bouquetd.yaml: | $(VENV)/run.stamp
+	$(BIN)/bouquetd init $@
+
+run: $(VENV)/run.stamp bouquetd.yaml ## set everything up, run the daemon in the foreground on ./inbox
+	@exec $(BIN)/bouquetd run --config bouquetd.yaml
+
+test: $(VENV)/dev.stamp ## set everything up, run the tests, a short form of every kind among them (under 5 minutes)
+	$(PYTEST) -n $(WORKERS) -m "not long and not bench" tests
+
+lint: $(VENV)/dev.stamp ## style, and imports that run only downward
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/lint-imports
+
+types: $(VENV)/dev.stamp ## mypy, strict
+	$(BIN)/mypy
+
+faults: $(VENV)/dev.stamp ## the full fault campaign: 100 kills at random moments and one at every named step (20 minutes)
+	$(PYTEST) -n $(WORKERS) -m long tests/faults
+
+findability: $(VENV)/dev.stamp ## 500 real documents from Debian packages, each sentence found again (needs apt-get, pandoc)
+	$(PYTEST) -s -m corpus tests/bench
+
+bench: $(VENV)/dev.stamp ## speed and memory beside a bare loop, idle cost, large files; tables into bench-results/
+	$(BIN)/python -m tests.bench --output bench-results
+
+bench-short: $(VENV)/dev.stamp ## the same in a few minutes
+	$(BIN)/python -m tests.bench --short --output bench-results
+
+ceiling: $(VENV)/dev.stamp ## 300,000 chunks into the embedded store (half an hour)
+	$(BIN)/python -m tests.bench ceiling --output bench-results
+
+constraints: ## choose the newest versions that fit, and write them down for every install
+	$(PYTHON) packaging/constraints.py
+
+clean: ## remove what make set up, not what you ingested
+	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache
