@@ -1,0 +1,52 @@
+"""The error tree: a file's fault, the world's fault, the operator's fault, or a request to stop.
+
+Whoever catches one of these knows what to do with the file by its class alone:
+
+* ``Rejected``: the file can never be ingested as it is. It goes to ``failed/`` with the reason.
+* ``Changed``: the file moved under our hands. It stays where it is and is looked at again.
+* ``Unavailable``: something around us is missing. Keep the file, burn no attempt, back off.
+* ``Stopped``: the daemon was asked to stop. Keep the file, burn no attempt, leave.
+* ``ConfigError``: the YAML or the machine does not fit. Do not start; a restart would not help.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+
+class BouquetdError(Exception):
+    """The root of everything bouquetd raises on purpose."""
+
+
+class Rejected(BouquetdError):
+    """The file's fault: ``reason`` says what is wrong with it, ``remedy`` what its owner can do."""
+
+    def __init__(self, reason: str, remedy: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.remedy = remedy
+
+
+class Changed(BouquetdError):
+    """The file was modified, replaced or removed while it was being read."""
+
+
+class Unavailable(BouquetdError):
+    """The world's fault: ``reason`` says what is missing, ``remedy`` what an operator can do."""
+
+    def __init__(self, reason: str, remedy: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.remedy = remedy
+
+
+class Stopped(BouquetdError):
+    """A graceful stop reached a point between two batches."""
+
+
+class ConfigError(BouquetdError):
+    """The configuration or the machine cannot carry this daemon; ``problems`` has one line each."""
+
+    def __init__(self, problems: Sequence[str]) -> None:
+        super().__init__("\n".join(problems))
+        self.problems = tuple(problems)

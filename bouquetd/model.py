@@ -1,0 +1,131 @@
+"""The data that flows through the pipeline, in the order in which it comes into being."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+
+import numpy as np
+from numpy.typing import NDArray
+
+Vector = NDArray[np.float32]
+"""One embedding, shape ``(dimensions,)``, of unit length."""
+
+Metadata = Mapping[str, str | int | float | bool | list[str]]
+"""What Chroma stores beside a chunk; no nulls."""
+
+MB = 1024 * 1024
+"""1 MB, as the memory-safety guide and systemd count."""
+
+
+class State(StrEnum):
+    """Where a document stands in its life."""
+
+    CLAIMED = "claimed"
+    STORING = "storing"
+    COMPLETE = "complete"
+    FILED = "filed"
+    FAILED = "failed"
+    DUPLICATE = "duplicate"
+    FORGOTTEN = "forgotten"
+
+
+@dataclass(frozen=True, slots=True)
+class Fingerprint:
+    """What the file system says about a file's identity and content without reading it.
+
+    ``size`` in bytes, times in nanoseconds since the epoch. Two equal fingerprints of one path mean that
+    nobody wrote to the file in between.
+    """
+
+    device: int
+    inode: int
+    size: int
+    mtime_ns: int
+    ctime_ns: int
+
+    @classmethod
+    def of(cls, stat: os.stat_result) -> Fingerprint:
+        """The fingerprint within a ``stat`` result."""
+        return cls(stat.st_dev, stat.st_ino, stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns)
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """A piece of extracted text, with the place it starts at where the format has places.
+
+    ``page`` and ``row`` count from 1.
+    """
+
+    text: str
+    page: int | None = None
+    row: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Chunk:
+    """The unit that is embedded and stored.
+
+    ``number`` counts from 0 within the document. ``start`` and ``end`` are character offsets into the extracted
+    text, ``page`` and ``row`` where the chunk starts. ``last`` marks a document's final chunk, so that a ledger
+    rebuilt from the store knows which documents are whole.
+    """
+
+    number: int
+    text: str
+    start: int
+    end: int
+    page: int | None
+    row: int | None
+    last: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """A source with a digest, as the ledger knows it when its file is being worked on.
+
+    ``source`` is the path relative to the inbox as ``os.fsdecode`` gives it, ``size`` in bytes, ``stored`` the
+    number of chunks that are already durable, ``since`` the first claim in seconds since the epoch.
+    """
+
+    id: str
+    source: str
+    digest: str
+    size: int
+    media_type: str
+    since: float
+    attempts: int = 0
+    stored: int = 0
+
+    @property
+    def name(self) -> str:
+        """The file name, without its folders."""
+        return os.path.basename(self.source)
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """A chunk as the journal and Chroma hold it. ``id`` is ``<document>:<number>``."""
+
+    id: str
+    text: str
+    metadata: Metadata
+    vector: Vector
+
+
+@dataclass(frozen=True, slots=True)
+class Hit:
+    """One answer to a search. ``distance`` is cosine distance: 0 is the same direction, 2 the opposite."""
+
+    id: str
+    text: str
+    metadata: Metadata
+    distance: float
+
+
+def printable(path: str) -> str:
+    """A path that is safe to print, log and store: invalid UTF-8 and control characters become escapes."""
+    text = os.fsencode(path).decode("utf-8", "backslashreplace")
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text)
