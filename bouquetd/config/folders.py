@@ -1,0 +1,136 @@
+"""What the disk says about the configured folders: do they lie apart, and can files be moved between them."""
+
+from __future__ import annotations
+
+import os
+from itertools import combinations
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from bouquetd.config.settings import SHARD_BYTES_PER_CHUNK, Conflict, Paths, notation
+from bouquetd.model import MB, printable
+
+if TYPE_CHECKING:
+    from bouquetd.config.settings import Settings
+
+
+def check_paths(settings: Settings) -> list[str]:
+    """What is wrong with the folders on the disk, one line each: ``dotted.key: what is wrong; what to do``."""
+    return [f"{conflict.keys[0]}: {conflict.text}" for conflict in folder_conflicts(settings)]
+
+
+def folder_conflicts(settings: Settings, config_file: Path | None = None) -> list[Conflict]:
+    """Folders that are no folders, lie in each other, or cannot give files away; links are followed.
+
+    ``config_file`` must not lie in the inbox either, or the daemon would ingest its own configuration.
+    """
+    return [
+        *_not_folders(settings),
+        *_nested(settings),
+        *_read_only_inbox(settings),
+        *_swallowed(settings, config_file),
+    ]
+
+
+def advise(settings: Settings) -> list[str]:
+    """What works but is slower or larger than it need be, one line each: ``dotted.key: what; what to do``."""
+    inbox = _device(settings.paths.inbox)
+    targets = {"failed": settings.paths.failed}
+    if settings.inbox.after == "archive":
+        targets["archive"] = settings.paths.archive
+    advice = [
+        f"paths.{name}: lies on another file system than paths.inbox, so files are copied there, not renamed;"
+        " put both on one file system if that is too slow"
+        for name, path in targets.items()
+        if _device(path) != inbox
+    ]
+    shard = settings.store.shard_chunks * SHARD_BYTES_PER_CHUNK
+    limit = notation(settings, "memory.limit")
+    if shard > settings.memory.limit / 4:
+        advice.append(
+            f"store.shard_chunks: {settings.store.shard_chunks} chunks in a shard take some {shard // MB} MB of"
+            f" RSS, over a quarter of memory.limit ({limit}); lower it or raise the limit"
+        )
+    return advice
+
+
+def _folders(settings: Settings) -> dict[str, Path]:
+    return {f"paths.{name}": getattr(settings.paths, name) for name in Paths.model_fields}
+
+
+def _not_folders(settings: Settings) -> list[Conflict]:
+    found = []
+    for key, path in _folders(settings).items():
+        there = _nearest(path)
+        if not os.path.isdir(there):
+            what = (
+                "is there, but is not a folder"
+                if there == path
+                else f"cannot be made in {_named(there)}, no folder"
+            )
+            found.append(Conflict((key,), f"{_named(path)} {what}; move that away or name another folder"))
+    return found
+
+
+def _nested(settings: Settings) -> list[Conflict]:
+    real = {key: Path(os.path.realpath(path)) for key, path in _folders(settings).items()}
+    if real["paths.state"] in real["paths.runtime"].parents:
+        del real["paths.runtime"]  # its default place, and what holds for the state holds for it
+    found = []
+    for first, second in combinations(real, 2):
+        a, b = real[first], real[second]
+        if a == b:
+            text = f"{first} and {second} are the same folder ({_named(a)}); give each a folder of its own"
+        elif a in b.parents:
+            text = f"{second} ({_named(b)}) lies inside {first} ({_named(a)}); put them side by side"
+        elif b in a.parents:
+            text = f"{first} ({_named(a)}) lies inside {second} ({_named(b)}); put them side by side"
+        else:
+            continue
+        found.append(Conflict((second, first), text))
+    return found
+
+
+def _read_only_inbox(settings: Settings) -> list[Conflict]:
+    path = settings.paths.inbox
+    if settings.inbox.after == "keep" or not _read_only(path):
+        return []
+    return [
+        Conflict(
+            ("paths.inbox", "inbox.after"),
+            f"{_named(path)} lies on a read-only file system, where no file can be moved away; remount it"
+            " writable, or set inbox.after: keep",
+        )
+    ]
+
+
+def _swallowed(settings: Settings, config_file: Path | None) -> list[Conflict]:
+    inbox = Path(os.path.realpath(settings.paths.inbox))
+    if config_file is None or inbox not in Path(os.path.realpath(config_file)).parents:
+        return []
+    text = f"this very file lies inside the inbox ({_named(inbox)}) and would be ingested; move one of them"
+    return [Conflict(("paths.inbox",), text)]
+
+
+def _nearest(path: Path) -> Path:
+    """``path``, or the nearest of its parents that exists."""
+    return next((place for place in (path, *path.parents) if os.path.lexists(place)), Path("/"))
+
+
+def _device(path: Path) -> int | None:
+    """The file system that ``path`` is on or would be made on; none if nobody may look."""
+    try:
+        return os.stat(_nearest(Path(os.path.realpath(path)))).st_dev
+    except OSError:
+        return None
+
+
+def _read_only(path: Path) -> bool:
+    try:
+        return bool(os.statvfs(_nearest(Path(os.path.realpath(path)))).f_flag & os.ST_RDONLY)
+    except OSError:
+        return False
+
+
+def _named(path: Path) -> str:
+    return printable(str(path))

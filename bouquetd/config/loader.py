@@ -1,0 +1,182 @@
+"""Find a configuration, load it with its profile beneath it, compare two, print one, write a fresh one."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Literal
+
+from pydantic import ValidationError
+
+from bouquetd.config.folders import folder_conflicts
+from bouquetd.config.settings import OPTIONS, PROFILES, Settings, Surroundings, conflicts, notation, value
+from bouquetd.config.source import Problem, Source, closest, read
+from bouquetd.config.units import shown
+from bouquetd.errors import ConfigError
+from bouquetd.model import printable
+
+if TYPE_CHECKING:
+    from pydantic_core import ErrorDetails
+
+Origin = Literal["default", "profile", "file"]
+
+SYSTEM_FILE = Path("/etc/bouquetd/bouquetd.yaml")
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """A loaded configuration: its file, the effective settings, and where each dotted key's value came from."""
+
+    path: Path
+    settings: Settings
+    origin: Mapping[str, Origin]
+
+
+def find(explicit: Path | None, environ: Mapping[str, str], cwd: Path) -> Path:
+    """The configuration to use: ``-c``, else ``$BOUQUETD_CONFIG``, ``./bouquetd.yaml``, the one in ``/etc``.
+
+    A file that was named is returned whether it is there or not, for ``load`` to complain about. Raises
+    ``ConfigError`` when none was named and none is there.
+    """
+    named = explicit or environ.get("BOUQUETD_CONFIG")
+    if named:
+        return cwd / named
+    for path in (cwd / "bouquetd.yaml", SYSTEM_FILE):
+        if os.path.lexists(path):
+            return path
+    raise ConfigError(
+        [
+            f"no configuration: neither -c, $BOUQUETD_CONFIG, {printable(str(cwd / 'bouquetd.yaml'))} nor"
+            f" {SYSTEM_FILE}; write a fresh one with `bouquetd init bouquetd.yaml`"
+        ]
+    )
+
+
+def load(path: Path, environ: Mapping[str, str] = os.environ) -> Config:
+    """Load ``path``: defaults, below the profile it names, below its own values.
+
+    Raises ``ConfigError`` with every problem at once, each ``FILE:LINE: dotted.key: what is wrong; what
+    to do``.
+    """
+    path = Path(os.path.abspath(path))
+    own = read(path, OPTIONS)
+    profile = own.values.get("profile", Settings.model_fields["profile"].default)
+    overlay = (
+        read(defaults() / "profiles" / f"{profile}.yaml", OPTIONS) if profile in PROFILES else Source(path)
+    )
+
+    settings, faults = _validate({**overlay.values, **own.values}, Surroundings(path.parent, environ))
+    problems = [*overlay.problems, *own.problems]
+    problems += [_placed((key,), text, own, overlay) for key, text in faults.items()]
+    broken = {problem.key for problem in problems}
+    problems += [
+        _placed(conflict.keys, conflict.text, own, overlay)
+        for conflict in [*conflicts(settings), *folder_conflicts(settings, path)]
+        if broken.isdisjoint(conflict.keys)
+    ]
+    if problems:
+        problems.sort(key=lambda problem: (problem.file != path, problem.line))
+        raise ConfigError([str(problem) for problem in problems])
+    return Config(path, settings, MappingProxyType({key: _origin(key, own, overlay) for key in OPTIONS}))
+
+
+def changed(old: Settings, new: Settings) -> list[str]:
+    """The dotted keys whose values differ."""
+    return [key for key in OPTIONS if value(old, key) != value(new, key)]
+
+
+def render(config: Config) -> list[tuple[str, str, str]]:
+    """Every option as (dotted key, effective value in the YAML's own notation, origin)."""
+    return [(key, notation(config.settings, key), config.origin[key]) for key in OPTIONS]
+
+
+def write_fresh(path: Path) -> None:
+    """Write the commented file with every option at its default; the folders it names will lie beside it.
+
+    Raises ``ConfigError`` when ``path`` is there already or cannot be written.
+    """
+    name = printable(str(path))
+    text = (defaults() / "bouquetd.yaml").read_bytes()
+    try:
+        with open(path, "xb") as stream:
+            try:
+                stream.write(text)
+                stream.flush()
+            except OSError:
+                os.unlink(path)
+                raise
+    except FileExistsError:
+        raise ConfigError(
+            [f"{name}: is there already and is left as it is; move it away or name another"]
+        ) from None
+    except OSError as error:
+        reason = error.strerror
+        raise ConfigError(
+            [f"{name}: cannot be written ({reason}); check its folder and the room there"]
+        ) from None
+
+
+def defaults() -> Path:
+    """The folder with the commented file and the profiles: in the installed package, or of the checkout.
+
+    Raises ``ConfigError`` when it is in neither place.
+    """
+    package = Path(__file__).resolve().parents[1]
+    for folder in (package / "defaults", package.parent / "config"):
+        if (folder / "bouquetd.yaml").is_file():
+            return folder
+    raise ConfigError(
+        [f"{printable(str(package / 'defaults'))}: the profiles are missing; install bouquetd again"]
+    )
+
+
+def _validate(values: Mapping[str, object], around: Surroundings) -> tuple[Settings, dict[str, str]]:
+    """The settings, and what is wrong by dotted key; a wrong one takes its default, to judge the others."""
+    try:
+        return Settings.model_validate(_nested(values), context=around), {}
+    except ValidationError as error:
+        faults = {".".join(map(str, fault["loc"][:2])): _worded(fault) for fault in error.errors()}
+    sound = {key: item for key, item in values.items() if key not in faults}
+    return Settings.model_validate(_nested(sound), context=around), faults
+
+
+def _nested(values: Mapping[str, object]) -> dict[str, object]:
+    # The paths are always there, so that even their defaults are read against the YAML's folder.
+    nested: dict[str, object] = {"paths": {}}
+    for key, item in values.items():
+        section, _, option = key.rpartition(".")
+        home = nested.setdefault(section, {}) if section else nested
+        assert isinstance(home, dict)  # noqa: S101
+        home[option] = item
+    return nested
+
+
+def _worded(fault: ErrorDetails) -> str:
+    if fault["type"] == "literal_error":
+        choices = re.findall(r"'([^']*)'", fault["ctx"]["expected"])
+        given = fault["input"]
+        meant = closest(given, choices) if isinstance(given, str) else None
+        advice = f"did you mean {meant}?" if meant else "use one of these"
+        return f"{shown(given)} is not one of {', '.join(choices)}; {advice}"
+    if fault["type"] == "value_error":
+        return str(fault["ctx"]["error"])
+    return f"{shown(fault['input'])} does not fit ({fault['msg']}); see the commented file"
+
+
+def _placed(keys: tuple[str, ...], text: str, own: Source, overlay: Source) -> Problem:
+    """A problem at the line of the first of ``keys`` that somebody wrote, the operator before the profile."""
+    for source in (own, overlay):
+        for key in keys:
+            if key in source.lines:
+                return Problem(source.file, source.lines[key], key, text)
+    return Problem(own.file, 1, keys[0], text)
+
+
+def _origin(key: str, own: Source, overlay: Source) -> Origin:
+    if own.values.get(key) is not None:
+        return "file"
+    return "profile" if key in overlay.values else "default"

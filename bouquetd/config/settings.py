@@ -1,0 +1,279 @@
+"""Every option, with its type, range and default, and the combinations of them that cannot work."""
+
+import json
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import reduce
+from operator import le, lt
+from pathlib import Path
+from types import MappingProxyType
+from typing import Annotated, Any, Literal, cast, get_args
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
+from pydantic.fields import FieldInfo
+
+from bouquetd.config.units import Quantity, count, duration, percent, shown, size
+from bouquetd.model import MB, printable
+
+Profile = Literal["speed", "balanced", "safety"]
+PROFILES: tuple[str, ...] = get_args(Profile)
+
+SHARD_BYTES_PER_CHUNK = 2048
+"""How much RSS one chunk of an open collection costs (measured: 384 dimensions, 10,000 to 200,000 chunks)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What paths are read against: the YAML file's folder, and the environment (HOME, RUNTIME_DIRECTORY)."""
+
+    base: Path
+    environ: Mapping[str, str]
+
+
+class Section(BaseModel):
+    """A part of the settings; unknown keys are an error, and nothing changes after it was made."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+
+class Paths(Section):
+    """Where things lie, as absolute paths. Validated with ``Surroundings`` as context, else against the cwd."""
+
+    model_config = ConfigDict(validate_default=True)
+
+    inbox: Path = Path("inbox")
+    archive: Path = Path("archive")
+    failed: Path = Path("failed")
+    state: Path = Path("state")
+    store: Path = Path("store")
+    runtime: Path = cast(Path, None)  # never none: the validator below puts the default place in
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _absolute(cls, value: object, info: ValidationInfo) -> Path:
+        around = info.context or Surroundings(Path.cwd(), os.environ)
+        if value is None and info.field_name == "runtime":
+            given = around.environ.get("RUNTIME_DIRECTORY", "").split(":")[0]
+            state = info.data.get("state", around.base)
+            return around.base / given if given else state / "run"
+        if not isinstance(value, str | Path) or not str(value).strip():
+            raise ValueError(f"{shown(value)} is not a folder; write its path, for instance {info.field_name}")
+        try:
+            os.fsencode(value)
+        except UnicodeEncodeError:
+            raise ValueError(
+                f"{shown(str(value))} cannot be a file name; write the path without \\u escapes"
+            ) from None
+        if "\0" in str(value):
+            raise ValueError(f"{shown(str(value))} contains a NUL character; take it out")
+        return around.base / _at_home(str(value), around.environ)
+
+
+class Inbox(Section):
+    """How files are noticed and taken, and where they go afterwards.
+
+    ``poll``, ``settle`` and ``rescan`` in seconds, ``max_file_size`` in bytes; each pattern of ``ignore`` is
+    matched against every component of a path relative to the inbox.
+    """
+
+    after: Literal["archive", "delete", "keep"] = "archive"
+    duplicates: Literal["skip", "keep"] = "skip"
+    watch: Literal["auto", "native", "polling"] = "auto"
+    poll: Annotated[float, duration("100ms", "1h")] = 5.0
+    settle: Annotated[float, duration("10ms", "1h")] = 2.0
+    rescan: Annotated[float, duration("100ms", "1d")] = 60.0
+    max_file_size: Annotated[int, size("1KB", "10GB")] = 50 * MB
+    ignore: tuple[str, ...] = (".*", "*.part", "*.tmp", "*.crdownload", "*.filepart", "~$*", "*.swp")
+
+    @field_validator("ignore", mode="before")
+    @classmethod
+    def _patterns(cls, value: object) -> tuple[str, ...]:
+        if not isinstance(value, list | tuple) or len(value) > 200:
+            raise ValueError(
+                f'{shown(value)} is not a list of up to 200 patterns; write for instance ["*.tmp"]'
+            )
+        for pattern in value:
+            if not isinstance(pattern, str) or not pattern:
+                raise ValueError(f'{shown(pattern)} is not a pattern; write for instance "*.part"')
+            if "/" in pattern:
+                raise ValueError(
+                    f"{shown(pattern)} has a slash, but a pattern is matched against one name at a time;"
+                    " write the name of the file or folder alone"
+                )
+            if not pattern.strip("*"):
+                raise ValueError(f"{shown(pattern)} ignores every file; take it out")
+        return tuple(value)
+
+
+class Stream(Section):
+    """How files are read: bytes of one read, and of the largest piece of text an extractor yields."""
+
+    read_size: Annotated[int, size("4KB", "16MB")] = 256 * 1024
+    buffer_size: Annotated[int, size("1KB", "1MB")] = 64 * 1024
+
+
+class Chunking(Section):
+    """The length of a chunk, and how much of it the next one repeats, in characters."""
+
+    size: Annotated[int, count(50, 20_000)] = 800
+    overlap: Annotated[int, count(0, 10_000)] = 100
+
+
+class Entities(Section):
+    """What finds entities, and how many chunks it looks at side by side."""
+
+    provider: Literal["patterns", "none"] = "patterns"
+    max_concurrent: Annotated[int, count(1, 64)] = 2
+
+
+class Embed(Section):
+    """What turns a chunk into a vector."""
+
+    provider: Literal["static"] = "static"
+
+
+class Pipeline(Section):
+    """Chunks in flight at once, and how often a file may bring the daemon down before it is quarantined."""
+
+    batch_size: Annotated[int, count(1, 1000)] = 20
+    max_attempts: Annotated[int, count(1, 100)] = 3
+
+
+class Store(Section):
+    """Chunks in one shard, and chunks handed to Chroma in one call (it takes 5,461 at most)."""
+
+    shard_chunks: Annotated[int, count(10, 200_000)] = 20_000
+    batch_size: Annotated[int, count(1, 5461)] = 200
+
+
+class Memory(Section):
+    """The governor's marks.
+
+    ``limit`` and ``operation`` in bytes of RSS, ``throttle`` and ``resume`` as fractions of the limit,
+    ``pause_limit`` in seconds, ``pressure`` as a fraction of time (PSI ``some avg10``; 0 turns it off).
+    """
+
+    limit: Annotated[int, size("50MB", "1TB")] = 500 * MB
+    throttle: Annotated[float, percent("10%", "99%")] = 0.8
+    resume: Annotated[float, percent("5%", "98%")] = 0.7
+    pause_limit: Annotated[float, duration("1s", "1d")] = 300.0
+    operation: Annotated[int, size("1MB", "1GB")] = 5 * MB
+    pressure: Annotated[float, percent("0%", "100%")] = 0.1
+
+
+class Logging(Section):
+    """How much is logged, how often a ``[MEMORY]`` line is, and in which shape."""
+
+    level: Literal["debug", "info", "warning", "error"] = "info"
+    memory: Literal["chunk", "batch", "document"] = "batch"
+    format: Literal["auto", "console", "journal", "json"] = "auto"
+
+
+class Settings(Section):
+    """All options. ``load`` is the gate: it also refuses the combinations that cannot work."""
+
+    profile: Profile = "balanced"
+    paths: Paths = Field(default_factory=Paths)
+    inbox: Inbox = Inbox()
+    stream: Stream = Stream()
+    chunk: Chunking = Chunking()
+    entities: Entities = Entities()
+    embed: Embed = Embed()
+    pipeline: Pipeline = Pipeline()
+    store: Store = Store()
+    memory: Memory = Memory()
+    logging: Logging = Logging()
+
+
+def _options() -> Mapping[str, FieldInfo]:
+    found: dict[str, FieldInfo] = {}
+    for name, field in Settings.model_fields.items():
+        if isinstance(field.annotation, type) and issubclass(field.annotation, Section):
+            found |= {f"{name}.{option}": info for option, info in field.annotation.model_fields.items()}
+        else:
+            found[name] = field
+    return MappingProxyType(found)
+
+
+OPTIONS: Mapping[str, FieldInfo] = _options()
+"""Every option by its dotted key, in the order of the commented file."""
+
+LIVE = frozenset(
+    {
+        "profile",
+        "inbox.settle",
+        "inbox.rescan",
+        "inbox.max_file_size",
+        "inbox.ignore",
+        "pipeline.batch_size",
+        "memory.limit",
+        "memory.throttle",
+        "memory.resume",
+        "memory.pause_limit",
+        "memory.operation",
+        "memory.pressure",
+        "logging.level",
+        "logging.memory",
+        "logging.format",
+    }
+)
+"""The dotted keys that a reload applies without a restart."""
+
+
+def value(settings: Settings, key: str) -> object:
+    """The value of a dotted key."""
+    return reduce(getattr, key.split("."), settings)
+
+
+def notation(settings: Settings, key: str) -> str:
+    """The value of a dotted key as the YAML would write it: ``50MB``, ``2s``, ``80%``."""
+    found = value(settings, key)
+    if isinstance(found, int | float):
+        [quantity] = [meta for meta in OPTIONS[key].metadata if isinstance(meta, Quantity)]
+        return quantity.show(found)
+    if isinstance(found, tuple):
+        return json.dumps(found)
+    return printable(str(found))
+
+
+@dataclass(frozen=True, slots=True)
+class Conflict:
+    """Options that cannot stand together: their dotted keys, the likelier culprit first, and what to do."""
+
+    keys: tuple[str, ...]
+    text: str
+
+
+_RULES: tuple[tuple[str, str, str, Callable[[Any, Any], bool]], ...] = (
+    ("memory.resume", "below", "memory.throttle", lt),
+    ("memory.operation", "below", "memory.limit", lt),
+    ("chunk.overlap", "less than half of", "chunk.size", lambda overlap, size: overlap * 2 < size),
+    ("stream.buffer_size", "at most", "stream.read_size", le),
+    ("stream.read_size", "at most", "inbox.max_file_size", le),
+    ("pipeline.batch_size", "at most", "store.batch_size", le),
+    ("store.batch_size", "at most", "store.shard_chunks", le),
+)
+
+
+def conflicts(settings: Settings) -> list[Conflict]:
+    """The combinations that cannot work, judged without a look at the disk."""
+    found = []
+    for small, relation, large, holds in _RULES:
+        if not holds(value(settings, small), value(settings, large)):
+            less, more = (f"{key} ({notation(settings, key)})" for key in (small, large))
+            text = f"{less} must be {relation} {more}; lower {small} or raise {large}"
+            found.append(Conflict((small, large), text))
+    return found
+
+
+def _at_home(text: str, environ: Mapping[str, str]) -> str:
+    """``text`` with a leading ``~`` or ``~user`` replaced. Raises ``ValueError`` for a home nobody knows."""
+    if not text.startswith("~"):
+        return text
+    user, slash, rest = text.partition("/")
+    home = environ.get("HOME") if user == "~" else None
+    found = home or os.path.expanduser(user)
+    if found.startswith("~"):
+        raise ValueError(f"{shown(text)} names a home that is not known here; write the path in full")
+    return found + slash + rest
