@@ -1,0 +1,679 @@
+"""The ledger: what happened to every document, and the journal of the shard being written.
+
+One SQLite file in WAL mode with ``synchronous=FULL``: when a method returns, what it wrote survives a power
+cut. Every step of a document's life is one transaction here, made *before* the step it permits: an attempt is
+counted before the file is parsed, a batch is journalled before Chroma sees it, a document is complete before
+its file moves. Sources are stored as bytes, since a file name need not be text.
+
+Past 400 lines because these transactions span documents, placements and journal: one file, one class.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import sqlite3
+import threading
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from bouquetd.errors import BouquetdError, Unavailable
+from bouquetd.model import Document, Fingerprint, Record, State
+
+PAGE = 500
+"""Rows read at a time where a table may be long."""
+
+MIGRATIONS: tuple[str, ...] = (
+    """
+    CREATE TABLE documents (
+        id          TEXT PRIMARY KEY,
+        source      BLOB NOT NULL,
+        digest      TEXT NOT NULL,
+        size        INTEGER NOT NULL,
+        media_type  TEXT NOT NULL DEFAULT '',
+        state       TEXT NOT NULL,
+        attempts    INTEGER NOT NULL DEFAULT 0,
+        chunks      INTEGER NOT NULL DEFAULT 0,  -- durable in the journal or in a shard
+        whole       INTEGER NOT NULL DEFAULT 0,  -- the last chunk is among them
+        since       REAL NOT NULL,               -- first claim, seconds since the epoch
+        updated     REAL NOT NULL,
+        twin        TEXT,                        -- of a duplicate: the document that holds the chunks
+        destination BLOB,                        -- below archive or failed; '': deleted; NULL: in the inbox
+        reason      TEXT,
+        remedy      TEXT,
+        device INTEGER, inode INTEGER, mtime_ns INTEGER, ctime_ns INTEGER
+    ) STRICT;
+    CREATE INDEX documents_source ON documents (source);
+    CREATE INDEX documents_digest ON documents (digest);
+    CREATE INDEX documents_state ON documents (state, updated);
+    CREATE INDEX documents_twin ON documents (twin) WHERE twin IS NOT NULL;
+
+    CREATE TABLE placements (                    -- which chunk numbers of a document lie in which shard
+        document TEXT NOT NULL,
+        shard    INTEGER NOT NULL,
+        first    INTEGER NOT NULL,
+        last     INTEGER NOT NULL,
+        PRIMARY KEY (document, shard)
+    ) STRICT, WITHOUT ROWID;
+    CREATE INDEX placements_shard ON placements (shard);
+
+    CREATE TABLE shards (
+        number     INTEGER PRIMARY KEY,
+        collection TEXT NOT NULL UNIQUE,
+        sealed     INTEGER NOT NULL DEFAULT 0,
+        dirty      INTEGER NOT NULL DEFAULT 0,   -- Chroma may differ: rebuild it after a kill
+        chunks     INTEGER NOT NULL DEFAULT 0
+    ) STRICT;
+
+    CREATE TABLE journal (                       -- the active shard, chunk by chunk
+        seq      INTEGER PRIMARY KEY,
+        id       TEXT NOT NULL UNIQUE,
+        document TEXT NOT NULL,
+        text     TEXT NOT NULL,
+        metadata TEXT NOT NULL,
+        vector   BLOB NOT NULL
+    ) STRICT;
+    CREATE INDEX journal_document ON journal (document);
+
+    CREATE TABLE removals (document TEXT PRIMARY KEY) STRICT, WITHOUT ROWID;  -- chunks that are to go
+    CREATE TABLE left_alone (                    -- what is in the inbox and will never be read
+        source BLOB PRIMARY KEY, reason TEXT NOT NULL, since REAL NOT NULL
+    ) STRICT, WITHOUT ROWID;
+    CREATE TABLE facts (key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID;
+    """,
+)
+"""One script a schema version; ``user_version`` says how many have run."""
+
+
+class Corrupt(BouquetdError):
+    """The ledger's file is damaged; the message says how."""
+
+
+@dataclass(frozen=True, slots=True)
+class Shard:
+    """A Chroma collection of bounded size. ``chunks`` counts what was ever added and not removed."""
+
+    number: int
+    collection: str
+    sealed: bool
+    dirty: bool
+    chunks: int
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A document's row, as ``bouquetd files`` shows it. Times in seconds since the epoch."""
+
+    document: Document
+    state: State
+    chunks: int
+    whole: bool
+    updated: float
+    twin: str | None
+    destination: str | None
+    reason: str | None
+    remedy: str | None
+    fingerprint: Fingerprint
+
+
+def identity(source: str, digest: str, recipe: str) -> str:
+    """A document's id, 32 hex digits: the same source, content, chunker and embedder give the same."""
+    seed = os.fsencode(source) + b"\0" + digest.encode() + b"\0" + recipe.encode()
+    return hashlib.sha256(seed).hexdigest()[:32]
+
+
+class Ledger:
+    """The open ledger. Safe to use from several threads; each method is one transaction."""
+
+    def __init__(self, path: Path, recipe: str, *, check: bool = True) -> None:
+        """Open or create the ledger, bring its schema up to date and, with ``check``, prove it undamaged.
+
+        ``recipe`` names chunker and embedder. Raises ``Corrupt`` when the file is damaged or from a newer
+        bouquetd, ``Unavailable`` when it cannot be opened at all.
+        """
+        self.path = path
+        self.recipe = recipe
+        self._lock = threading.RLock()
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            self._db = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=10)
+            os.chmod(path, 0o600)
+        except (OSError, sqlite3.OperationalError) as error:
+            raise _unavailable(path, error) from error
+        self._db.row_factory = sqlite3.Row
+        try:
+            self._prepare(check)
+        except sqlite3.OperationalError as error:
+            self._db.close()
+            raise _unavailable(path, error) from error
+        except sqlite3.DatabaseError as error:
+            self._db.close()
+            raise Corrupt(str(error)) from error
+        except Corrupt:
+            self._db.close()
+            raise
+
+    def _prepare(self, check: bool) -> None:  # noqa: FBT001
+        self._db.execute("PRAGMA journal_mode=WAL")
+        self._db.execute("PRAGMA synchronous=FULL")
+        self._db.execute("PRAGMA cache_size=-2000")
+        self._db.execute("PRAGMA journal_size_limit=8388608")
+        verdict = self._db.execute("PRAGMA integrity_check(1)").fetchone()[0] if check else "ok"
+        if verdict != "ok":
+            raise Corrupt(str(verdict))
+        version = int(self._db.execute("PRAGMA user_version").fetchone()[0])
+        if version > len(MIGRATIONS):
+            raise _unavailable(
+                self.path, f"written by a newer bouquetd (schema {version}, this one knows {len(MIGRATIONS)})"
+            )
+        for number, script in enumerate(MIGRATIONS[version:], start=version + 1):
+            self._db.executescript(f"BEGIN IMMEDIATE; {script}; PRAGMA user_version={number}; COMMIT;")
+
+    def close(self) -> None:
+        """Close the file; the write-ahead log is folded in."""
+        with self._lock:
+            self._db.close()
+
+    @contextmanager
+    def _write(self) -> Iterator[sqlite3.Connection]:
+        with self._lock:
+            try:
+                self._db.execute("BEGIN IMMEDIATE")
+                yield self._db
+                self._db.execute("COMMIT")
+            except BaseException as error:
+                if self._db.in_transaction:
+                    self._db.execute("ROLLBACK")
+                if isinstance(error, sqlite3.OperationalError):
+                    raise _unavailable(self.path, error) from error
+                raise
+
+    def _rows(self, sql: str, *arguments: Any) -> list[sqlite3.Row]:
+        with self._lock:
+            try:
+                return self._db.execute(sql, arguments).fetchall()
+            except sqlite3.OperationalError as error:
+                raise _unavailable(self.path, error) from error
+
+    # -- a document's life --------------------------------------------------------------------------------
+
+    def claim(self, source: str, digest: str, fingerprint: Fingerprint) -> Document:
+        """Take a document in hand: count one attempt, durably, before any risky work on its file."""
+        id_, now = identity(source, digest, self.recipe), time.time()
+        f = fingerprint
+        with self._write() as db:
+            db.execute(
+                "INSERT INTO documents (id, source, digest, size, state, since, updated) VALUES (?,?,?,?,?,?,?)"
+                " ON CONFLICT (id) DO NOTHING",
+                (id_, os.fsencode(source), digest, f.size, State.CLAIMED, now, now),
+            )
+            db.execute(
+                "UPDATE documents SET attempts = CASE state WHEN 'failed' THEN 0 ELSE attempts END + 1,"
+                " state = CASE WHEN chunks > 0 THEN 'storing' ELSE 'claimed' END, updated = ?, reason = NULL,"
+                " remedy = NULL, twin = NULL, destination = NULL,"
+                " device = ?, inode = ?, mtime_ns = ?, ctime_ns = ? WHERE id = ?",
+                (now, f.device, f.inode, f.mtime_ns, f.ctime_ns, id_),
+            )
+        return self.entry(id_).document
+
+    def give_back(self, id_: str) -> None:
+        """Undo the attempt: a graceful stop, or the world's fault."""
+        with self._write() as db:
+            db.execute("UPDATE documents SET attempts = max(0, attempts - 1) WHERE id = ?", (id_,))
+
+    def journal(self, document: Document, records: Sequence[Record], *, whole: bool) -> None:
+        """Write a batch and the document's progress in one transaction, before Chroma sees the batch.
+
+        ``whole`` says that the document's last chunk is in this batch. The records continue the document's
+        numbering without a gap.
+        """
+        numbers = [int(r.id.rpartition(":")[2]) for r in records]
+        with self._write() as db:
+            shard = self._active(db)
+            db.executemany(
+                "INSERT INTO journal (id, document, text, metadata, vector) VALUES (?,?,?,?,?)",
+                [
+                    (r.id, document.id, r.text, json.dumps(dict(r.metadata)), r.vector.tobytes())
+                    for r in records
+                ],
+            )
+            db.execute(
+                "UPDATE documents SET state = 'storing', chunks = ?, whole = ?, media_type = ?, updated = ?"
+                " WHERE id = ?",
+                (numbers[-1] + 1, whole, document.media_type, time.time(), document.id),
+            )
+            db.execute(
+                "INSERT INTO placements VALUES (?,?,?,?) ON CONFLICT DO UPDATE SET last = excluded.last",
+                (document.id, shard, numbers[0], numbers[-1]),
+            )
+            # Dirty from here on: were we killed now, Chroma would lack this batch.
+            db.execute(
+                "UPDATE shards SET chunks = chunks + ?, dirty = 1 WHERE number = ?", (len(records), shard)
+            )
+
+    def complete(self, ids: Iterable[str]) -> None:
+        """Every chunk of these is in Chroma. What they replace is queued for removal in the same breath.
+
+        An older version that a duplicate under another name still refers to is kept.
+        """
+        with self._write() as db:
+            for id_ in ids:
+                db.execute(
+                    "UPDATE documents SET state = 'complete', updated = ? WHERE id = ?", (time.time(), id_)
+                )
+                _supersede(db, id_)
+
+    def filed(self, destinations: Iterable[tuple[str, str | None]]) -> None:
+        """The files of these documents lie where they go afterwards (``None``: kept, "": deleted)."""
+        with self._write() as db:
+            db.executemany(
+                "UPDATE documents SET state = 'filed', destination = ?, updated = ? WHERE id = ?",
+                [(_bytes(path), time.time(), id_) for id_, path in destinations],
+            )
+
+    def failed(self, id_: str, reason: str, remedy: str, destination: str | None) -> None:
+        """The file lies in ``failed/``; chunks it may have left are queued for removal."""
+        with self._write() as db:
+            db.execute(
+                "UPDATE documents SET state = 'failed', reason = ?, remedy = ?, destination = ?, updated = ?"
+                " WHERE id = ?",
+                (reason, remedy, _bytes(destination), time.time(), id_),
+            )
+            db.execute(
+                "INSERT OR IGNORE INTO removals SELECT document FROM placements WHERE document = ?", (id_,)
+            )
+
+    def duplicate(
+        self, source: str, digest: str, fingerprint: Fingerprint, twin: str, destination: str | None
+    ) -> None:
+        """The source has the content of ``twin`` and was filed away without being stored again."""
+        id_, now, f = identity(source, digest, self.recipe), time.time(), fingerprint
+        with self._write() as db:
+            db.execute(
+                "INSERT OR REPLACE INTO documents (id, source, digest, size, state, since, updated, twin,"
+                " destination, device, inode, mtime_ns, ctime_ns) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?)",
+                (
+                    id_,
+                    os.fsencode(source),
+                    digest,
+                    f.size,
+                    State.DUPLICATE,
+                    now,
+                    now,
+                    twin,
+                    _bytes(destination),
+                    f.device,
+                    f.inode,
+                    f.mtime_ns,
+                    f.ctime_ns,
+                ),
+            )
+            _supersede(db, id_)
+
+    def seen_again(self, id_: str, fingerprint: Fingerprint, destination: str | None) -> None:
+        """The same source came with the same content: remember the newer file."""
+        f = fingerprint
+        with self._write() as db:
+            db.execute(
+                "UPDATE documents SET destination = ?, updated = ?, device = ?, inode = ?, mtime_ns = ?,"
+                " ctime_ns = ? WHERE id = ?",
+                (_bytes(destination), time.time(), f.device, f.inode, f.mtime_ns, f.ctime_ns, id_),
+            )
+
+    def abandon(self, id_: str) -> None:
+        """The document will not be finished, or is to go: queue its chunks for removal."""
+        with self._write() as db:
+            db.execute("INSERT OR IGNORE INTO removals VALUES (?)", (id_,))
+
+    def drop(self, id_: str) -> None:
+        """Drop the row of a document that holds no chunks, so that its file counts as new."""
+        with self._write() as db:
+            db.execute("DELETE FROM documents WHERE id = ?", (id_,))
+
+    def forgotten(self, id_: str) -> None:
+        """The operator wants its chunks gone; the file, where it is kept, is not read again."""
+        with self._write() as db:
+            db.execute("UPDATE documents SET state = 'forgotten', updated = ? WHERE id = ?", (time.time(), id_))
+            db.execute("INSERT OR IGNORE INTO removals VALUES (?)", (id_,))
+
+    def removals(self, limit: int = PAGE) -> list[str]:
+        """Documents whose chunks are to leave Chroma."""
+        return [row["document"] for row in self._rows("SELECT document FROM removals LIMIT ?", limit)]
+
+    def removed(self, id_: str) -> None:
+        """The document's chunks are gone from Chroma: drop them here too, and the row unless it says why."""
+        with self._write() as db:
+            for row in db.execute("SELECT * FROM placements WHERE document = ?", (id_,)).fetchall():
+                db.execute(
+                    "UPDATE shards SET chunks = chunks - ? WHERE number = ?",
+                    (row["last"] - row["first"] + 1, row["shard"]),
+                )
+            db.execute("DELETE FROM placements WHERE document = ?", (id_,))
+            db.execute("DELETE FROM journal WHERE document = ?", (id_,))
+            db.execute("DELETE FROM removals WHERE document = ?", (id_,))
+            db.execute("UPDATE documents SET chunks = 0, whole = 0 WHERE id = ?", (id_,))
+            db.execute(
+                "DELETE FROM documents WHERE id = ? AND state NOT IN ('failed', 'forgotten', 'duplicate')",
+                (id_,),
+            )
+
+    # -- what is known ------------------------------------------------------------------------------------
+
+    def find(self, id_: str) -> Entry | None:
+        """The document's row, if there is one."""
+        rows = self._rows("SELECT * FROM documents WHERE id = ?", id_)
+        return _entry(rows[0]) if rows else None
+
+    def entry(self, id_: str) -> Entry:
+        """The document's row, which must exist."""
+        entry = self.find(id_)
+        if entry is None:
+            raise KeyError(id_)
+        return entry
+
+    def by_source(self, source: str) -> list[Entry]:
+        """All that is known of a source, newest first."""
+        return [
+            _entry(row)
+            for row in self._rows(
+                "SELECT * FROM documents WHERE source = ? ORDER BY updated DESC", os.fsencode(source)
+            )
+        ]
+
+    def holder(self, digest: str) -> Entry | None:
+        """The document that holds chunks of this content under the present recipe, if any."""
+        for row in self._rows(
+            "SELECT * FROM documents WHERE digest = ? AND state IN ('complete', 'filed')"
+            " AND id NOT IN (SELECT document FROM removals) ORDER BY since",
+            digest,
+        ):
+            entry = _entry(row)
+            if entry.document.id == identity(entry.document.source, digest, self.recipe):
+                return entry
+        return None
+
+    def duplicates_of(self, id_: str) -> list[Entry]:
+        """The sources filed as duplicates of this document."""
+        return [_entry(row) for row in self._rows("SELECT * FROM documents WHERE twin = ?", id_)]
+
+    def knows(self, source: str, fingerprint: Fingerprint) -> bool:
+        """Whether this very file was dealt with before and kept in the inbox (``inbox.after: keep``)."""
+        f = fingerprint
+        return bool(
+            self._rows(
+                "SELECT 1 FROM documents WHERE source = ? AND size = ? AND mtime_ns = ? AND inode = ?"
+                " AND state IN ('filed', 'duplicate', 'forgotten') AND destination IS NULL LIMIT 1",
+                os.fsencode(source),
+                f.size,
+                f.mtime_ns,
+                f.inode,
+            )
+        )
+
+    def entries(self, *states: State, after: str = "") -> Iterator[Entry]:
+        """Documents in these states (all, when none is named), by id, a page of rows in memory at a time."""
+        names = [str(s) for s in states or State]
+        marks = ",".join("?" * len(names))
+        while True:
+            rows = self._rows(
+                f"SELECT * FROM documents WHERE state IN ({marks}) AND id > ? ORDER BY id LIMIT ?",
+                *names,
+                after,
+                PAGE,
+            )
+            for row in rows:
+                yield _entry(row)
+            if len(rows) < PAGE:
+                return
+            after = rows[-1]["id"]
+
+    def recent(self, *states: State, limit: int = 100, offset: int = 0) -> list[Entry]:
+        """The documents in these states that changed last, newest first."""
+        names = [str(s) for s in states or State]
+        marks = ",".join("?" * len(names))
+        return [
+            _entry(row)
+            for row in self._rows(
+                f"SELECT * FROM documents WHERE state IN ({marks}) ORDER BY updated DESC LIMIT ? OFFSET ?",
+                *names,
+                limit,
+                offset,
+            )
+        ]
+
+    def counts(self) -> dict[str, int]:
+        """How many documents are in each state."""
+        rows = self._rows("SELECT state, count(*) AS n FROM documents GROUP BY state")
+        return dict.fromkeys(State, 0) | {row["state"]: row["n"] for row in rows}
+
+    # -- what lies in the inbox and stays there -----------------------------------------------------------
+
+    def leave_alone(self, source: str, reason: str) -> bool:
+        """Note something that will never be read; true when it is news."""
+        with self._write() as db:
+            cursor = db.execute(
+                "INSERT INTO left_alone VALUES (?,?,?) ON CONFLICT DO UPDATE SET reason = excluded.reason"
+                " WHERE reason <> excluded.reason",
+                (os.fsencode(source), reason, time.time()),
+            )
+            return cursor.rowcount > 0
+
+    def left_alone(self) -> list[tuple[str, str]]:
+        """What is left alone, with the reason, at most a thousand."""
+        rows = self._rows("SELECT source, reason FROM left_alone ORDER BY source LIMIT 1000")
+        return [(os.fsdecode(row["source"]), row["reason"]) for row in rows]
+
+    def no_longer_left_alone(self, sources: Iterable[str]) -> None:
+        """These are gone from the inbox."""
+        with self._write() as db:
+            db.executemany("DELETE FROM left_alone WHERE source = ?", [(os.fsencode(s),) for s in sources])
+
+    # -- shards and the journal ---------------------------------------------------------------------------
+
+    def shards(self) -> list[Shard]:
+        """All shards, oldest first; the last one is active unless it is sealed."""
+        return [
+            Shard(r["number"], r["collection"], bool(r["sealed"]), bool(r["dirty"]), r["chunks"])
+            for r in self._rows("SELECT * FROM shards ORDER BY number")
+        ]
+
+    def active(self) -> Shard:
+        """The shard being written; made when there is none."""
+        with self._write() as db:
+            number = self._active(db)
+        return next(s for s in self.shards() if s.number == number)
+
+    def _active(self, db: sqlite3.Connection) -> int:
+        row = db.execute("SELECT number FROM shards WHERE sealed = 0").fetchone()
+        if row is not None:
+            return int(row["number"])
+        number = db.execute("SELECT coalesce(max(number), 0) + 1 FROM shards").fetchone()[0]
+        db.execute("INSERT INTO shards (number, collection) VALUES (?,?)", (number, collection_name(number)))
+        return int(number)
+
+    def add_shard(self, number: int, collection: str, *, chunks: int, dirty: bool) -> None:
+        """Enter a sealed shard found in Chroma by a ledger that knows nothing of it."""
+        with self._write() as db:
+            db.execute("INSERT INTO shards VALUES (?,?,1,?,?)", (number, collection, dirty, chunks))
+
+    def adopt(
+        self,
+        document: Document,
+        placements: Iterable[tuple[int, int, int]],
+        fingerprint: Fingerprint,
+        destination: str | None,
+    ) -> None:
+        """Enter a whole document found in Chroma by a ledger that knows nothing of it."""
+        f = fingerprint
+        with self._write() as db:
+            db.execute(
+                "INSERT OR REPLACE INTO documents (id, source, digest, size, media_type, state, chunks, whole,"
+                " since, updated, destination, device, inode, mtime_ns, ctime_ns)"
+                " VALUES (?,?,?,?,?,'filed',?,1,?,?,?,?,?,?,?)",
+                (
+                    document.id,
+                    os.fsencode(document.source),
+                    document.digest,
+                    document.size,
+                    document.media_type,
+                    document.stored,
+                    document.since,
+                    time.time(),
+                    _bytes(destination),
+                    f.device,
+                    f.inode,
+                    f.mtime_ns,
+                    f.ctime_ns,
+                ),
+            )
+            db.executemany("INSERT INTO placements VALUES (?,?,?,?)", [(document.id, *p) for p in placements])
+
+    def mark_dirty(self, number: int) -> None:
+        """Chroma is about to write this shard: do not trust it after a kill."""
+        with self._write() as db:
+            db.execute("UPDATE shards SET dirty = 1 WHERE number = ? AND dirty = 0", (number,))
+
+    def mark_clean(self) -> None:
+        """Chroma holds all that the ledger knows of, and was closed in good order."""
+        with self._write() as db:
+            db.execute("UPDATE shards SET dirty = 0 WHERE dirty = 1")
+
+    def rename_shard(self, number: int, collection: str) -> None:
+        """The shard was rebuilt into another collection."""
+        with self._write() as db:
+            db.execute("UPDATE shards SET collection = ?, dirty = 0 WHERE number = ?", (collection, number))
+
+    def seal(self, number: int) -> None:
+        """The shard is full and proven equal to the journal: close it and empty the journal."""
+        with self._write() as db:
+            db.execute("UPDATE shards SET sealed = 1, dirty = 0 WHERE number = ?", (number,))
+            db.execute("DELETE FROM journal")
+
+    def drop_shard(self, number: int) -> None:
+        """Forget a sealed shard that holds nothing any more."""
+        with self._write() as db:
+            db.execute("DELETE FROM shards WHERE number = ? AND sealed = 1", (number,))
+
+    def journalled(self) -> Iterator[list[Record]]:
+        """The active shard as it must be, in order, a page at a time."""
+        seq = 0
+        while rows := self._rows("SELECT * FROM journal WHERE seq > ? ORDER BY seq LIMIT ?", seq, PAGE):
+            yield [_record(row) for row in rows]
+            seq = rows[-1]["seq"]
+
+    def placements(self, id_: str) -> list[tuple[int, int, int]]:
+        """Where a document's chunks lie: shard, first and last chunk number."""
+        rows = self._rows("SELECT * FROM placements WHERE document = ? ORDER BY first", id_)
+        return [(r["shard"], r["first"], r["last"]) for r in rows]
+
+    def expected(self, number: int, *, settled: bool = False) -> Iterator[str]:
+        """The ids of all chunks that a shard must hold, those of documents on their way out left aside.
+
+        With ``settled``, those of documents still on their way in too.
+        """
+        rows = self._rows(
+            "SELECT p.* FROM placements p JOIN documents d ON d.id = p.document WHERE p.shard = ?"
+            " AND p.document NOT IN (SELECT document FROM removals)"
+            " AND (NOT ? OR d.state IN ('complete', 'filed'))",
+            number,
+            settled,
+        )
+        for row in rows:
+            for n in range(row["first"], row["last"] + 1):
+                yield f"{row['document']}:{n}"
+
+    # -- facts --------------------------------------------------------------------------------------------
+
+    def fact(self, key: str) -> str | None:
+        """A remembered fact, such as when the last full scan ended."""
+        rows = self._rows("SELECT value FROM facts WHERE key = ?", key)
+        return str(rows[0]["value"]) if rows else None
+
+    def remember(self, key: str, value: str) -> None:
+        """Remember a fact."""
+        with self._write() as db:
+            db.execute("INSERT OR REPLACE INTO facts VALUES (?,?)", (key, value))
+
+
+def collection_name(number: int, revision: int = 0) -> str:
+    """The Chroma collection of a shard, ``bouquet-00001``; a rebuilt one has a revision behind it."""
+    return f"bouquet-{number:05d}" + (f"-r{revision}" if revision else "")
+
+
+def set_aside(path: Path) -> Path:
+    """Move a damaged ledger and its side files out of the way; returns where it lies now."""
+    stamp = time.strftime("%Y%m%dT%H%M%S", time.gmtime())
+    aside = path.with_name(f"{path.name}.corrupt-{stamp}")
+    for suffix in ("-wal", "-shm", ""):
+        side = path.with_name(path.name + suffix)
+        if side.exists():
+            side.rename(aside.with_name(aside.name + suffix))
+    return aside
+
+
+def _supersede(db: sqlite3.Connection, id_: str) -> None:
+    """Queue for removal what an earlier content of the same source left behind."""
+    db.execute(
+        "INSERT OR IGNORE INTO removals SELECT old.id FROM documents old JOIN documents new"
+        " ON old.source = new.source AND old.id <> new.id WHERE new.id = ?"
+        " AND old.state IN ('claimed', 'storing', 'complete', 'filed') AND NOT EXISTS"
+        " (SELECT 1 FROM documents d WHERE d.twin = old.id AND d.source <> old.source)",
+        (id_,),
+    )
+    db.execute(
+        "DELETE FROM documents WHERE state IN ('duplicate', 'failed', 'forgotten') AND id <> ?"
+        " AND id NOT IN (SELECT document FROM removals)"
+        " AND source = (SELECT source FROM documents WHERE id = ?)",
+        (id_, id_),
+    )
+
+
+def _bytes(path: str | None) -> bytes | None:
+    return None if path is None else os.fsencode(path)
+
+
+def _record(row: sqlite3.Row) -> Record:
+    return Record(
+        row["id"], row["text"], json.loads(row["metadata"]), np.frombuffer(row["vector"], dtype=np.float32)
+    )
+
+
+def _entry(row: sqlite3.Row) -> Entry:
+    document = Document(
+        id=row["id"],
+        source=os.fsdecode(row["source"]),
+        digest=row["digest"],
+        size=row["size"],
+        media_type=row["media_type"],
+        since=row["since"],
+        attempts=row["attempts"],
+        stored=row["chunks"],
+    )
+    return Entry(
+        document=document,
+        state=State(row["state"]),
+        chunks=row["chunks"],
+        whole=bool(row["whole"]),
+        updated=row["updated"],
+        twin=row["twin"],
+        destination=None if row["destination"] is None else os.fsdecode(row["destination"]),
+        reason=row["reason"],
+        remedy=row["remedy"],
+        fingerprint=Fingerprint(
+            row["device"] or 0, row["inode"] or 0, row["size"], row["mtime_ns"] or 0, row["ctime_ns"] or 0
+        ),
+    )
+
+
+def _unavailable(path: Path, error: object) -> Unavailable:
+    return Unavailable(
+        f"the ledger {path} cannot be used: {error}",
+        "look at the free space (df), the permissions and the health of the disk that holds it",
+    )

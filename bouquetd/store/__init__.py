@@ -1,0 +1,1 @@
+"""Where chunks are kept: shards in an embedded Chroma, and their repair."""

@@ -1,0 +1,207 @@
+"""Putting right what a kill broke: the active shard from the journal, a sealed one from its own rows.
+
+A count proves nothing (an index with cut links still counts and answers), and opening a torn index can crash or
+balloon the process. So a shard that was being written when the process died is not examined but replaced:
+deleted unopened and filled again, without embedding anything where the journal has the vectors.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bouquetd.ledger import Ledger, Shard, collection_name
+from bouquetd.model import Document, Fingerprint, Metadata, Record
+from bouquetd.store.chroma import PAGE, Chroma
+
+Embed = Callable[[Sequence[str]], NDArray[np.float32]]
+
+Beat = Callable[[], None]
+"""Called for each page: says that there is progress, and may raise ``Stopped``."""
+
+Locate = Callable[[str, int], tuple[Fingerprint, str | None] | None]
+"""Where the file of a source and size lies now: its fingerprint and, unless in the inbox, its destination."""
+
+TOLERANCE = 1e-5
+"""Largest difference in one component between a vector given and returned: cosine space normalises again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rebuilt:
+    """A shard that was put right. ``missing`` are documents of which chunks could not be recovered."""
+
+    shard: int
+    chunks: int
+    origin: str
+    missing: tuple[str, ...] = ()
+
+
+def recover(chroma: Chroma, ledger: Ledger, embed: Embed, beat: Beat) -> list[Rebuilt]:
+    """Rebuild every dirty shard and clear away what half-done rebuilds left."""
+    chroma.sweep()
+    shards = ledger.shards()
+    if not shards:
+        return []
+    known = {s.collection for s in shards}
+    dirty = [s for s in shards if s.dirty]
+    for entry in dirty:
+        chroma.detach(entry.collection)
+    for stray in chroma.names() - known:
+        if stray.startswith("bouquet-"):
+            chroma.delete(stray)
+    rebuilt = [shard(chroma, ledger, entry, embed, beat) for entry in dirty]
+    ledger.mark_clean()
+    return rebuilt
+
+
+def shard(chroma: Chroma, ledger: Ledger, entry: Shard, embed: Embed, beat: Beat) -> Rebuilt:
+    """Rebuild one shard, from the journal while it is active, else from its own rows."""
+    if entry.sealed:
+        return from_rows(chroma, ledger, entry, embed, beat)
+    return from_journal(chroma, ledger, entry, beat)
+
+
+def from_journal(chroma: Chroma, ledger: Ledger, entry: Shard, beat: Beat) -> Rebuilt:
+    """Fill the active shard afresh from the journal: ids, texts, metadata, vectors, in the same order."""
+    if entry.collection in chroma.names():
+        chroma.delete(entry.collection)
+    chroma.create(entry.collection)
+    count = 0
+    for page in ledger.journalled():
+        beat()
+        chroma.add(entry.collection, page)
+        count += len(page)
+    chroma.close()
+    return Rebuilt(entry.number, count, "journal")
+
+
+def from_rows(chroma: Chroma, ledger: Ledger, entry: Shard, embed: Embed, beat: Beat) -> Rebuilt:
+    """Fill a new collection from a sealed shard's texts, embedding them again, and let it take its place.
+
+    The old collection stays until the ledger names the new one, so that this can be killed and begun again.
+    """
+    head, _, revision = entry.collection.partition("-r")
+    fresh = collection_name(entry.number, int(revision or 0) + 1)
+    if fresh in chroma.names():
+        chroma.delete(fresh)
+    chroma.detach(entry.collection)
+    chroma.create(fresh)
+    wanted = list(ledger.expected(entry.number))
+    missing: set[str] = set()
+    for start in range(0, len(wanted), PAGE):
+        beat()
+        page = wanted[start : start + PAGE]
+        found = chroma.get(entry.collection, page, vectors=False) if entry.collection in chroma.names() else {}
+        missing.update(i.rpartition(":")[0] for i in page if i not in found)
+        rows = [found[i] for i in page if i in found]
+        if rows:
+            vectors = embed([r.text for r in rows])
+            chroma.add(fresh, [Record(r.id, r.text, r.metadata, v) for r, v in zip(rows, vectors, strict=True)])
+    chroma.close()
+    ledger.rename_shard(entry.number, fresh)
+    if entry.collection in chroma.names():
+        chroma.delete(entry.collection)
+    return Rebuilt(entry.number, len(wanted), f"texts of {head}", tuple(sorted(missing)))
+
+
+def equals_journal(chroma: Chroma, ledger: Ledger, entry: Shard) -> bool:
+    """Whether a shard holds exactly the journal: the same ids, texts, metadata and vectors, and no more."""
+    count = 0
+    for page in ledger.journalled():
+        found = chroma.get(entry.collection, [r.id for r in page])
+        if len(found) != len(page) or not all(_same(r, found[r.id]) for r in page):
+            return False
+        count += len(page)
+    return len(chroma.ids(entry.collection)) == count
+
+
+def ledger_from(chroma: Chroma, ledger: Ledger, locate: Locate, beat: Beat) -> tuple[int, int]:
+    """Enter into an empty ledger what Chroma's metadata say; returns documents kept and documents dropped.
+
+    A document is kept when all its chunks are there up to the one marked last. The newest shard, which was
+    being written when the ledger was lost, and any that cannot be read are marked dirty, unopened, so that
+    ``recover`` builds them anew from their texts; so is one that holds chunks of documents not kept.
+    """
+    shards = _collections(chroma.names())
+    found: dict[str, _Found] = {}
+    suspect = {max(shards)} if shards else set()
+    for number, collection in sorted(shards.items()):
+        if number in suspect:
+            chroma.detach(collection)
+        for page in chroma.metadatas(collection):
+            beat()
+            for values in page:
+                if "document" in values and "chunk" in values:
+                    found.setdefault(str(values["document"]), _Found(values)).see(number, values)
+    whole = {id_: f for id_, f in found.items() if f.whole}
+    for id_, f in found.items():
+        if id_ not in whole:
+            suspect.update(f.numbers)
+    for number, collection in sorted(shards.items()):
+        chunks = sum(len(f.numbers.get(number, ())) for f in whole.values())
+        ledger.add_shard(number, collection, chunks=chunks, dirty=number in suspect)
+    for id_, f in whole.items():
+        document, size = f.document(id_), int(f.values.get("size", 0))
+        place = locate(document.source, size)
+        fingerprint, destination = place or (Fingerprint(0, 0, size, 0, 0), None)
+        ledger.adopt(document, f.placements(), fingerprint, destination)
+    return len(whole), len(found) - len(whole)
+
+
+class _Found:
+    """A document as its chunks' metadata describe it."""
+
+    def __init__(self, values: Metadata) -> None:
+        self.values: dict[str, Any] = dict(values)
+        self.numbers: dict[int, set[int]] = {}
+        self.last: int | None = None
+
+    def see(self, shard: int, values: Metadata) -> None:
+        number = int(values["chunk"])  # type: ignore[arg-type]
+        self.numbers.setdefault(shard, set()).add(number)
+        if values.get("last"):
+            self.last = number
+
+    @property
+    def whole(self) -> bool:
+        """Whether every chunk up to the last one is there, each once, in ranges that do not interleave."""
+        ranges = self.placements()
+        begins = [0, *(last + 1 for _, _, last in ranges)]
+        dense = all(len(self.numbers[s]) == last - first + 1 for s, first, last in ranges)
+        return dense and [first for _, first, _ in ranges] == begins[:-1] and begins[-1] - 1 == self.last
+
+    def placements(self) -> list[tuple[int, int, int]]:
+        ranges = ((shard, min(numbers), max(numbers)) for shard, numbers in self.numbers.items())
+        return sorted(ranges, key=lambda r: r[1])
+
+    def document(self, id_: str) -> Document:
+        v = self.values
+        source = os.fsdecode(bytes.fromhex(v["source_hex"])) if "source_hex" in v else str(v["source"])
+        return Document(
+            id=id_, source=source, digest=str(v["digest"]), size=int(v["size"]),
+            media_type=str(v["media_type"]), since=float(v["ingested_at"]), stored=(self.last or 0) + 1,
+        )  # fmt: skip
+
+
+def _collections(names: set[str]) -> dict[int, str]:
+    """The collection of each shard; of two, the older, which is whole until the ledger names the newer."""
+    shards: dict[int, str] = {}
+    for name in sorted(names, reverse=True):
+        if match := re.fullmatch(r"bouquet-(\d+)(-r\d+)?", name):
+            shards[int(match[1])] = name
+    return shards
+
+
+def _same(one: Record, other: Record) -> bool:
+    return (
+        one.text == other.text
+        and {k: v for k, v in one.metadata.items() if v != []} == other.metadata
+        and one.vector.shape == other.vector.shape
+        and bool(np.allclose(one.vector, other.vector, rtol=0, atol=TOLERANCE))
+    )

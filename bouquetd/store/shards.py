@@ -1,0 +1,252 @@
+"""The rolling store: Chroma collections of bounded size, so that memory does not grow with what was ingested.
+
+Records arrive already journalled. They are handed to Chroma in batches of ``batch_size``, because a call costs
+16 to 20 ms whatever its size (section 6 of the design), by one thread of the store's own, while the caller
+goes on with the next batch: Chroma works with the GIL released. At most one batch is in flight and one being
+gathered. A shard is marked dirty in the ledger before it is first written and clean when its client was closed
+in good order; what is dirty at start is rebuilt.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from heapq import nsmallest
+
+import numpy as np
+
+from bouquetd.ledger import Ledger, Shard
+from bouquetd.model import Hit, Record, Vector
+from bouquetd.store import rebuild
+from bouquetd.store.chroma import PAGE, Chroma
+
+
+@dataclass(frozen=True, slots=True)
+class Inspection:
+    """What was found in a shard: chunks looked at, ids missing or damaged, ids that belong to no document."""
+
+    chunks: int
+    faulty: tuple[str, ...]
+    stray: tuple[str, ...]
+
+
+class Store:
+    """The shards, written by one thread and searched by any."""
+
+    def __init__(
+        self,
+        chroma: Chroma,
+        ledger: Ledger,
+        *,
+        shard_chunks: int,
+        batch_size: int,
+        trim: Callable[[], None],
+    ) -> None:
+        """``trim`` gives freed memory back to the system; called whenever the client was closed."""
+        self._chroma = chroma
+        self._ledger = ledger
+        self._shard_chunks = shard_chunks
+        self._batch_size = batch_size
+        self._trim = trim
+        self._lock = threading.RLock()
+        self._writer = ThreadPoolExecutor(1, thread_name_prefix="chroma")
+        self._gathering: list[Record] = []
+        self._sent: list[Record] = []
+        self._flight: Future[None] | None = None
+        self._doubtful = False
+        self._writing: set[int] = set()
+        self.taken = 0
+        """Records taken since the start."""
+        self.landed = 0
+        """Of these, in Chroma."""
+
+    # -- writing ------------------------------------------------------------------------------------------
+
+    def add(self, records: Sequence[Record]) -> None:
+        """Take records that are in the journal. On ``Unavailable`` nothing is lost; ``flush`` tries again."""
+        with self._lock:
+            self._gathering.extend(records)
+            self.taken += len(records)
+            if len(self._gathering) >= self._batch_size:
+                self._send()
+
+    def flush(self) -> None:
+        """Return when all that was taken is in Chroma."""
+        with self._lock:
+            if self._gathering:
+                self._send()
+            self._land()
+
+    def _send(self) -> None:
+        self._land()
+        shard = self._open_for_writing(self._ledger.active())
+        self._sent, self._gathering = self._gathering, []
+        add = self._chroma.add_missing if self._doubtful else self._chroma.add
+        self._flight = self._writer.submit(add, shard.collection, self._sent)
+        if shard.chunks >= self._shard_chunks:
+            self._land()
+            self._seal(shard)
+
+    def _land(self) -> None:
+        if self._flight is None:
+            return
+        flight, self._flight = self._flight, None
+        try:
+            flight.result()
+        except BaseException:
+            self._gathering[:0] = self._sent
+            self._sent = []
+            self._doubtful = True
+            raise
+        self.landed += len(self._sent)
+        self._sent = []
+        self._doubtful = False
+
+    def _open_for_writing(self, shard: Shard) -> Shard:
+        if shard.number not in self._writing:
+            self._ledger.mark_dirty(shard.number)
+            if not shard.sealed and shard.collection not in self._chroma.names():
+                self._chroma.create(shard.collection)
+            self._writing.add(shard.number)
+        return shard
+
+    def _seal(self, shard: Shard) -> None:
+        """Prove a full shard equal to the journal, as it lies on disk, then begin the next one."""
+        self.rest()
+        if not rebuild.equals_journal(self._chroma, self._ledger, shard):
+            self._ledger.mark_dirty(shard.number)
+            rebuild.from_journal(self._chroma, self._ledger, shard, _go_on)
+        self._close()
+        self._ledger.seal(shard.number)
+
+    def remove(self, document: str) -> None:
+        """Take all chunks of a document out of every shard, then out of the ledger."""
+        with self._lock:
+            self.flush()
+            shards = {s.number: s for s in self._ledger.shards()}
+            for number, first, last in self._ledger.placements(document):
+                shard = self._open_for_writing(shards[number])
+                self._chroma.remove(shard.collection, [f"{document}:{n}" for n in range(first, last + 1)])
+            self._ledger.removed(document)
+            if any(number in shards and shards[number].sealed for number in self._writing):
+                self.rest()
+                self._drop_empty()
+
+    def _drop_empty(self) -> None:
+        for shard in self._ledger.shards():
+            if shard.sealed and shard.chunks == 0:
+                if shard.collection in self._chroma.names():
+                    self._chroma.delete(shard.collection)
+                self._ledger.drop_shard(shard.number)
+
+    # -- reading ------------------------------------------------------------------------------------------
+
+    def search(self, vector: Vector, n: int) -> list[Hit]:
+        """The ``n`` chunks nearest to a vector over all shards, what was just stored included.
+
+        One sealed shard's index is in memory at a time: 0.1 s and 35 MB each.
+        """
+        with self._lock:
+            self.flush()
+            hits: list[Hit] = []
+            shards = [s for s in self._ledger.shards() if s.chunks]
+            for shard in shards:
+                hits = nsmallest(
+                    n,
+                    [*hits, *self._chroma.query(shard.collection, vector, min(n, shard.chunks))],
+                    key=lambda hit: hit.distance,
+                )
+                if len(shards) > 1:
+                    self._close()
+            return hits
+
+    def inspect(self, shard: Shard, dimensions: int) -> Inspection:
+        """Compare a shard, record by record, with what the ledger says it holds."""
+        with self._lock:
+            self.flush()
+            known = shard.collection in self._chroma.names()
+            present = self._chroma.ids(shard.collection) if known else set()
+            wanted = list(self._ledger.expected(shard.number, settled=True))
+            faulty = [i for i in wanted if i not in present]
+            sound = [i for i in wanted if i in present]
+            for start in range(0, len(sound), PAGE):
+                page = sound[start : start + PAGE]
+                found = self._chroma.get(shard.collection, page)
+                faulty += [i for i in page if i not in found or not _sound(found[i], dimensions)]
+            stray = present.difference(self._ledger.expected(shard.number))
+            self._close()
+            return Inspection(len(wanted), tuple(faulty), tuple(sorted(stray)))
+
+    # -- memory and life ----------------------------------------------------------------------------------
+
+    @property
+    def awake(self) -> bool:
+        """Whether a client is open or records are still on their way."""
+        return self._chroma.open or bool(self._gathering) or self._flight is not None
+
+    def warm(self) -> None:
+        """Open the client and load the active shard's index, so that its memory is counted from the start."""
+        with self._lock:
+            shard = self._ledger.active()
+            if shard.collection in self._chroma.names():
+                self._chroma.get(shard.collection, [f"{'0' * 32}:0"])
+
+    def rest(self) -> None:
+        """Put everything on disk, close the client and call the shards clean: a kill now harms nothing.
+
+        For the thread that journals: what it journalled but did not yet add would be called clean too.
+        """
+        with self._lock:
+            self.flush()
+            self._close()
+            self._ledger.mark_clean()
+            self._writing.clear()
+
+    def release(self) -> None:
+        """Give Chroma's memory back at once (a rung of the reclaim ladder)."""
+        with self._lock:
+            self._land()
+            self._close()
+
+    def _close(self) -> None:
+        self._chroma.close()
+        self._trim()
+
+    def shut(self) -> None:
+        """Flush, close, and end the writing thread."""
+        try:
+            self.rest()
+        finally:
+            self._writer.shutdown(wait=True)
+
+    def recover(self, embed: rebuild.Embed, beat: rebuild.Beat) -> list[rebuild.Rebuilt]:
+        """Rebuild whatever a kill may have torn. Called once, before anything else touches the store."""
+        with self._lock:
+            done = rebuild.recover(self._chroma, self._ledger, embed, beat)
+            self._close()
+            return done
+
+    def repair(self, shard: Shard, embed: rebuild.Embed) -> rebuild.Rebuilt:
+        """Rebuild one shard that ``verify`` found wanting."""
+        with self._lock:
+            self.rest()
+            self._ledger.mark_dirty(shard.number)
+            done = rebuild.shard(self._chroma, self._ledger, shard, embed, _go_on)
+            self._close()
+            return done
+
+
+def _go_on() -> None:
+    """The beat of a rebuild that nobody watches."""
+
+
+def _sound(record: Record, dimensions: int) -> bool:
+    vector = record.vector
+    return (
+        vector.shape == (dimensions,)
+        and bool(np.isfinite(vector).all())
+        and bool(abs(float(np.linalg.norm(vector)) - 1) < 1e-3 or not vector.any())
+        and "source" in record.metadata
+    )
