@@ -1,0 +1,321 @@
+"""Where the parts are put together, for the daemon and for commands that run without one."""
+
+from __future__ import annotations
+
+import ctypes
+import gc
+import os
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import BinaryIO
+
+from bouquetd import extract
+from bouquetd.chunk import chunk
+from bouquetd.config import Settings
+from bouquetd.embed.static import StaticEmbedder
+from bouquetd.entities import PROVIDERS, Entities
+from bouquetd.errors import ConfigError, Stopped
+from bouquetd.health import Health
+from bouquetd.inbox.intake import Intake
+from bouquetd.inbox.queue import Queue
+from bouquetd.inbox.scan import Ignore
+from bouquetd.inbox.watcher import Marks
+from bouquetd.ledger import Corrupt, Ledger, set_aside
+from bouquetd.lock import hold
+from bouquetd.log import Log
+from bouquetd.memory.gate import Gate
+from bouquetd.memory.governor import Governor, Limits, exact, short
+from bouquetd.memory.meter import Meter
+from bouquetd.memory.probe import Probe
+from bouquetd.memory.reclaim import Ladder, standard, trimmer
+from bouquetd.model import MB, Document, Fingerprint, Piece, printable
+from bouquetd.ops.service import Service
+from bouquetd.pipeline import Pipeline
+from bouquetd.store import rebuild
+from bouquetd.store.chroma import Chroma
+from bouquetd.store.shards import Store
+from bouquetd.worker import Worker
+
+CHUNKER = "chunk/1"
+"""Revision of the chunker and the extractors; part of every document's identity, so change it with them."""
+
+LEDGER = "ledger.db"
+"""In the state directory."""
+
+STAGE_DEADLINE = 120.0
+"""Seconds one step of a stage may take before it counts as hung."""
+
+MALLOC_ARENAS = 2
+"""Heaps of the C library: with one for each thread RSS is 12 to 23 MB higher (section 6 of the design)."""
+
+WARM_TEXT = "Warm before the first file, so that the baseline is known. " * 14
+"""About as long as a chunk of the default size."""
+
+
+@dataclass(slots=True)
+class Engine:
+    """All parts of a bouquetd that holds its directories."""
+
+    settings: Settings
+    ledger: Ledger
+    store: Store
+    embedder: StaticEmbedder
+    probe: Probe
+    governor: Governor
+    gate: Gate
+    meter: Meter
+    health: Health
+    marks: Marks
+    queue: Queue
+    intake: Intake
+    worker: Worker
+    service: Service
+
+    def warm(self) -> int:
+        """Load whatever costs memory; returns the RSS in bytes that everything later comes on top of.
+
+        Raises ``ConfigError`` when that leaves no room under ``memory.limit``.
+        """
+        extract.warm()
+        self.embedder.embed([WARM_TEXT] * self.settings.pipeline.batch_size)
+        self.store.warm()
+        gc.collect()
+        if trim := trimmer():
+            trim()
+        baseline, resume_at = self.probe.rss(), self.governor.limits.resume_at
+        if baseline >= resume_at:
+            memory = self.settings.memory
+            raise ConfigError(
+                [
+                    f"memory.limit: {short(memory.limit)} is too small: {exact(baseline)} are taken before the"
+                    f" first file, and work resumes only below {exact(int(resume_at))} ({memory.resume:.0%});"
+                    f" set it to {short(int(baseline / memory.resume / MB + 50) * MB)} or more, or make"
+                    " store.shard_chunks smaller"
+                ]
+            )
+        return baseline
+
+    def apply(self, settings: Settings) -> None:
+        """Take over what may change while running (``config.LIVE``); the rest must be as it was."""
+        self.settings = self.worker.settings = settings
+        memory = settings.memory
+        self.governor.limits = limits(settings)
+        self.gate.configured, self.gate.pause_limit = settings.pipeline.batch_size, memory.pause_limit
+        self.health.pause_limit = memory.pause_limit
+        self.meter.allowance = memory.operation
+        self.intake.rescan, self.intake.ignore = settings.inbox.rescan, Ignore(settings.inbox.ignore)
+        self.intake.next_scan = 0.0
+        self.queue.settle = settings.inbox.settle
+
+
+@contextmanager
+def engine(
+    settings: Settings,
+    log: Log,
+    *,
+    stopping: threading.Event,
+    on_mark: Callable[[], None] = lambda: None,
+    beat: Callable[[str], None] = lambda _: None,
+) -> Iterator[Engine]:
+    """Take the locks, open and recover everything, and close it in good order.
+
+    ``beat`` is told what a long recovery is doing. Raises ``Held`` when another process has the directories,
+    ``Unavailable`` or ``ConfigError`` when something is missing, ``Stopped`` when asked to stop meanwhile.
+    """
+    paths, clock = settings.paths, time.monotonic
+    _few_arenas()
+    with ExitStack() as stack:
+        for folder in (paths.inbox, paths.state, paths.store, paths.runtime):
+            _make(folder)
+        for folder in (paths.state, paths.store):
+            stack.enter_context(hold(folder / "bouquetd.lock"))
+        # Chroma reads a `.env` in the working directory; start in one of our own.
+        os.chdir(paths.state)
+
+        probe = stack.enter_context(Probe())
+        embedder = StaticEmbedder()
+        chroma = Chroma(paths.store)
+
+        def checked(doing: str) -> None:
+            if stopping.is_set():
+                raise Stopped(f"asked to stop while {doing}")
+            beat(doing)
+
+        ledger = _open_ledger(settings, recipe(settings), chroma, log, lambda: checked("rebuilding the ledger"))
+        stack.callback(ledger.close)
+        store = Store(
+            chroma,
+            ledger,
+            shard_chunks=settings.store.shard_chunks,
+            batch_size=settings.store.batch_size,
+            trim=lambda: _collect(trimmer()),
+        )
+        stack.callback(store.shut)
+        for done in store.recover(embedder.embed, lambda: checked("rebuilding a shard")):
+            log.info(
+                f"Rebuilt shard {done.shard} after an unclean stop: {done.chunks} chunks from the {done.origin}"
+            )
+            for id_ in done.missing:
+                if entry := ledger.find(id_):
+                    log.error(
+                        f"Chunks of {printable(entry.document.source)} are lost; run `bouquetd verify --repair`"
+                    )
+
+        governor = Governor(limits(settings))
+        ladder = Ladder(standard(store.release, embedder.close), probe.rss)
+        gate = Gate(
+            governor, probe, ladder, clock=clock, log=log, batch_size=settings.pipeline.batch_size,
+            stopping=stopping, pause_limit=settings.memory.pause_limit,
+        )  # fmt: skip
+        meter = Meter(probe.rss, settings.memory.operation, clock, log)
+        health = Health(STAGE_DEADLINE, settings.memory.pause_limit)
+        marks = _WakingMarks(on_mark)
+        queue = Queue(settings.inbox.settle)
+        stack.callback(queue.close)
+        intake = Intake(
+            inbox=paths.inbox, queue=queue, marks=marks, ledger=ledger, ignore=Ignore(settings.inbox.ignore),
+            rescan=settings.inbox.rescan, keep=settings.inbox.after == "keep", busy=lambda _: False,
+            clock=clock, log=log,
+        )  # fmt: skip
+        finder = Entities(PROVIDERS[settings.entities.provider], settings.entities.max_concurrent)
+        stack.callback(finder.close)
+        worker = Worker(
+            settings, ledger=ledger, store=store, queue=queue, intake=intake,
+            pipeline=_pipeline(settings, ledger, store, embedder, finder, gate, meter, stopping),
+            media_type=extract.media_type, gate=gate, health=health, clock=clock, log=log,
+        )  # fmt: skip
+        service = Service(settings, ledger, store, embedder, worker)
+        yield Engine(
+            settings, ledger, store, embedder, probe, governor, gate, meter, health, marks, queue, intake,
+            worker, service,
+        )  # fmt: skip
+
+
+def recipe(settings: Settings) -> str:
+    """What besides its content makes a document what it is in the store: embedder and chunker."""
+    return f"{StaticEmbedder.name} {CHUNKER}/{settings.chunk.size}/{settings.chunk.overlap}"
+
+
+def limits(settings: Settings) -> Limits:
+    """The governor's marks."""
+    memory = settings.memory
+    return Limits(memory.limit, memory.throttle, memory.resume, memory.pressure)
+
+
+def _pipeline(
+    settings: Settings,
+    ledger: Ledger,
+    store: Store,
+    embedder: StaticEmbedder,
+    finder: Entities,
+    gate: Gate,
+    meter: Meter,
+    stopping: threading.Event,
+) -> Pipeline:
+    stream = settings.stream
+
+    def extracted(file: BinaryIO, document: Document) -> Iterator[Piece]:
+        pieces: Iterable[Piece] = extract.extract(
+            file, document.media_type, read_size=stream.read_size, buffer_size=stream.buffer_size
+        )
+        pull = iter(pieces)
+        while True:
+            with meter.operation("extract", printable(document.source)):
+                piece = next(pull, None)
+            if piece is None:
+                return
+            if stopping.is_set():  # a long stretch without a whole batch must not hold up a stop
+                raise Stopped("asked to stop between two pieces")
+            yield piece
+
+    def metered(stage: str, function: Callable[..., object]) -> Callable[..., object]:
+        def run(*arguments: object, **named: object) -> object:
+            with meter.operation(stage, "a batch"):
+                return function(*arguments, **named)
+
+        return run
+
+    return Pipeline(
+        extract=extracted,
+        chunk=partial(chunk, size=settings.chunk.size, overlap=settings.chunk.overlap),
+        entities=metered("entities", finder),  # type: ignore[arg-type]
+        embed=metered("embed", embedder.embed),  # type: ignore[arg-type]
+        journal=metered("journal", ledger.journal),  # type: ignore[arg-type]
+        store=metered("store", store.add),  # type: ignore[arg-type]
+        gate=gate,
+        watch=lambda _document, _batch: None,
+    )
+
+
+def _open_ledger(settings: Settings, recipe: str, chroma: Chroma, log: Log, beat: Callable[[], None]) -> Ledger:
+    """Open the ledger; a corrupt one is set aside and built anew from what Chroma's metadata say."""
+    path = settings.paths.state / LEDGER
+    fresh, damage = not path.exists(), ""
+    try:
+        ledger = Ledger(path, recipe)
+    except Corrupt as error:
+        fresh, damage = True, str(error)
+    if damage:
+        aside = set_aside(path)
+        log.error(
+            f"The ledger is corrupt ({damage}); it was set aside as {printable(str(aside))} and is rebuilt"
+            " from the store. Look after the disk; nothing else is to be done"
+        )
+        ledger = Ledger(path, recipe)
+    if fresh and (settings.paths.store / "chroma.sqlite3").exists():
+        locate = partial(_locate, settings.paths.archive, settings.paths.inbox)
+        kept, dropped = rebuild.ledger_from(chroma, ledger, locate, beat)
+        log.warning(
+            f"Rebuilt the ledger from the store: {kept} documents found whole; {dropped} that were not are"
+            " ingested again if their files are still in the inbox"
+        )
+    return ledger
+
+
+def _locate(archive: Path, inbox: Path, source: str, size: int) -> tuple[Fingerprint, str | None] | None:
+    for root, destination in ((archive, source), (inbox, None)):
+        try:
+            status = os.lstat(os.path.join(root, source))
+        except OSError:
+            continue
+        if status.st_size == size:
+            return Fingerprint.of(status), destination
+    return None
+
+
+class _WakingMarks(Marks):
+    """Marks that also wake the worker."""
+
+    def __init__(self, on_mark: Callable[[], None]) -> None:
+        super().__init__()
+        self._on_mark = on_mark
+
+    def add(self, path: str) -> None:
+        super().add(path)
+        self._on_mark()
+
+
+def _collect(trim: Callable[[], object] | None) -> None:
+    gc.collect()
+    if trim:
+        trim()
+
+
+def _few_arenas() -> None:
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
+    if mallopt is not None:
+        mallopt(-8, MALLOC_ARENAS)  # M_ARENA_MAX, from malloc.h
+
+
+def _make(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ConfigError(
+            [f"{printable(str(folder))} cannot be made: {error.strerror}; make it, or set another in paths"]
+        ) from error

@@ -1,0 +1,139 @@
+"""Cutting a stream of text into chunks.
+
+Where a chunk begins and ends depends on the text alone, never on how it was cut into pieces.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections import deque
+from collections.abc import Iterable, Iterator
+
+from bouquetd.model import Chunk, Piece
+
+_AHEAD = 2  # characters behind the longest possible chunk that a cut may depend on
+
+# Greedy, so that the match ends at the last sentence. A lower-case letter after a stop means an abbreviation.
+_SENTENCE = re.compile(
+    r""".*(?:[.!?\u2026]["')\]\u201d\u2019\u00bb]*(?=\s[^a-z])|[\u3002\uff01\uff1f][\u300d\u300f\uff09]*(?=..))""",
+    re.S,
+)
+_WORD = re.compile(r".*(?=\s)", re.S)
+_WORD_START = re.compile(r"(?<=\s)\S")
+_TEXT = re.compile(r"\S")
+
+
+def chunk(pieces: Iterable[Piece], size: int = 800, overlap: int = 100) -> Iterator[Chunk]:
+    """Chunks of at most ``size`` characters that overlap by at most ``overlap``, from the start of a word on.
+
+    A chunk ends at the last paragraph, else sentence, line, word of its second half, else at its full size.
+    White space around it is no part of it. ``start`` and ``end`` are offsets in the whole text; ``page`` and
+    ``row`` those of the piece its first character lies in. Memory is bounded by one piece and one chunk. Text
+    without anything but white space gives no chunk. Raises ValueError unless ``0 <= overlap < size``.
+    """
+    if not 0 <= overlap < size:
+        raise ValueError(f"overlap {overlap} must be at least 0 and less than size {size}")
+    before: Chunk | None = None
+    for number, (text, start, page, row) in enumerate(_spans(_Window(pieces), size, overlap)):
+        if before is not None:
+            yield before
+        before = Chunk(number, text, start, start + len(text), page, row, last=False)
+    if before is not None:
+        yield Chunk(before.number, before.text, before.start, before.end, before.page, before.row, last=True)
+
+
+class _Window:
+    """The part of the text that is being cut: ``text[0]`` is character ``offset`` of the whole."""
+
+    __slots__ = ("_pieces", "_places", "ended", "offset", "text")
+
+    def __init__(self, pieces: Iterable[Piece]) -> None:
+        self._pieces = iter(pieces)
+        self._places: deque[tuple[int, int | None, int | None]] = deque()
+        self.text = ""
+        self.offset = 0
+        self.ended = False
+
+    def refill(self, drop: int, wanted: int) -> None:
+        """Forget ``drop`` characters and read on until there are ``wanted``, or the text has ended."""
+        parts = [self.text[drop:]]
+        length = len(parts[0])
+        self.offset += drop
+        self._leave_places(self.offset)
+        while length < wanted and not self.ended:
+            piece = next(self._pieces, None)
+            if piece is None:
+                self.ended = True
+            elif piece.text:
+                if not self._places or self._places[-1][1:] != (piece.page, piece.row):
+                    self._places.append((self.offset + length, piece.page, piece.row))
+                parts.append(piece.text)
+                length += len(piece.text)
+        self.text = "".join(parts)
+
+    def place(self, at: int) -> tuple[int | None, int | None]:
+        """Page and row of the character ``text[at]``; nothing before it will be asked for again."""
+        self._leave_places(self.offset + at)
+        return self._places[0][1:]
+
+    def _leave_places(self, offset: int) -> None:
+        places = self._places
+        while len(places) > 1 and places[1][0] <= offset:
+            places.popleft()
+
+
+def _spans(window: _Window, size: int, overlap: int) -> Iterator[tuple[str, int, int | None, int | None]]:
+    """Text, offset, page and row of each chunk."""
+    reach = size // 2
+    start = 0  # where the next chunk begins, overlap included
+    fresh = 0  # the first character that is in no chunk yet
+    while True:
+        while not (found := _TEXT.search(window.text, fresh)):
+            if window.ended:
+                return
+            # White space without end is dropped, with the overlap before it.
+            drop = start if len(window.text) - start <= size else len(window.text)
+            start, fresh = 0, len(window.text) - drop
+            window.refill(drop, fresh + 1)
+        fresh = found.start()
+        if fresh - start > reach or window.text[start].isspace():
+            start = fresh
+        if len(window.text) < start + size + _AHEAD and not window.ended:
+            drop = start
+            start, fresh = 0, fresh - drop
+            window.refill(drop, size + _AHEAD)
+        end = _cut(window.text, max(start + reach, fresh + 1), start + size)
+        yield window.text[start:end].rstrip(), window.offset + start, *window.place(start)
+        overlapped = _WORD_START.search(window.text, max(end - overlap, start + 1), end)
+        start = overlapped.start() if overlapped else end
+        fresh = end
+
+
+def _cut(text: str, low: int, high: int) -> int:
+    """The best place to end a chunk, from ``low`` to ``high``."""
+    if len(text) <= high:
+        return len(text)
+    if (end := text.rfind("\n\n", low, high + 2)) >= 0:
+        return end
+    if match := _SENTENCE.match(text, low, high + _AHEAD):
+        return match.end()
+    if (end := text.rfind("\n", low, high + 1)) >= 0:
+        return end
+    if match := _WORD.match(text, low, high + 1):
+        return match.end()
+    for end in range(high, low - 1, -1):
+        if not _joined(text, end):
+            return end
+    return high
+
+
+def _joined(text: str, at: int) -> bool:
+    """Whether the characters on both sides of a cut make one sign: accents, emoji with their modifiers."""
+    after = text[at]
+    return (
+        unicodedata.category(after)[0] == "M"
+        or after == "\u200d"
+        or "\U0001f3fb" <= after <= "\U0001f3ff"
+        or text[at - 1] == "\u200d"
+    )

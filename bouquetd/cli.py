@@ -1,0 +1,385 @@
+"""The command line: what people type, what they see, and the exit status."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
+
+import typer
+
+from bouquetd import __version__
+from bouquetd.errors import BouquetdError, ConfigError, Rejected, Stopped, Unavailable
+from bouquetd.model import State, printable
+
+if TYPE_CHECKING:
+    from bouquetd.config import Config, Settings
+    from bouquetd.ledger import Entry
+
+OK, FAILED, USAGE, UNAVAILABLE, CONFIG = 0, 1, 2, 69, 78
+"""Exit statuses; the last two as in sysexits.h. A daemon may also end with 70 or 75, see ``daemon``."""
+
+EPILOG = (
+    "Exit status: 0 all well; 1 something was not (files failed, nothing found, verify unclean); 2 wrong usage;"
+    " 69 something needed is not there; 70 internal error; 75 memory stayed short, start afresh; 78 the"
+    " configuration or the machine does not fit, a restart would not help."
+)
+
+app = typer.Typer(
+    help="Drop files into a folder, find them in Chroma. bouquetd watches the inbox and streams every file"
+    " into the store, within a fixed amount of memory.",
+    epilog=EPILOG,
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+ConfigOption = Annotated[
+    Path | None,
+    typer.Option(
+        "-c", "--config", metavar="FILE", show_default=False,
+        help="The YAML to use; else $BOUQUETD_CONFIG, ./bouquetd.yaml, /etc/bouquetd/bouquetd.yaml.",
+    ),
+]  # fmt: skip
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON, for scripts.")]
+
+
+def main() -> None:
+    """The entry point ``bouquetd``."""
+    try:
+        app()
+    except ConfigError as error:
+        _die(CONFIG, *error.problems)
+    except (Rejected, Unavailable) as error:
+        _die(UNAVAILABLE, f"{error.reason}; {error.remedy}")
+    except (Stopped, KeyboardInterrupt):
+        sys.exit(OK)
+    except BouquetdError as error:
+        _die(UNAVAILABLE, str(error))
+    except BrokenPipeError:  # the reader of our output, `head` say, has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        sys.exit(OK)
+
+
+@app.callback(invoke_without_command=True)
+def _about(
+    version: Annotated[
+        bool, typer.Option("--version", help="Print the version and leave.", is_eager=True)
+    ] = False,
+) -> None:
+    if version:
+        print(f"bouquetd {__version__}")
+        raise typer.Exit
+
+
+@app.command()
+def run(config: ConfigOption = None) -> None:
+    """Run the daemon in the foreground; this is what systemd starts.
+
+    SIGTERM stops it after the batch in hand, SIGHUP reads the configuration again.
+    """
+    from bouquetd.running import serve
+
+    loaded = _load(config)
+    sys.exit(serve(loaded))
+
+
+@app.command()
+def once(config: ConfigOption = None) -> None:
+    """Ingest what is in the inbox and leave; exit status 1 when a file failed."""
+    from bouquetd.running import drain
+
+    loaded = _load(config)
+    sys.exit(drain(loaded))
+
+
+@app.command()
+def search(
+    text: Annotated[str, typer.Argument(help="What you look for, in your own words.")],
+    n: Annotated[int, typer.Option("-n", min=1, max=1000, help="How many passages.")] = 5,
+    as_json: JsonOption = False,
+    config: ConfigOption = None,
+) -> None:
+    """Find passages by meaning and by words; sees what was stored a moment ago."""
+    hits = _ask(_load(config), "search", text=text, n=n)
+    if as_json:
+        _print_json(hits)
+    else:
+        for rank, hit in enumerate(hits, start=1):
+            _print_hit(rank, hit)
+        if not hits:
+            print("Nothing found: the store is empty. Drop files into the inbox; see `bouquetd status`.")
+    sys.exit(OK if hits else FAILED)
+
+
+@app.command()
+def status(as_json: JsonOption = False, config: ConfigOption = None) -> None:
+    """Say what the daemon is doing; exit status 1 when none runs or it is held up."""
+    from bouquetd.ops.status import read
+
+    settings = _load(config).settings
+    now, found = time.time(), read(settings.paths.runtime)
+    running = found is not None and now - found["at"] < 10 and _alive(found["pid"])
+    shown: dict[str, Any] = {**(found or {}), "running": running, "states": _counts(settings)}
+    if not running:
+        shown["state"] = "stopped"
+    if as_json:
+        _print_json(shown)
+    else:
+        _print_status(shown)
+    sys.exit(OK if running and shown["state"] not in ("holding", "paused") else FAILED)
+
+
+@app.command()
+def files(
+    state: Annotated[
+        list[State] | None, typer.Option("--state", help="Only these; may be given more than once.")
+    ] = None,
+    limit: Annotated[int, typer.Option("--limit", min=1, help="At most so many, newest first.")] = 100,
+    as_json: JsonOption = False,
+    config: ConfigOption = None,
+) -> None:
+    """List documents with their states, the ones that changed last first."""
+    settings = _load(config).settings
+    with _ledger(settings) as ledger:
+        rows = [_row(entry) for entry in ledger.recent(*(state or ()), limit=limit)] if ledger else []
+        alone = ledger.left_alone() if ledger and not state else []
+    if as_json:
+        _print_json(
+            {"documents": rows, "left_alone": [{"source": printable(s), "reason": r} for s, r in alone]}
+        )
+        return
+    for row in rows:
+        when = time.strftime("%Y-%m-%d %H:%M", time.localtime(row["updated"]))
+        why = f"  {row['reason']}; {row['remedy']}" if row["reason"] else ""
+        print(f"{when}  {row['state']:<9} {row['chunks']:>6} chunks  {row['source']}{why}")
+    for source, reason in alone:
+        print(f"{'':16}  left alone               {printable(source)}  {reason}")
+    if not rows and not alone:
+        print("No documents" + (" in that state." if state else " yet. Drop files into the inbox."))
+
+
+@app.command()
+def retry(
+    sources: Annotated[
+        list[str] | None, typer.Argument(help="Sources or globs, as `files` shows them.")
+    ] = None,
+    every: Annotated[bool, typer.Option("--all", help="All failed files.")] = False,
+    as_json: JsonOption = False,
+    config: ConfigOption = None,
+) -> None:
+    """Put failed files back into the inbox for a new try."""
+    from bouquetd.ops import documents
+
+    if not sources and not every:
+        raise typer.BadParameter(
+            "name files or globs, or say --all; `bouquetd files --state failed` lists them"
+        )
+    settings = _load(config).settings
+    with _ledger(settings) as ledger:
+        if ledger is None:
+            raise Unavailable("there is no ledger yet", "nothing was ingested with this configuration")
+        chosen = documents.matching(ledger, ["*"] if every else sources or [], State.FAILED)
+        done = [
+            {"source": printable(source), "error": error}
+            for source, error in documents.retry(ledger, settings.paths.failed, settings.paths.inbox, chosen)
+        ]
+    if as_json:
+        _print_json(done)
+    else:
+        for item in done:
+            print(f"{item['source']}: {item['error'] or 'put back into the inbox'}")
+        if not done:
+            print("No failed file of that name; `bouquetd files --state failed` lists them.")
+    sys.exit(FAILED if not done or any(item["error"] for item in done) else OK)
+
+
+@app.command()
+def forget(
+    sources: Annotated[
+        list[str] | None, typer.Argument(help="Sources or globs, as `files` shows them.")
+    ] = None,
+    missing: Annotated[
+        bool, typer.Option("--missing", help="With inbox.after: keep, all whose files are gone from the inbox.")
+    ] = False,
+    as_json: JsonOption = False,
+    config: ConfigOption = None,
+) -> None:
+    """Remove the chunks of documents from the store; their files stay where they are."""
+    if not sources and not missing:
+        raise typer.BadParameter("name files or globs, or say --missing; `bouquetd files` lists them")
+    gone = _ask(_load(config), "forget", patterns=sources or [], missing=missing)
+    if as_json:
+        _print_json(gone)
+    else:
+        for source in gone:
+            print(f"{source}: forgotten")
+        if not gone:
+            print("No document of that name in the store; `bouquetd files` lists them.")
+    sys.exit(OK if gone else FAILED)
+
+
+@app.command()
+def verify(
+    repair: Annotated[bool, typer.Option("--repair", help="Put right what is wrong.")] = False,
+    as_json: JsonOption = False,
+    config: ConfigOption = None,
+) -> None:
+    """Compare ledger and store chunk by chunk; exit status 1 when they differ."""
+    report = _ask(_load(config), "verify", repair=repair)
+    if as_json:
+        _print_json(report)
+    else:
+        for line in report["repaired"]:
+            print(f"Repaired: {line}")
+        for finding in report["findings"]:
+            print(f"Shard {finding['shard']}: {finding['source']}: {finding['problem']}")
+        print(
+            f"{report['documents']} documents, {report['chunks']} chunks in {report['shards']} shards: "
+            + ("all there, none too many." if not report["faults"] else f"{report['faults']} faults."
+               + ("" if repair else " Put them right with: bouquetd verify --repair"))
+        )  # fmt: skip
+    sys.exit(FAILED if report["faults"] else OK)
+
+
+@app.command()
+def check(as_json: JsonOption = False, config: ConfigOption = None) -> None:
+    """Validate the configuration; print every value in effect and where it came from."""
+    from bouquetd.config import advise, render
+
+    loaded = _load(config)
+    rows, advice = render(loaded), advise(loaded.settings)
+    if as_json:
+        values = {key: {"value": value, "origin": origin} for key, value, origin in rows}
+        _print_json({"file": printable(str(loaded.path)), "values": values, "warnings": advice})
+        return
+    width = max(len(key) for key, _, _ in rows)
+    for key, value, origin in rows:
+        print(f"{key:<{width}}  {value:<28}  {origin}")
+    for line in advice:
+        print(f"Warning: {line}")
+    print(f"{printable(str(loaded.path))} is valid.")
+
+
+@app.command()
+def init(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="The YAML to write; its folders lie beside it.")],
+) -> None:
+    """Write a fresh, commented configuration."""
+    from bouquetd.config import write_fresh
+
+    write_fresh(file)
+    shown = printable(str(file))
+    print(f"Wrote {shown}. Look through it, then: bouquetd run -c {shown}")
+
+
+def _load(path: Path | None) -> Config:
+    from bouquetd.config import find, load
+
+    return load(find(path, os.environ, Path.cwd()))
+
+
+def _ask(config: Config, op: str, **arguments: Any) -> Any:
+    """Have the daemon answer, or, where none runs, take the store ourselves and answer."""
+    from bouquetd.control import NoDaemon, request
+    from bouquetd.lock import Held
+    from bouquetd.running import SOCKET, answer
+
+    patience = 660.0
+    until = time.monotonic() + 30
+    while True:
+        with suppress(NoDaemon):
+            return request(config.settings.paths.runtime / SOCKET, op, patience, **arguments)
+        try:
+            return answer(config, op, arguments)
+        except Held:  # a daemon that is just starting or stopping
+            if time.monotonic() > until:
+                raise
+            time.sleep(0.2)
+
+
+@contextmanager
+def _ledger(settings: Settings) -> Iterator[Any]:
+    """The ledger beside a daemon that may be running; None when there is none yet."""
+    from bouquetd.assembly import LEDGER, recipe
+    from bouquetd.ledger import Ledger
+
+    path = settings.paths.state / LEDGER
+    if not path.exists():
+        yield None
+        return
+    ledger = Ledger(path, recipe(settings), check=False)
+    try:
+        yield ledger
+    finally:
+        ledger.close()
+
+
+def _row(entry: Entry) -> dict[str, Any]:
+    document = entry.document
+    return {
+        "source": printable(document.source),
+        "state": str(entry.state),
+        "chunks": entry.chunks,
+        "size": document.size,
+        "media_type": document.media_type,
+        "attempts": document.attempts,
+        "updated": entry.updated,
+        "document": document.id,
+        "digest": document.digest,
+        "destination": None if entry.destination is None else printable(entry.destination),
+        "reason": entry.reason,
+        "remedy": entry.remedy,
+    }
+
+
+def _counts(settings: Settings) -> dict[str, int]:
+    with _ledger(settings) as ledger:
+        return dict(ledger.counts()) if ledger else {}
+
+
+def _alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
+
+
+def _print_hit(rank: int, hit: dict[str, Any]) -> None:
+    place = next((f", {key} {hit[key]}" for key in ("page", "row") if hit.get(key)), "")
+    print(f"{rank}. {hit['source']}{place}  (chunk {hit['chunk']}, distance {hit['distance']:.3f})")
+    print("   " + " ".join(hit["text"].split())[:300] + "\n")
+
+
+def _print_status(shown: dict[str, Any]) -> None:
+    why = f": {shown['why']}" if shown.get("why") else ""
+    print(f"bouquetd is {shown['state']}{why}")
+    if shown["running"]:
+        rss, limit, peak = (f"{shown[key]:.0f} MB" for key in ("rss_mb", "limit_mb", "peak_mb"))
+        print(f"  memory   {rss} RSS of {limit}, peak {peak}, VSZ {shown['vsz_mb']:.0f} MB")
+        print(f"  inbox    {shown['queue']['files']} files waiting, watched by {shown['watch']}")
+        if current := shown["current"]:
+            print(f"  now      {current['source']}, {current['share']:.0%} read, {current['chunks']} chunks")
+    else:
+        print("  start it with: bouquetd run, or systemctl start bouquetd")
+    states = ", ".join(f"{n} {state}" for state, n in shown["states"].items() if n)
+    print(f"  ledger   {states or 'no documents yet'}")
+
+
+def _print_json(value: Any) -> None:
+    print(json.dumps(value, indent=2))
+
+
+def _die(code: int, *lines: str) -> NoReturn:
+    for line in lines:
+        print(f"bouquetd: {line}", file=sys.stderr)
+    sys.exit(code)

@@ -1,0 +1,74 @@
+"""From a file to its text: which kind it is, and an extractor for each kind."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator
+from typing import BinaryIO, Protocol
+
+from bouquetd.errors import Rejected
+from bouquetd.extract import pdf as _pdf
+from bouquetd.extract import sniff
+from bouquetd.extract.clean import clean
+from bouquetd.extract.docx import docx
+from bouquetd.extract.encoding import decoded
+from bouquetd.extract.html import html
+from bouquetd.extract.json_ import json, jsonl
+from bouquetd.extract.pdf import pdf
+from bouquetd.extract.sniff import media_type
+from bouquetd.extract.table import table
+from bouquetd.extract.text import text
+from bouquetd.model import Piece
+
+__all__ = ["EXTRACTORS", "Extractor", "extract", "media_type", "warm"]
+
+
+class Extractor(Protocol):
+    """One family of formats. Pieces come raw, each about as large as a read; ``extract`` cleans and cuts them.
+
+    It reads from the start of the file, ``read_size`` bytes at a time, raises Rejected, perhaps half-way, for
+    what it cannot read, and lets OSError pass.
+    """
+
+    def __call__(self, file: BinaryIO, *, read_size: int) -> Iterator[Piece]:
+        """The text of the file."""
+
+
+EXTRACTORS: dict[str, Extractor] = {
+    sniff.TEXT: text,
+    sniff.MARKDOWN: text,
+    sniff.XML: text,  # tags and all: its data often lies in them
+    sniff.HTML: html,
+    sniff.CSV: table,
+    sniff.TSV: table,
+    sniff.JSON: json,
+    sniff.JSONL: jsonl,
+    sniff.PDF: pdf,
+    sniff.DOCX: docx,
+}
+
+
+def extract(file: BinaryIO, media_type: str, *, read_size: int, buffer_size: int) -> Iterator[Piece]:
+    """The text of a file in pieces of at most ``buffer_size`` bytes of UTF-8, clean and in NFC.
+
+    The text does not depend on either size. Raises Rejected, perhaps half-way, when the file is not what its
+    media type says or has no text; OSError passes.
+    """
+    extractor = EXTRACTORS.get(media_type)
+    if extractor is None:
+        raise Rejected(f"bouquetd does not read files of the type {media_type}", "Convert it to text or PDF.")
+    found = False
+    for piece in clean(extractor(file, read_size=read_size), buffer_size):
+        found = found or not piece.text.isspace()
+        yield piece
+    if not found:
+        raise Rejected(
+            "there is no text in the file, only white space or markup", "Drop it again when it has text."
+        )
+
+
+def warm() -> None:
+    """Exercise the libraries behind the extractors once, so that their memory belongs to the baseline."""
+    _pdf.warm()
+    for _ in decoded(io.BytesIO("Übermäßig schöne Grüße aus Köln".encode("cp1252")), 1024):
+        pass

@@ -1,0 +1,89 @@
+"""What every extractor's text goes through: clean characters, in pieces of bounded size.
+
+The text is the same however it was cut before, since a cut is only made where no character on its right can
+change one on its left.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Iterable, Iterator
+
+from bouquetd.model import Piece
+
+_REPLACED = {"\v": "\n", "\f": "\n", "\x85": "\n", "\u2028": "\n", "\u2029": "\n\n"}
+# Control characters, soft hyphens, stray byte order marks, code points that are no characters.
+_SPECIAL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\xad\u2028\u2029\ud800-\udfff\ufeff\ufffe\uffff]")
+
+# Sorting a run of combining marks takes quadratic time; https://www.unicode.org/reports/tr15/#Stream_Safe_Text_Format
+# puts the limit of what anybody writes at 30.
+_MARKS = "".join(c for c in map(chr, range(0x300, 0x10000)) if unicodedata.combining(c))
+_LONG_RUN = re.compile(f"([{_MARKS}]{{31,}})")
+_REACH = 1000  # characters to go back for a safe cut
+
+
+def clean(pieces: Iterable[Piece], buffer_size: int) -> Iterator[Piece]:
+    r"""Join and cut pieces into clean ones of at most ``buffer_size`` bytes of UTF-8, none empty.
+
+    Line ends become ``\n``, control characters go, lone surrogates become U+FFFD, the text is in NFC.
+    Pieces of different pages or rows are never joined.
+    """
+    limit = max(1, buffer_size // 4)  # characters: UTF-8 needs 4 bytes at most
+    parts: list[str] = []
+    size = 0
+    page: int | None = None
+    row: int | None = None
+    for piece in pieces:
+        if piece.page != page or piece.row != row:
+            yield from _cut(_polish("".join(parts)), limit, page, row)
+            parts, size = [], 0
+            page, row = piece.page, piece.row
+        parts.append(piece.text)
+        size += len(piece.text)
+        if size >= limit:
+            text = "".join(parts)
+            end = _safe_cut(text)
+            yield from _cut(_polish(text[:end]), limit, page, row)
+            parts, size = [text[end:]], len(text) - end
+    yield from _cut(_polish("".join(parts)), limit, page, row)
+
+
+def _cut(text: str, limit: int, page: int | None, row: int | None) -> Iterator[Piece]:
+    for start in range(0, len(text), limit):
+        yield Piece(text[start : start + limit], page, row)
+
+
+def _polish(text: str) -> str:
+    if "\r" in text:
+        text = text.replace("\r\n", "\n").replace("\r", "\n")
+    text = _SPECIAL.sub(_replace, text)
+    if text.isascii():
+        return text
+    if _LONG_RUN.search(text):
+        runs = _LONG_RUN.split(text)
+        return "".join(run if i % 2 else unicodedata.normalize("NFC", run) for i, run in enumerate(runs))
+    return unicodedata.normalize("NFC", text)
+
+
+def _replace(match: re.Match[str]) -> str:
+    character = match[0]
+    if "\ud800" <= character <= "\udfff":
+        return "\ufffd"
+    return _REPLACED.get(character, "")
+
+
+def _safe_cut(text: str) -> int:
+    """The last place in the text that no character to come can reach over."""
+    for i in range(len(text) - 1, max(-1, len(text) - _REACH), -1):
+        if _never_composes(text[i]):
+            return i - 1 if text[i] == "\n" and i and text[i - 1] == "\r" else i
+    return len(text)
+
+
+def _never_composes(character: str) -> bool:
+    if character < "\u0300":
+        return not _SPECIAL.match(character)
+    if "\u1160" <= character <= "\u11ff":  # the second and third parts of a Hangul syllable
+        return False
+    return unicodedata.category(character)[0] != "M" and not _SPECIAL.match(character)

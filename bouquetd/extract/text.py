@@ -1,0 +1,15 @@
+"""Plain text, Markdown, source code, logs: everything that is read as it stands."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import BinaryIO
+
+from bouquetd.extract.encoding import decoded
+from bouquetd.model import Piece
+
+
+def text(file: BinaryIO, *, read_size: int) -> Iterator[Piece]:
+    """The file's own characters, in whatever encoding they are."""
+    for block in decoded(file, read_size):
+        yield Piece(block)

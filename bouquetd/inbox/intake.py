@@ -1,0 +1,106 @@
+"""What lies in the inbox, brought into the queue: by events where they come, by a whole scan where not."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from bouquetd.errors import Unavailable
+from bouquetd.inbox.opening import is_gone
+from bouquetd.inbox.queue import Queue
+from bouquetd.inbox.scan import Found, Ignore, Skipped, scan
+from bouquetd.inbox.vanish import may_forget
+from bouquetd.inbox.watcher import Marks
+from bouquetd.ledger import Ledger
+from bouquetd.log import Log
+from bouquetd.model import Fingerprint, State, printable
+
+
+@dataclass(slots=True)
+class Intake:
+    """Keeps the queue in step with the inbox.
+
+    ``busy`` says of a source that it is in hand already, ``rescan`` is the seconds between two whole scans,
+    ``keep`` that files stay in the inbox (``inbox.after: keep``). ``rescan`` and ``ignore`` may be replaced at
+    any time.
+    """
+
+    inbox: Path
+    queue: Queue
+    marks: Marks
+    ledger: Ledger
+    ignore: Ignore
+    rescan: float
+    keep: bool
+    busy: Callable[[str], bool]
+    clock: Callable[[], float]
+    log: Log
+    next_scan: float = 0.0
+    scanned: bool = False
+    _held: str | None = None
+
+    def refresh(self) -> None:
+        """Follow what events marked; scan all when it is time. Raises ``Unavailable`` without an inbox."""
+        marked, overflow = self.marks.take()
+        now = self.clock()
+        if overflow or now >= self.next_scan:
+            self._scan_all(now)
+            return
+        for path in sorted(marked):
+            self.queue.see_all(self._wanted(scan(self.inbox, self.ignore, path)), now, self.clock)
+
+    def _scan_all(self, started: float) -> None:
+        try:
+            self.queue.see_all(self._wanted(scan(self.inbox, self.ignore)), started, self.clock)
+        except Unavailable:
+            self.marks.add("")  # all that was marked must not be lost with this scan
+            raise
+        self.queue.forget_unseen(started)
+        self.ledger.no_longer_left_alone(s for s, _ in self.ledger.left_alone() if is_gone(self.inbox, s))
+        self.next_scan = self.clock() + self.rescan
+        self.scanned = True
+
+    def _wanted(self, found: Iterable[Found | Skipped]) -> Iterator[tuple[str, Fingerprint]]:
+        for item in found:
+            if isinstance(item, Skipped):
+                if self.ledger.leave_alone(item.source, item.reason):
+                    self.log.warning(f"Left alone {printable(item.source)}: {item.reason}")
+            elif not self.busy(item.source) and not (
+                self.keep and self.ledger.knows(item.source, item.fingerprint)
+            ):
+                yield item.source, item.fingerprint
+
+    def vanished(self) -> list[str]:
+        """With ``keep``: the ids of documents whose files their owners deleted.
+
+        None while that looks like an accident to the inbox as a whole; then says once what to do.
+        """
+        exists = self.inbox.is_dir()
+        device = str(os.stat(self.inbox).st_dev) if exists else ""
+        kept = sum(1 for _ in self._kept())
+        gone = self.missing() if exists else [id_ for id_, _ in self._kept()]
+        same = self.ledger.fact("inbox.device") in (None, device)
+        reason = may_forget(kept, len(gone), same_device=same, inbox_exists=exists)
+        if reason is None:
+            self._held = None
+            if self.ledger.fact("inbox.device") != device:
+                self.ledger.remember("inbox.device", device)
+            return gone
+        if gone and reason != self._held:
+            self._held = reason
+            self.log.warning(
+                f"Holding the chunks of {len(gone)} missing files: {reason}. If they were meant to go, run"
+                " `bouquetd forget --missing`; if not, bring them back"
+            )
+        return []
+
+    def missing(self) -> list[str]:
+        """The ids of documents kept in the inbox whose files are no longer there."""
+        return [id_ for id_, source in self._kept() if is_gone(self.inbox, source)]
+
+    def _kept(self) -> Iterator[tuple[str, str]]:
+        for entry in self.ledger.entries(State.FILED, State.DUPLICATE, State.FORGOTTEN):
+            if entry.destination is None:
+                yield entry.document.id, entry.document.source

@@ -1,0 +1,109 @@
+"""The commands that need the store, as the daemon answers them and as a command without a daemon runs them.
+
+In embedded mode nobody but the process that holds the lock may open the store, not even to read (section 6 of
+the design). So a command asks the daemon over its socket; with no daemon running it takes the lock itself.
+Answers are plain values that JSON can say.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from concurrent.futures import TimeoutError as TookTooLong
+from dataclasses import asdict, dataclass
+from typing import Any, TypeVar
+
+from bouquetd.config import Settings
+from bouquetd.embed import Embedder
+from bouquetd.errors import Rejected, Unavailable
+from bouquetd.ledger import Entry, Ledger
+from bouquetd.model import State, printable
+from bouquetd.ops.documents import matching, requeue
+from bouquetd.ops.search import search
+from bouquetd.ops.verify import repair, verify
+from bouquetd.store.shards import Store
+from bouquetd.worker import Worker
+
+T = TypeVar("T")
+
+PATIENCE = 600.0
+"""Seconds a request waits for the worker to come to the end of the document in hand."""
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """Everything a command may ask; ``handlers`` are what the control socket offers."""
+
+    settings: Settings
+    ledger: Ledger
+    store: Store
+    embedder: Embedder
+    worker: Worker
+
+    def handlers(self, owner: Callable[[Callable[[], Any]], Any]) -> dict[str, Callable[[dict[str, Any]], Any]]:
+        """By name; ``owner`` runs what writes in the thread that owns the store."""
+        return {
+            "search": lambda a: self.search(str(a["text"]), int(a["n"])),
+            "verify": lambda a: owner(self.repair) if a.get("repair") else asdict(verify(*self._verified())),
+            "forget": lambda a: owner(lambda: self.forget(list(a["patterns"]), missing=bool(a.get("missing")))),
+        }
+
+    def search(self, text: str, n: int) -> list[dict[str, Any]]:
+        """The best passages, best first."""
+        if not text.strip():
+            raise Rejected("the question is empty", 'ask for something: bouquetd search "what I look for"')
+        return [
+            {
+                "source": hit.metadata.get("source"),
+                "page": hit.metadata.get("page"),
+                "row": hit.metadata.get("row"),
+                "chunk": hit.metadata.get("chunk"),
+                "start": hit.metadata.get("start"),
+                "end": hit.metadata.get("end"),
+                "media_type": hit.metadata.get("media_type"),
+                "document": hit.metadata.get("document"),
+                "id": hit.id,
+                "distance": round(hit.distance, 4),
+                "text": hit.text,
+            }
+            for hit in search(self.store, self.embedder, text, n)
+        ]
+
+    def _verified(self) -> tuple[Ledger, Store, int]:
+        return self.ledger, self.store, self.embedder.dimensions
+
+    def repair(self) -> dict[str, Any]:
+        """Verify and put right; see ``ops.verify``."""
+        paths = self.settings.paths
+
+        def again(entry: Entry) -> str:
+            return requeue(self.ledger, paths.archive, paths.inbox, entry)
+
+        return asdict(repair(*self._verified(), self.embedder.embed, again))
+
+    def forget(self, patterns: list[str], *, missing: bool = False) -> list[str]:
+        """Remove the chunks of every document that matches; returns their sources.
+
+        ``missing`` takes those kept in an inbox from which their files have gone.
+        """
+        states = (State.COMPLETE, State.FILED, State.DUPLICATE)
+        entries = list(self.worker.missing() if missing else matching(self.ledger, patterns, *states))
+        for entry in entries:
+            self.worker.forget(entry)
+        return [printable(entry.document.source) for entry in entries]
+
+
+def by_worker(worker: Worker, wake: Callable[[], None]) -> Callable[[Callable[[], T]], T]:
+    """Runs a function between two steps of a worker that runs in another thread, and waits for its result."""
+
+    def run(function: Callable[[], T]) -> T:
+        future = worker.ask(function)
+        wake()
+        try:
+            result: T = future.result(PATIENCE)
+        except TookTooLong:
+            raise Unavailable(
+                "the daemon is still busy with the file in hand", "it will be done after that file"
+            ) from None
+        return result
+
+    return run

@@ -1,0 +1,268 @@
+"""Three ways to run: ``serve`` (the daemon), ``drain`` (``once``), ``answer`` (a command without a daemon)."""
+
+from __future__ import annotations
+
+import os
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from bouquetd import log as logging
+from bouquetd.assembly import Engine, engine
+from bouquetd.config import LIVE, Config, Settings, advise, changed, load
+from bouquetd.control import Server
+from bouquetd.daemon import EXIT_STUCK, Daemon, Signals
+from bouquetd.errors import ConfigError, Stopped, Unavailable
+from bouquetd.inbox.watcher import Watcher
+from bouquetd.log import Log
+from bouquetd.memory.gate import Stuck
+from bouquetd.memory.governor import exact
+from bouquetd.model import MB, printable
+from bouquetd.notify import Notifier, watchdog_interval
+from bouquetd.ops import status
+from bouquetd.ops.service import by_worker
+
+SOCKET = "control.sock"
+"""In the runtime directory."""
+
+START_STEP = 30.0
+"""Seconds more that systemd grants whenever a recovery says that it goes on."""
+
+OK, FAILED, UNAVAILABLE = 0, 1, 69
+
+
+def serve(config: Config) -> int:
+    """Run the daemon until it is told to stop; returns the exit status."""
+    log = _begin(config)
+    notifier, signals, work = Notifier(), Signals(), threading.Event()
+
+    def beat(doing: str) -> None:
+        notifier.extend(START_STEP)
+        notifier.status(f"Starting: {doing}")
+
+    with (
+        signals.caught(),
+        engine(config.settings, log, stopping=signals.stopping, on_mark=work.set, beat=beat) as parts,
+    ):
+        baseline = parts.warm()
+        parts.worker.reconcile()
+        watch = Watch(parts, log)
+        server = Server(
+            config.settings.paths.runtime / SOCKET, parts.service.handlers(by_worker(parts.worker, work.set))
+        )
+        daemon = Daemon(
+            parts.worker, work=work, signals=signals, queue=parts.queue, gate=parts.gate, health=parts.health,
+            probe=parts.probe, notifier=notifier, watchdog=watchdog_interval(os.environ, os.getpid()),
+            rewatch=watch.tend, reload=Reloader(config, parts, log),
+            publish=Publisher(config.settings.paths.runtime, notifier, log), log=log,
+            facts=lambda: {
+                "limit_mb": parts.governor.limits.limit / MB, "watch": watch.kind,
+                "baseline_mb": round(baseline / MB, 2),
+            },
+        )  # fmt: skip
+        server.start()
+        try:
+            limit = parts.governor.limits.limit
+            log.info(
+                f"Ready: watching {printable(str(config.settings.paths.inbox))} ({watch.kind});"
+                f" {exact(baseline)} of {exact(limit)} in use"
+            )
+            code = daemon.run()
+        finally:
+            watch.stop()
+            server.stop()
+    log.info("Stopped")
+    return code
+
+
+def drain(config: Config) -> int:
+    """Ingest what is in the inbox and return: 1 when a file failed, 69 when something needed is missing."""
+    log = _begin(config, "warning" if sys.stderr.isatty() else None)
+    signals = Signals()
+    with signals.caught(), engine(config.settings, log, stopping=signals.stopping) as parts:
+        parts.warm()
+        parts.worker.reconcile()
+        with _progress(parts) as show:
+            code = _drain(parts, signals, show)
+    tally = parts.worker.tally
+    log.info(
+        f"Drained: {tally.documents} documents, {tally.chunks} chunks, {tally.duplicates} already there,"
+        f" {tally.failed} failed"
+    )
+    return code
+
+
+def answer(config: Config, op: str, arguments: dict[str, Any]) -> Any:
+    """Answer a command where no daemon runs: take the store, answer, let it go.
+
+    Raises ``Held`` when a daemon has it after all.
+    """
+    logging.configure("console", "warning")
+    signals = Signals()
+    with signals.caught(), engine(config.settings, logging.get(), stopping=signals.stopping) as parts:
+        return parts.service.handlers(lambda function: function())[op](arguments)
+
+
+class Watch:
+    """Keeps a watcher on the inbox: begins it, and begins it again when the inbox went and came back."""
+
+    PAUSE = 5.0
+    """Seconds between two tries."""
+
+    def __init__(self, parts: Engine, log: Log) -> None:
+        self._parts = parts
+        self._log = log
+        self._watcher = self._fresh()
+        self._next = 0.0
+        self._said: str | None = None
+        self.tend()
+
+    @property
+    def kind(self) -> str:
+        """How changes are noticed, in a word."""
+        kinds = {"native": "events", "polling": "polling"}
+        return kinds[self._watcher.kind] if self._watcher.alive else "rescans"
+
+    def tend(self) -> bool:
+        """See that events come; true when that was just mended and the inbox wants a scan."""
+        now = time.monotonic()
+        if self._watcher.alive or now < self._next:
+            return False
+        self._next = now + self.PAUSE
+        self._watcher.stop()
+        self._watcher = self._fresh()
+        try:
+            self._watcher.start()
+        except Unavailable as error:
+            if error.reason != self._said:
+                self._log.warning(f"{error.reason}. {error.remedy}")
+            self._said = error.reason
+            return False
+        self._said = None
+        self._parts.marks.add("")
+        return True
+
+    def stop(self) -> None:
+        """Watch no longer."""
+        self._watcher.stop()
+
+    def _fresh(self) -> Watcher:
+        inbox = self._parts.settings.inbox
+        return Watcher(self._parts.settings.paths.inbox, inbox.watch, inbox.poll, self._parts.marks.add)
+
+
+class Reloader:
+    """Reads the YAML again on SIGHUP and applies what can change while running."""
+
+    def __init__(self, config: Config, parts: Engine, log: Log) -> None:
+        self._config = config
+        self._parts = parts
+        self._log = log
+
+    def __call__(self) -> None:
+        """A broken file is refused, with its lines, and what was valid stays in force."""
+        try:
+            fresh = load(self._config.path)
+        except ConfigError as error:
+            for problem in error.problems:
+                self._log.error(f"Reload refused: {problem}")
+            return
+        keys = changed(self._parts.settings, fresh.settings)
+        live = [key for key in keys if key in LIVE]
+        self._parts.apply(merged(self._parts.settings, fresh.settings, live))
+        logging.configure(fresh.settings.logging.format, fresh.settings.logging.level)
+        self._log.info("Reloaded: " + (f"now in force: {', '.join(live)}" if live else "nothing to apply"))
+        if rest := [key for key in keys if key not in LIVE]:
+            self._log.warning(f"Reloaded: these need a restart: {', '.join(rest)}")
+
+
+def merged(old: Settings, new: Settings, keys: list[str]) -> Settings:
+    """``old`` with the values that ``new`` has for some dotted keys."""
+    result = old
+    for key in keys:
+        section, _, option = key.rpartition(".")
+        if section:
+            part = getattr(result, section)
+            taken = getattr(getattr(new, section), option)
+            result = result.model_copy(update={section: part.model_copy(update={option: taken})})
+        else:
+            result = result.model_copy(update={option: getattr(new, option)})
+    return result
+
+
+class Publisher:
+    """Writes the status file and systemd's status line; a full disk is mentioned once and harms nothing."""
+
+    def __init__(self, runtime: Path, notifier: Notifier, log: Log) -> None:
+        self._runtime = runtime
+        self._notifier = notifier
+        self._log = log
+        self._said: str | None = None
+
+    def __call__(self, seen: dict[str, Any]) -> None:
+        """Publish one status."""
+        self._notifier.status(status.line(seen))
+        try:
+            status.write(self._runtime, seen)
+        except OSError as error:
+            if str(error) != self._said:
+                self._log.warning(f"{status.FILE} cannot be written: {error}; the status shown is old")
+            self._said = str(error)
+        else:
+            self._said = None
+
+
+def _begin(config: Config, level: str | None = None) -> Log:
+    settings = config.settings
+    logging.configure(settings.logging.format, level or settings.logging.level)
+    log = logging.get()
+    for line in advise(settings):
+        log.warning(f"{printable(str(config.path))}: {line}")
+    return log
+
+
+def _drain(parts: Engine, signals: Signals, show: Callable[[], None]) -> int:
+    worker = parts.worker
+    try:
+        while not signals.stopping.is_set():
+            wait = worker.step()
+            show()
+            if worker.trouble is not None:
+                return UNAVAILABLE
+            if worker.idle:
+                break
+            signals.stopping.wait(min(wait, 0.2))
+        worker.finish()
+    except Stopped:
+        return OK
+    except Stuck:
+        return EXIT_STUCK
+    return FAILED if worker.tally.failed else OK
+
+
+@contextmanager
+def _progress(parts: Engine) -> Iterator[Callable[[], None]]:
+    """A progress bar on a terminal, else nothing."""
+    if not sys.stderr.isatty():
+        yield lambda: None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = (BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(), TextColumn("{task.description}"))
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task("looking", total=None)
+
+        def show() -> None:
+            tally, current = parts.worker.tally, parts.worker.current
+            done = tally.documents + tally.failed + tally.duplicates
+            bar.update(
+                task, completed=done, total=done + parts.queue.count(),
+                description=printable(current.source) if current else f"{tally.chunks} chunks",
+            )  # fmt: skip
+
+        yield show

@@ -1,0 +1,478 @@
+"""Take a file, claim it, run the pipeline, file it away, record: one document after the other, in one thread.
+
+``Worker.step`` does one thing and returns how long there is nothing to do. Whatever it raises leaves every file
+and the ledger in a state from which the next step, or the next process, goes on.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections import deque
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from queue import Empty, SimpleQueue
+from typing import Any, BinaryIO
+
+from bouquetd.config import Settings
+from bouquetd.errors import Changed, Rejected, Stopped, Unavailable
+from bouquetd.health import Health
+from bouquetd.inbox.archive import delete_source, fail_away, file_away
+from bouquetd.inbox.intake import Intake
+from bouquetd.inbox.opening import LeftAlone, digest, fingerprint, open_source
+from bouquetd.inbox.queue import Queue, Sighting
+from bouquetd.inbox.scan import remove_empty_parents
+from bouquetd.ledger import Entry, Ledger, identity
+from bouquetd.log import Log
+from bouquetd.memory.gate import Gate, Stuck
+from bouquetd.model import MB, Chunk, Document, Fingerprint, State, printable
+from bouquetd.pipeline import Pipeline
+from bouquetd.store.shards import Store
+
+FIRST_RETRY, LAST_RETRY = 1.0, 60.0
+"""Seconds between tries while something around us is missing; doubled each time up to the second."""
+
+GATHER = 1.0
+"""Seconds a document may wait for others to share its store batch while the inbox has more."""
+
+REST = 10.0
+"""Seconds of idleness after which Chroma is closed: its memory is given back, and a kill harms nothing."""
+
+MOST_ASKED = 16
+"""Requests of commands that may wait for the worker."""
+
+UNREAD = "unread"
+"""The digest of a file that was rejected before its content was looked at."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ingested:
+    """A document whose chunks are all journalled; ``position`` of the last one in the store's stream."""
+
+    document: Document
+    fingerprint: Fingerprint
+    position: int
+    chunks: int
+    began: float
+
+
+@dataclass(slots=True)
+class Tally:
+    """What happened since the start, for the status."""
+
+    documents: int = 0
+    chunks: int = 0
+    failed: int = 0
+    duplicates: int = 0
+    bytes: int = 0
+
+
+@dataclass(slots=True)
+class Current:
+    """The file in hand: how many of its bytes were read, and how many chunks came of it."""
+
+    source: str
+    size: int
+    file: BinaryIO
+    chunks: int = 0
+
+    @property
+    def share(self) -> float:
+        """How far the reader is through the file, 0 to 1."""
+        try:
+            position = os.lseek(self.file.fileno(), 0, os.SEEK_CUR)
+        except (OSError, ValueError):  # closed meanwhile, by the other thread
+            return 1.0
+        return min(1.0, position / self.size) if self.size else 1.0
+
+
+class Worker:
+    """Brings files from the inbox into the store. All methods but ``ask`` belong to one thread."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        ledger: Ledger,
+        store: Store,
+        queue: Queue,
+        intake: Intake,
+        pipeline: Pipeline,
+        media_type: Callable[[BinaryIO, str], str],
+        gate: Gate,
+        health: Health,
+        clock: Callable[[], float],
+        log: Log,
+    ) -> None:
+        self.settings = settings
+        self.tally = Tally()
+        self.current: Current | None = None
+        self.trouble: Unavailable | None = None
+        self._ledger = ledger
+        self._store = store
+        self._queue = queue
+        self._intake = intake
+        self._pipeline = replace(pipeline, watch=self._watch)
+        self._media_type = media_type
+        self._gate = gate
+        self._health = health
+        self._clock = clock
+        self._log = log
+        self._ingested: deque[Ingested] = deque()
+        self._requests: SimpleQueue[tuple[Callable[[], Any], Future[Any]]] = SimpleQueue()
+        self._retry = FIRST_RETRY
+        self._active = clock()
+        intake.busy = self.busy
+        gate.beat = lambda: health.paused(clock())
+
+    # -- the loop -----------------------------------------------------------------------------------------
+
+    def step(self) -> float:
+        """Do one thing; returns the seconds until there may be another.
+
+        Never raises what is the file's or the world's fault. Raises ``Stopped`` when asked to stop and
+        ``Stuck`` when memory stays short.
+        """
+        try:
+            wait = self._step()
+        except Unavailable as error:
+            return self._back_off(error)
+        if self.trouble is not None:
+            self._log.info(f"Going on: what was missing is back ({self.trouble.reason})")
+            self.trouble, self._retry = None, FIRST_RETRY
+        return wait
+
+    def _step(self) -> float:
+        self._answer()
+        self._gate.wait()
+        self._remove()
+        self._intake.refresh()
+        if self._intake.scanned:
+            self._intake.scanned = False
+            self._follow_deletions()
+        now = self._clock()
+        root = self._intake.inbox
+        sighting = self._queue.take(now, lambda source: fingerprint(root, source))
+        if sighting is not None:
+            self._active = now
+            self._health.beat(now, "take")
+            self._take(sighting)
+            self._file_away(wait=bool(self._ingested) and self._clock() - self._ingested[0].began > GATHER)
+            return 0.0
+        self._file_away(wait=True)
+        self._health.idle(self._clock())
+        return self._until_next()
+
+    def _until_next(self) -> float:
+        now = self._clock()
+        if self._store.awake and now - self._active > REST:
+            self._store.rest()
+        due = self._queue.next_at()
+        until = self._intake.next_scan if due is None else min(due, self._intake.next_scan)
+        return max(0.0, until - now)
+
+    def finish(self) -> None:
+        """File away what is ingested, on the way out; what cannot be is done at the next start."""
+        try:
+            self._file_away(wait=True)
+        except Unavailable as error:
+            self._log.warning(f"Stopping with files still to be put away: {error.reason}; {error.remedy}")
+
+    def _back_off(self, error: Unavailable) -> float:
+        wait, self._retry = self._retry, min(2 * self._retry, LAST_RETRY)
+        if self.trouble is None or self.trouble.reason != error.reason:
+            self._log.error(f"Holding the intake: {error.reason}; {error.remedy}. Trying again by itself")
+            self.trouble = error
+        now = self._clock()
+        self._health.backing_off(now, now + wait)
+        return wait
+
+    def ask(self, function: Callable[[], Any]) -> Future[Any]:
+        """Have ``function`` run between two steps, by the thread that owns the store; from any thread.
+
+        Raises ``Unavailable`` when too much is asked already.
+        """
+        if self._requests.qsize() >= MOST_ASKED:
+            raise Unavailable("the daemon has too many requests to work on", "try again in a moment")
+        future: Future[Any] = Future()
+        self._requests.put((function, future))
+        return future
+
+    def _answer(self) -> None:
+        with suppress(Empty):
+            while True:
+                function, future = self._requests.get_nowait()
+                if future.set_running_or_notify_cancel():
+                    try:
+                        future.set_result(function())
+                    except Exception as error:
+                        future.set_exception(error)
+
+    def busy(self, source: str) -> bool:
+        """Whether the source is ingested and only waits to be filed away."""
+        return any(item.document.source == source for item in self._ingested)
+
+    @property
+    def idle(self) -> bool:
+        """Whether nothing waits, nothing is in hand and nothing is still to be filed away."""
+        return self._queue.count() == 0 and not self._ingested and self.current is None
+
+    # -- one file -----------------------------------------------------------------------------------------
+
+    def _take(self, sighting: Sighting) -> None:
+        source = sighting.source
+        try:
+            with open_source(self._intake.inbox, source, self.settings.stream.read_size) as file:
+                seen = Fingerprint.of(os.fstat(file.fileno()))
+                if seen != sighting.fingerprint:
+                    self._queue.see(source, seen, self._clock())
+                    return
+                self._consider(source, seen, file, sighting.tries)
+            self._queue.drop(source)
+        except LeftAlone as error:
+            self._queue.drop(source)
+            if self._ledger.leave_alone(source, error.reason):
+                self._log.warning(f"Left alone {printable(source)}: {error.reason}")
+        except Changed as error:
+            self._queue.drop(source)
+            self._intake.marks.add(source)
+            self._log.info(f"Put back {printable(source)}: {error}")
+        except Rejected as error:  # before it had a digest
+            self._reject(self._ledger.claim(source, UNREAD, sighting.fingerprint), sighting.fingerprint, error)
+            self._queue.drop(source)
+        except Unavailable:
+            self._queue.postpone(source, self._clock() + self._retry)
+            raise
+
+    def _consider(self, source: str, seen: Fingerprint, file: BinaryIO, tries: int) -> None:
+        """Decide by content whether there is anything to do, and do it."""
+        limit = self.settings.inbox.max_file_size
+        if seen.size > limit:
+            raise Rejected(
+                f"too large: {seen.size / MB:.1f} MB, inbox.max_file_size is {limit / MB:g} MB",
+                "split it, or raise inbox.max_file_size, reload, and run `bouquetd retry`",
+            )
+        sha = digest(file, self.settings.stream.read_size)
+        if any(item.document.digest == sha for item in self._ingested):
+            self._file_away(wait=True)
+        known = self._ledger.find(identity(source, sha, self._ledger.recipe))
+        if known and known.state is State.FORGOTTEN and self._intake.keep:
+            self._ledger.seen_again(known.document.id, seen, None)
+            return
+        holder = self._ledger.holder(sha)
+        if holder and holder.document.source == source:
+            self._again(holder, seen)
+        elif holder and self.settings.inbox.duplicates == "skip":
+            self._duplicate(source, sha, seen, holder)
+        else:
+            self._ingest(source, sha, seen, file, tries)
+
+    def _ingest(self, source: str, sha: str, seen: Fingerprint, file: BinaryIO, tries: int) -> None:
+        document = self._ledger.claim(source, sha, seen)
+        if document.attempts == 1 + tries == 1:
+            self._pass_over(document)
+        began = self._clock()
+        self.current = Current(source, seen.size, file, document.stored)
+        try:
+            if document.attempts > self.settings.pipeline.max_attempts:
+                raise Rejected(
+                    f"the daemon was killed {self.settings.pipeline.max_attempts} times while reading it",
+                    "look in the log for what killed it (memory, watchdog); then `bouquetd retry`",
+                )
+            document = replace(document, media_type=self._media_type(file, document.name))
+            chunks = self._pipeline.ingest(document, file)
+            self._unchanged(source, seen, file)
+            self._ingested.append(Ingested(document, seen, self._store.taken, chunks, began))
+        except (Stopped, Unavailable):
+            self._ledger.give_back(document.id)
+            raise
+        except Changed:
+            self._ledger.abandon(document.id)
+            self._remove()
+            raise
+        except Rejected as error:
+            self._reject(document, seen, error)
+        except Stuck:
+            raise
+        except OSError as error:
+            self._ledger.give_back(document.id)
+            raise Unavailable(
+                f"{printable(source)} cannot be read: {error.strerror or error}",
+                "look at the disk or the mount under the inbox (dmesg)",
+            ) from error
+        except Exception as error:
+            self._log.exception(f"Could not ingest {printable(source)}")
+            self._reject(
+                document,
+                seen,
+                Rejected(
+                    f"bouquetd failed on it: {type(error).__name__}: {printable(str(error))[:200]}",
+                    "please report it with the file, if it may be shared; the log has the traceback",
+                ),
+            )
+        finally:
+            self.current = None
+
+    def _unchanged(self, source: str, seen: Fingerprint, file: BinaryIO) -> None:
+        """Raise ``Changed`` unless what was read is what still lies there."""
+        if Fingerprint.of(os.fstat(file.fileno())) != seen or fingerprint(self._intake.inbox, source) != seen:
+            raise Changed("it was modified, replaced or removed while it was read")
+
+    def _pass_over(self, document: Document) -> None:
+        """Drop what an unfinished earlier content of the same source left behind."""
+        for entry in self._ledger.by_source(document.source):
+            if entry.document.id != document.id and entry.state in (State.CLAIMED, State.STORING):
+                self._ledger.abandon(entry.document.id)
+        self._remove()
+
+    def _watch(self, _document: Document, batch: Sequence[Chunk]) -> None:
+        self._health.beat(self._clock(), "embed")
+        every = self.settings.logging.memory
+        if every != "document":
+            for chunk in batch if every == "chunk" else batch[:1]:
+                self._gate.memory_line(f"Embedding chunk {chunk.number}")
+        if self.current is not None:
+            self.current.chunks = batch[-1].number + 1
+        self.tally.chunks += len(batch)
+
+    # -- afterwards ---------------------------------------------------------------------------------------
+
+    def _file_away(self, *, wait: bool) -> None:
+        """Complete what has landed in Chroma and move its file; with ``wait``, see that all lands first."""
+        if wait and self._ingested:
+            self._store.flush()
+        landed = []
+        while self._ingested and self._ingested[0].position <= self._store.landed:
+            landed.append(self._ingested.popleft())
+        if not landed:
+            return
+        try:
+            self._ledger.complete([item.document.id for item in landed])
+            self._remove()
+            while landed:
+                item = landed[0]
+                destination = self._move(item.document, item.fingerprint)
+                self._ledger.filed([(item.document.id, destination)])
+                landed.pop(0)
+                self._tell(item)
+        finally:
+            self._ingested.extendleft(reversed(landed))
+
+    def _move(self, document: Document, seen: Fingerprint) -> str | None:
+        """Where the file of an ingested document goes: "" when it is no more, None when it stays."""
+        inbox, after = self._intake.inbox, self.settings.inbox.after
+        if after == "keep":
+            return None
+        destination = ""
+        try:
+            if after == "archive":
+                target = self.settings.paths.archive
+                destination = file_away(inbox, document.source, seen, target, document.digest)
+            else:
+                delete_source(inbox, document.source, seen)
+        except Changed:
+            self._intake.marks.add(document.source)  # a newer file took its place, or none
+        remove_empty_parents(inbox, document.source)
+        return destination
+
+    def _tell(self, item: Ingested) -> None:
+        self.tally.documents += 1
+        self.tally.bytes += item.document.size
+        source, took = printable(item.document.source), self._clock() - item.began
+        if self.settings.logging.memory == "document":
+            self._gate.memory_line(f"Stored {source}")
+        self._log.info(f"Stored {source}: {item.chunks} chunks in {took:.1f} s", document=item.document.id)
+
+    def _again(self, entry: Entry, seen: Fingerprint) -> None:
+        """The same source with the same content: nothing to store."""
+        destination = self._move(entry.document, seen)
+        self._ledger.seen_again(entry.document.id, seen, destination)
+        self.tally.duplicates += 1
+        self._log.info(f"Already stored {printable(entry.document.source)}: its content has not changed")
+
+    def _duplicate(self, source: str, sha: str, seen: Fingerprint, twin: Entry) -> None:
+        document = replace(twin.document, source=source, digest=sha)
+        self._ledger.duplicate(source, sha, seen, twin.document.id, None)
+        self._remove()
+        destination = self._move(document, seen)
+        self._ledger.duplicate(source, sha, seen, twin.document.id, destination)
+        self.tally.duplicates += 1
+        first = printable(twin.document.source)
+        self._log.info(f"Duplicate {printable(source)}: the same content is stored as {first}")
+
+    def _reject(self, document: Document, seen: Fingerprint, error: Rejected) -> None:
+        """Into ``failed/`` with a reason; no chunk stays behind."""
+        source = document.source
+        self._ledger.failed(document.id, error.reason, error.remedy, None)
+        self._remove()
+        try:
+            destination = fail_away(
+                self._intake.inbox,
+                source,
+                seen,
+                self.settings.paths.failed,
+                reason=error.reason,
+                remedy=error.remedy,
+                when=time.strftime("%Y-%m-%d %H:%M:%S %Z"),
+                digest=None if document.digest == UNREAD else document.digest,
+            )
+        except Changed:
+            self._ledger.drop(document.id)
+            self._intake.marks.add(source)
+            return
+        self._ledger.failed(document.id, error.reason, error.remedy, destination)
+        remove_empty_parents(self._intake.inbox, source)
+        self.tally.failed += 1
+        where = printable(os.path.join(self.settings.paths.failed, destination))
+        self._log.warning(f"Rejected {printable(source)}: {error.reason}. It lies in {where}; {error.remedy}")
+
+    def _remove(self) -> None:
+        """Take out of Chroma what the ledger says must go."""
+        while ids := self._ledger.removals():
+            for id_ in ids:
+                self._health.beat(self._clock(), "remove")
+                self._store.remove(id_)
+
+    def _follow_deletions(self) -> None:
+        if self._intake.keep:
+            for id_ in self._intake.vanished():
+                entry = self._ledger.entry(id_)
+                self.forget(entry)
+                self._ledger.drop(id_)
+                self._log.info(f"Forgot {printable(entry.document.source)}: its file was deleted")
+
+    def forget(self, entry: Entry) -> None:
+        """Take a document out of the store; duplicates of it whose files are at hand are ingested instead."""
+        self._ledger.forgotten(entry.document.id)
+        for twin in self._ledger.duplicates_of(entry.document.id):
+            self._ledger.drop(twin.document.id)
+            self._intake.next_scan = 0.0
+        self._remove()
+
+    def missing(self) -> list[Entry]:
+        """With ``inbox.after: keep``: documents whose files are gone from the inbox, held or not."""
+        return [self._ledger.entry(id_) for id_ in self._intake.missing()] if self._intake.keep else []
+
+    # -- the start ----------------------------------------------------------------------------------------
+
+    def reconcile(self) -> None:
+        """Finish what a kill interrupted, before anything new is taken. The store is already recovered."""
+        self._remove()
+        for entry in list(self._ledger.entries(State.COMPLETE, State.STORING, State.CLAIMED)):
+            there = fingerprint(self._intake.inbox, entry.document.source)
+            if entry.state is State.COMPLETE or (entry.whole and there == entry.fingerprint):
+                item = Ingested(entry.document, entry.fingerprint, 0, entry.chunks, self._clock())
+                self._ingested.append(item)
+            elif there != entry.fingerprint:
+                self._ledger.abandon(entry.document.id)
+                self._log.info(f"Dropped {printable(entry.document.source)}: its file went away half-way")
+        self._remove()
+        self._file_away(wait=False)
+        for entry in list(self._ledger.entries(State.FAILED)):
+            if entry.destination is None and entry.reason and entry.remedy:
+                self._reject(entry.document, entry.fingerprint, Rejected(entry.reason, entry.remedy))
+        self._intake.refresh()
+        for entry in self._ledger.entries(State.CLAIMED, State.STORING):
+            self._queue.rank(entry.document.source, entry.document.attempts)
