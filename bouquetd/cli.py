@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 import typer
 
 from bouquetd import __version__
-from bouquetd.errors import BouquetdError, ConfigError, Rejected, Stopped, Unavailable
+from bouquetd.errors import BouquetdError, ConfigError, Explained, Stopped, Unavailable, sentence
 from bouquetd.model import State, printable
 
 if TYPE_CHECKING:
@@ -56,8 +56,8 @@ def main() -> None:
         app()
     except ConfigError as error:
         _die(CONFIG, *error.problems)
-    except (Rejected, Unavailable) as error:
-        _die(UNAVAILABLE, f"{error.reason}; {error.remedy}")
+    except Explained as error:
+        _die(UNAVAILABLE, error.told)
     except (Stopped, KeyboardInterrupt):
         sys.exit(OK)
     except BouquetdError as error:
@@ -157,7 +157,7 @@ def files(
         return
     for row in rows:
         when = time.strftime("%Y-%m-%d %H:%M", time.localtime(row["updated"]))
-        why = f"  {row['reason']}; {row['remedy']}" if row["reason"] else ""
+        why = f"  {sentence(row['reason'])} {sentence(row['remedy'])}" if row["reason"] else ""
         print(f"{when}  {row['state']:<9} {row['chunks']:>6} chunks  {row['source']}{why}")
     for source, reason in alone:
         print(f"{'':16}  left alone               {printable(source)}  {reason}")

@@ -158,7 +158,7 @@ class Daemon:
         except Stopped:
             pass
         except Stuck as error:
-            self._log.error(f"Giving up this process: {error.reason}; {error.remedy}")
+            self._log.error(f"Giving up this process. {error.told}")
             self._exit = EXIT_STUCK
         except Exception:
             self._log.exception("The worker failed in a way nobody foresaw; a restart goes on from the ledger")

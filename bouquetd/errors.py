@@ -18,26 +18,30 @@ class BouquetdError(Exception):
     """The root of everything bouquetd raises on purpose."""
 
 
-class Rejected(BouquetdError):
-    """The file's fault: ``reason`` says what is wrong with it, ``remedy`` what its owner can do."""
+class Explained(BouquetdError):
+    """An error with two sentences for a person: ``reason`` says what is wrong, ``remedy`` what to do."""
 
     def __init__(self, reason: str, remedy: str) -> None:
         super().__init__(reason)
         self.reason = reason
         self.remedy = remedy
+
+    @property
+    def told(self) -> str:
+        """Both as sentences: "Disk full. Free some space."."""
+        return f"{sentence(self.reason)} {sentence(self.remedy)}"
+
+
+class Rejected(Explained):
+    """The file's fault: it can never be ingested as it is."""
 
 
 class Changed(BouquetdError):
     """The file was modified, replaced or removed while it was being read."""
 
 
-class Unavailable(BouquetdError):
-    """The world's fault: ``reason`` says what is missing, ``remedy`` what an operator can do."""
-
-    def __init__(self, reason: str, remedy: str) -> None:
-        super().__init__(reason)
-        self.reason = reason
-        self.remedy = remedy
+class Unavailable(Explained):
+    """The world's fault: keep the file and try again later."""
 
 
 class Stopped(BouquetdError):
@@ -50,3 +54,9 @@ class ConfigError(BouquetdError):
     def __init__(self, problems: Sequence[str]) -> None:
         super().__init__("\n".join(problems))
         self.problems = tuple(problems)
+
+
+def sentence(text: str) -> str:
+    """A phrase as a sentence: a capital first, one full stop last."""
+    text = text.strip().rstrip(".")
+    return f"{text[:1].upper()}{text[1:]}."

@@ -18,8 +18,8 @@ Log = structlog.stdlib.BoundLogger
 
 Style = Literal["auto", "console", "journal", "json"]
 
-SPOKEN = frozenset({"rss_mb", "grown_mb"})
-"""Fields for machines whose figure the text of the line already says; lines for people leave them out."""
+SPOKEN = frozenset({"rss_mb", "grown_mb", "document", "digest"})
+"""Fields for machines: the text of the line says the figure or names the file; lines for people omit them."""
 
 LONGEST = 16 * 1024
 """Characters of one event, field or traceback that are kept; the journal itself cuts lines at 48 KB."""

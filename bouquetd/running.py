@@ -139,7 +139,7 @@ class Watch:
             self._watcher.start()
         except Unavailable as error:
             if error.reason != self._said:
-                self._log.warning(f"{error.reason}. {error.remedy}")
+                self._log.warning(error.told)
             self._said = error.reason
             return False
         self._said = None

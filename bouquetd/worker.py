@@ -13,6 +13,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from itertools import takewhile
 from queue import Empty, SimpleQueue
 from typing import Any, BinaryIO
 
@@ -178,12 +179,12 @@ class Worker:
         try:
             self._file_away(wait=True)
         except Unavailable as error:
-            self._log.warning(f"Stopping with files still to be put away: {error.reason}; {error.remedy}")
+            self._log.warning(f"Stopping with files still to be put away, at the next start. {error.told}")
 
     def _back_off(self, error: Unavailable) -> float:
         wait, self._retry = self._retry, min(2 * self._retry, LAST_RETRY)
         if self.trouble is None or self.trouble.reason != error.reason:
-            self._log.error(f"Holding the intake: {error.reason}; {error.remedy}. Trying again by itself")
+            self._log.error(f"Holding the intake, trying again by itself. {error.told}")
             self.trouble = error
         now = self._clock()
         self._health.backing_off(now, now + wait)
@@ -343,22 +344,19 @@ class Worker:
         """Complete what has landed in Chroma and move its file; with ``wait``, see that all lands first."""
         if wait and self._ingested:
             self._store.flush()
-        landed = []
-        while self._ingested and self._ingested[0].position <= self._store.landed:
-            landed.append(self._ingested.popleft())
+        landed = list(takewhile(lambda item: item.position <= self._store.landed, self._ingested))
         if not landed:
             return
+        self._ledger.complete([item.document.id for item in landed])
+        self._remove()
+        moved: list[tuple[str, str | None]] = []
         try:
-            self._ledger.complete([item.document.id for item in landed])
-            self._remove()
-            while landed:
-                item = landed[0]
-                destination = self._move(item.document, item.fingerprint)
-                self._ledger.filed([(item.document.id, destination)])
-                landed.pop(0)
-                self._tell(item)
+            # On an error, what was moved before it stays in the list.
+            moved.extend((item.document.id, self._move(item.document, item.fingerprint)) for item in landed)
         finally:
-            self._ingested.extendleft(reversed(landed))
+            self._ledger.filed(moved)
+            for _ in moved:
+                self._tell(self._ingested.popleft())
 
     def _move(self, document: Document, seen: Fingerprint) -> str | None:
         """Where the file of an ingested document goes: "" when it is no more, None when it stays."""
@@ -383,7 +381,11 @@ class Worker:
         source, took = printable(item.document.source), self._clock() - item.began
         if self.settings.logging.memory == "document":
             self._gate.memory_line(f"Stored {source}")
-        self._log.info(f"Stored {source}: {item.chunks} chunks in {took:.1f} s", document=item.document.id)
+        self._log.info(
+            f"Stored {source}: {item.chunks} chunks in {took:.1f} s",
+            document=item.document.id,
+            digest=item.document.digest,
+        )
 
     def _again(self, entry: Entry, seen: Fingerprint) -> None:
         """The same source with the same content: nothing to store."""
@@ -426,7 +428,7 @@ class Worker:
         remove_empty_parents(self._intake.inbox, source)
         self.tally.failed += 1
         where = printable(os.path.join(self.settings.paths.failed, destination))
-        self._log.warning(f"Rejected {printable(source)}: {error.reason}. It lies in {where}; {error.remedy}")
+        self._log.warning(f"Rejected {printable(source)}: {error.told} It lies in {where}")
 
     def _remove(self) -> None:
         """Take out of Chroma what the ledger says must go."""

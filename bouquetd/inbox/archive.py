@@ -13,7 +13,7 @@ import stat
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
-from bouquetd.errors import Changed, Unavailable
+from bouquetd.errors import Changed, Unavailable, sentence
 from bouquetd.inbox.beneath import (
     components,
     folder,
@@ -73,8 +73,8 @@ def fail_away(
     shown = printable(relative).replace("'", "'\\''")
     text = (
         f"{NOTE}{printable(source)}\n\n"
-        f"Why:    {reason}\n"
-        f"To do:  {remedy}\n"
+        f"Why:    {sentence(reason)}\n"
+        f"To do:  {sentence(remedy)}\n"
         f"Then:   bouquetd retry '{shown}'\n"
         f"When:   {when}\n"
     )

@@ -104,7 +104,7 @@ class Watcher:
                 self.kind = "polling"
 
     def start(self) -> None:
-        """Starts watching, or starts over. Raises ``Unavailable`` when that cannot be; rescans alone then have to do."""
+        """Starts watching, or starts over. Raises ``Unavailable`` when that cannot be; rescans must do then."""
         self.stop()
         before = set(threading.enumerate())
         queue = _MarkingQueue(self._mark)

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Callable
 from typing import Protocol
 
-from bouquetd.errors import BouquetdError, Stopped
+from bouquetd.errors import Explained, Stopped
 from bouquetd.log import Log
 from bouquetd.memory.governor import Governor, Mode, Verdict, exact, short
 from bouquetd.memory.probe import Vitals
@@ -17,13 +17,8 @@ FIRST_WAIT, LONGEST_WAIT = 0.05, 2.0
 """Seconds between two looks in a pause; doubled each time, up to the second figure."""
 
 
-class Stuck(BouquetdError):
+class Stuck(Explained):
     """Memory stayed short for longer than ``memory.pause_limit``: only a fresh process helps."""
-
-    def __init__(self, reason: str, remedy: str) -> None:
-        super().__init__(reason)
-        self.reason = reason
-        self.remedy = remedy
 
 
 class Reader(Protocol):

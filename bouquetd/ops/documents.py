@@ -36,7 +36,7 @@ def retry(
             put_back(failed, entry.destination, inbox, source)
             ledger.drop(entry.document.id)
         except (Unavailable, Rejected) as error:
-            yield source, f"{error.reason}; {error.remedy}"
+            yield source, error.told
         else:
             yield source, None
 
@@ -53,5 +53,5 @@ def requeue(ledger: Ledger, archive: Path, inbox: Path, entry: Entry) -> str:
     try:
         put_back(archive, entry.destination, inbox, entry.document.source)
     except (Unavailable, Rejected) as error:
-        return f"cannot be ingested anew: {error.reason}; {error.remedy}"
+        return f"cannot be ingested anew. {error.told}"
     return "put back from the archive, to be ingested anew"
