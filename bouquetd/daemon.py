@@ -28,7 +28,7 @@ from bouquetd.worker import Worker
 TICK = 1.0
 """Seconds between two looks at everything."""
 
-GRACE = 5.0
+GRACE = 4.0
 """Seconds a graceful stop may take before the process leaves without waiting for the worker."""
 
 EXIT_OK, EXIT_INTERNAL, EXIT_STUCK = 0, 70, 75
@@ -124,6 +124,7 @@ class Daemon:
         self._work_arrived.set()
         thread.join(GRACE)
         if thread.is_alive():
+            self.worker.disown()
             self._log.warning("Stopping without waiting for the step in hand; the next start resumes there")
             os._exit(EXIT_OK)
         return self._exit

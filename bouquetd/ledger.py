@@ -219,7 +219,7 @@ class Ledger:
                 " state = CASE WHEN chunks > 0 THEN 'storing' ELSE 'claimed' END, updated = ?, reason = NULL,"
                 " remedy = NULL, twin = NULL, destination = NULL,"
                 " device = ?, inode = ?, mtime_ns = ?, ctime_ns = ? WHERE id = ?",
-                (now, f.device, f.inode, f.mtime_ns, f.ctime_ns, id_),
+                (now, _signed(f.device), _signed(f.inode), f.mtime_ns, f.ctime_ns, id_),
             )
         return self.entry(id_).document
 
@@ -309,8 +309,8 @@ class Ledger:
                     now,
                     twin,
                     _bytes(destination),
-                    f.device,
-                    f.inode,
+                    _signed(f.device),
+                    _signed(f.inode),
                     f.mtime_ns,
                     f.ctime_ns,
                 ),
@@ -324,7 +324,15 @@ class Ledger:
             db.execute(
                 "UPDATE documents SET destination = ?, updated = ?, device = ?, inode = ?, mtime_ns = ?,"
                 " ctime_ns = ? WHERE id = ?",
-                (_bytes(destination), time.time(), f.device, f.inode, f.mtime_ns, f.ctime_ns, id_),
+                (
+                    _bytes(destination),
+                    time.time(),
+                    _signed(f.device),
+                    _signed(f.inode),
+                    f.mtime_ns,
+                    f.ctime_ns,
+                    id_,
+                ),
             )
 
     def abandon(self, id_: str) -> None:
@@ -413,7 +421,7 @@ class Ledger:
                 os.fsencode(source),
                 f.size,
                 f.mtime_ns,
-                f.inode,
+                _signed(f.inode),
             )
         )
 
@@ -527,8 +535,8 @@ class Ledger:
                     document.since,
                     time.time(),
                     _bytes(destination),
-                    f.device,
-                    f.inode,
+                    _signed(f.device),
+                    _signed(f.inode),
                     f.mtime_ns,
                     f.ctime_ns,
                 ),
@@ -639,6 +647,11 @@ def _bytes(path: str | None) -> bytes | None:
     return None if path is None else os.fsencode(path)
 
 
+def _signed(number: int) -> int:
+    """A device or inode number, which network file systems make of all 64 bits, as SQLite can hold it."""
+    return number - 2**64 if number >= 2**63 else number
+
+
 def _record(row: sqlite3.Row) -> Record:
     return Record(
         row["id"], row["text"], json.loads(row["metadata"]), np.frombuffer(row["vector"], dtype=np.float32)
@@ -667,7 +680,11 @@ def _entry(row: sqlite3.Row) -> Entry:
         reason=row["reason"],
         remedy=row["remedy"],
         fingerprint=Fingerprint(
-            row["device"] or 0, row["inode"] or 0, row["size"], row["mtime_ns"] or 0, row["ctime_ns"] or 0
+            (row["device"] or 0) % 2**64,
+            (row["inode"] or 0) % 2**64,
+            row["size"],
+            row["mtime_ns"] or 0,
+            row["ctime_ns"] or 0,
         ),
     )
 

@@ -72,8 +72,9 @@ class Tally:
 
 @dataclass(slots=True)
 class Current:
-    """The file in hand: how many of its bytes were read, and how many chunks came of it."""
+    """The document in hand: how many of its file's bytes were read, and how many chunks came of it."""
 
+    document: str
     source: str
     size: int
     file: BinaryIO
@@ -181,6 +182,11 @@ class Worker:
         except Unavailable as error:
             self._log.warning(f"Stopping with files still to be put away, at the next start. {error.told}")
 
+    def disown(self) -> None:
+        """Called by the main thread when it stops without waiting: that is no death of the file's making."""
+        if (current := self.current) is not None:
+            self._ledger.give_back(current.document)
+
     def _back_off(self, error: Unavailable) -> float:
         wait, self._retry = self._retry, min(2 * self._retry, LAST_RETRY)
         if self.trouble is None or self.trouble.reason != error.reason:
@@ -230,7 +236,7 @@ class Worker:
                 if seen != sighting.fingerprint:
                     self._queue.see(source, seen, self._clock())
                     return
-                self._consider(source, seen, file, sighting.tries)
+                self._consider(source, seen, file)
             self._queue.drop(source)
         except LeftAlone as error:
             self._queue.drop(source)
@@ -247,7 +253,7 @@ class Worker:
             self._queue.postpone(source, self._clock() + self._retry)
             raise
 
-    def _consider(self, source: str, seen: Fingerprint, file: BinaryIO, tries: int) -> None:
+    def _consider(self, source: str, seen: Fingerprint, file: BinaryIO) -> None:
         """Decide by content whether there is anything to do, and do it."""
         limit = self.settings.inbox.max_file_size
         if seen.size > limit:
@@ -262,20 +268,20 @@ class Worker:
         if known and known.state is State.FORGOTTEN and self._intake.keep:
             self._ledger.seen_again(known.document.id, seen, None)
             return
-        holder = self._ledger.holder(sha)
-        if holder and holder.document.source == source:
-            self._again(holder, seen)
-        elif holder and self.settings.inbox.duplicates == "skip":
+        if known and known.state in (State.COMPLETE, State.FILED):
+            self._again(known, seen)
+            return
+        holder = self._ledger.holder(sha) if self.settings.inbox.duplicates == "skip" else None
+        if holder:
             self._duplicate(source, sha, seen, holder)
         else:
-            self._ingest(source, sha, seen, file, tries)
+            self._ingest(source, sha, seen, file)
 
-    def _ingest(self, source: str, sha: str, seen: Fingerprint, file: BinaryIO, tries: int) -> None:
+    def _ingest(self, source: str, sha: str, seen: Fingerprint, file: BinaryIO) -> None:
         document = self._ledger.claim(source, sha, seen)
-        if document.attempts == 1 + tries == 1:
-            self._pass_over(document)
+        self._pass_over(document)
         began = self._clock()
-        self.current = Current(source, seen.size, file, document.stored)
+        self.current = Current(document.id, source, seen.size, file, document.stored)
         try:
             if document.attempts > self.settings.pipeline.max_attempts:
                 raise Rejected(
@@ -472,9 +478,10 @@ class Worker:
                 self._log.info(f"Dropped {printable(entry.document.source)}: its file went away half-way")
         self._remove()
         self._file_away(wait=False)
-        for entry in list(self._ledger.entries(State.FAILED)):
-            if entry.destination is None and entry.reason and entry.remedy:
-                self._reject(entry.document, entry.fingerprint, Rejected(entry.reason, entry.remedy))
+        unmoved = [e for e in self._ledger.entries(State.FAILED) if e.destination is None]
+        for entry in unmoved:
+            error = Rejected(entry.reason or "", entry.remedy or "")
+            self._reject(entry.document, entry.fingerprint, error)
         self._intake.refresh()
         for entry in self._ledger.entries(State.CLAIMED, State.STORING):
             self._queue.rank(entry.document.source, entry.document.attempts)
