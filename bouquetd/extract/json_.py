@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from enum import Enum
 from itertools import chain
 from json import loads
 from typing import BinaryIO
@@ -27,14 +28,16 @@ _LONGEST_TOKEN = 64 * 1024  # characters of one key or number; strings have no l
 _LONGEST_PATH = 256  # characters; of a longer one the end is shown
 
 _SPACE = re.compile(r"[ \t\n\r]*+")
-_VALUE = re.compile(
-    r'[ \t\n\r]*+(?:"([^"\\\n]*+)"'
+_CHARACTERS = r'[^"\\\n]*+(?:\\.[^"\\\n]*+)*+'
+# A whole step at once: a key if there is one; a string, a plain value or an opening bracket; a comma.
+_STEP = re.compile(
+    rf'[ \t\n\r]*+(?:"({_CHARACTERS})"[ \t\n\r]*+:[ \t\n\r]*+)?+(?:"({_CHARACTERS})"'
     r"|(-?(?:0|[1-9][0-9]*+)(?:\.[0-9]++)?+(?:[eE][+-]?[0-9]++)?+|true|false|null|NaN|-?Infinity)"
     r"(?=[ \t\n\r,\]}])"
-    r"|([\[{]))"
+    r"|([\[{]))[ \t\n\r]*+(,)?+"
 )
-_KEY = re.compile(r'[ \t\n\r]*+"((?:[^"\\\n]|\\.)*+)"[ \t\n\r]*+:')
-_NEXT = re.compile(r"[ \t\n\r]*+([,\]}])")
+_KEY = re.compile(rf'[ \t\n\r]*+"({_CHARACTERS})"[ \t\n\r]*+:')
+_AFTER = re.compile(r"[ \t\n\r]*+([,\]}])")
 _STRING = re.compile(r'[^"\\\n]*+(?:\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4})[^"\\\n]*+)*+')
 _HALF_PAIR = re.compile(r"\\u[dD][89abAB][0-9a-fA-F]{2}\Z")
 _REMEDY = "Correct it (a JSON validator shows the place), or rename it to .txt to have it read as text."
@@ -81,6 +84,15 @@ def _line(lines: Scanner) -> Iterator[str]:
     yield part
 
 
+class _Next(Enum):
+    """What may come next within a container."""
+
+    FIRST = "a value or a closing bracket"  # right behind an opening bracket
+    ENTRY = "a value"  # behind a comma; in an object, key and value
+    VALUE = "a value "  # behind a key
+    AFTER = "a comma or a closing bracket"
+
+
 class _Lexer:
     """Turns JSON into text. ``render`` raises _Fault at the first thing that is not JSON."""
 
@@ -104,48 +116,62 @@ class _Lexer:
         source = self._source
         parts: list[str] = []
         size = 0
-        values = 0
-        while self._outer or self._another(values):
-            match = _VALUE.match(source.text, source.pos)
-            if match is None:
-                if self._string_begins():
+        state = _Next.ENTRY
+        while True:
+            if not self._outer and not self._another(state):
+                break
+            if state is _Next.AFTER and self._outer:
+                state = self._after()
+                continue
+            step = _STEP.match(source.text, source.pos)
+            keyed = self._in_object and state is not _Next.VALUE
+            if step is None or (step[1] is not None) is not keyed:
+                if state is _Next.FIRST and self._closes():
+                    state = _Next.AFTER
+                elif keyed:
+                    state = self._lone_key()
+                elif self._string_begins():
                     parts.append(self._lead())
                     yield "".join(parts)
                     parts, size = [], 0
                     yield from self._long_string()
-                elif self._more():
-                    continue
-                else:
-                    raise _Fault(self._unexpected("a value"))
-            elif match.lastindex == 3:
-                source.pos = match.end()
-                self._open(match[3])
-                if not self._close_empty():
-                    continue
+                    state = _Next.AFTER
+                elif not self._more():
+                    raise self._unexpected(_Next.VALUE)
+                continue
+            key, string, plain, bracket, comma = step.groups()
+            if bracket:  # what follows it is not looked at yet, a comma there is a fault
+                source.pos = step.end(4)
             else:
-                source.pos = match.end()
-                value = match[match.lastindex or 0]
-                if match.lastindex == 1 or value != "null":
-                    parts += (self._lead(), value)
-                    size += len(value) + len(self._path)
-                    if size >= FULL:
-                        yield "".join(parts)
-                        parts, size = [], 0
-            self._after_value()
-            if not self._outer:
-                values += 1
+                source.pos = step.end() if self._outer else step.end() - bool(comma)
+            if key is not None:
+                self._path = self._below(key)
+            if bracket:
+                self._open(bracket)
+                state = _Next.FIRST
+                continue
+            if plain != "null":
+                value = plain or self._unescaped(string)
+                parts += (self._lead(), value)
+                size += len(value) + len(self._path)
+                if size >= FULL:
+                    yield "".join(parts)
+                    parts, size = [], 0
+            state = _Next.ENTRY if comma and self._outer else _Next.AFTER
         yield "".join(parts)
 
-    def _another(self, values: int) -> bool:
+    def _another(self, state: _Next) -> bool:
         """Whether one more value begins at the top level."""
         source = self._source
-        while True:
-            self._skip_space()
-            if source.pos < len(source.text):
-                break
+        if state is _Next.AFTER:
+            self._in_run = False
+            self._gap = self._gap and "\n\n"
+        self._skip_space()
+        while source.pos == len(source.text):
             if not source.more():
                 return False
-        if values and self._single:
+            self._skip_space()
+        if state is _Next.AFTER and self._single:
             raise _Fault("more than one value on the line")
         return True
 
@@ -159,60 +185,51 @@ class _Lexer:
         self._base = self._path
         self._in_run = False
 
-    def _close_empty(self) -> bool:
-        """Right behind an opening bracket: close it at once if it is empty, else read an object's first key."""
+    def _after(self) -> _Next:
+        """Take the comma or the closing bracket behind a value."""
         source = self._source
-        while True:
-            self._skip_space()
-            if source.pos < len(source.text) or not source.more():
-                break
-        if source.text.startswith("}" if self._in_object else "]", source.pos):
-            source.pos += 1
-            self._leave()
-            return True
-        if self._in_object:
-            self._key()
-        return False
+        while (match := _AFTER.match(source.text, source.pos)) is None:
+            if not self._more():
+                raise self._unexpected(_Next.AFTER)
+        if match[1] == ",":
+            source.pos = match.end()
+            return _Next.ENTRY
+        if not self._closes():
+            raise self._unexpected(_Next.AFTER)
+        return _Next.AFTER
 
-    def _leave(self) -> None:
+    def _closes(self) -> bool:
+        """Take the closing bracket of the container we are in, if that comes next."""
+        source = self._source
+        self._skip_space()
+        while source.pos == len(source.text) and source.more():
+            self._skip_space()
         was_object = self._in_object
+        if not source.text.startswith("}" if was_object else "]", source.pos):
+            return False
+        source.pos += 1
         self._in_object, self._base = self._outer.pop()
         self._path = self._base
         self._in_run = False
-        if self._gap and (not self._outer or (was_object and not self._in_object)):
-            self._gap = "\n\n"
+        if was_object and not self._in_object:
+            self._gap = self._gap and "\n\n"
+        return True
 
-    def _after_value(self) -> None:
-        """Take the brackets that close behind a value, and the comma and key that lead to the next."""
-        source = self._source
-        while self._outer:
-            match = _NEXT.match(source.text, source.pos)
-            if match is None:
-                if self._more():
-                    continue
-                raise _Fault(self._unexpected("a comma or a closing bracket"))
-            if match[1] == ",":
-                source.pos = match.end()
-                if self._in_object:
-                    self._key()
-                return
-            if match[1] != ("}" if self._in_object else "]"):
-                raise _Fault(f"{match[1]!r} where {'}' if self._in_object else ']'!r} should be")
-            source.pos = match.end()
-            self._leave()
-        if self._gap:
-            self._gap = "\n\n"
-        self._in_run = False
-
-    def _key(self) -> None:
+    def _lone_key(self) -> _Next:
+        """A key whose value is not in the window as a whole."""
         source = self._source
         while (match := _KEY.match(source.text, source.pos)) is None:
             if not self._more():
-                raise _Fault(self._unexpected("a key in double quotes and a colon"))
+                raise self._unexpected(_Next.ENTRY)
         source.pos = match.end()
-        key = self._unescaped(match[1])
+        self._path = self._below(match[1])
+        return _Next.VALUE
+
+    def _below(self, key: str) -> str:
+        """The path of an object's member."""
+        key = self._unescaped(key)
         path = f"{self._base}.{key}" if self._base else key
-        self._path = path if len(path) <= _LONGEST_PATH else "\u2026" + path[1 - _LONGEST_PATH :]
+        return path if len(path) <= _LONGEST_PATH else "\u2026" + path[1 - _LONGEST_PATH :]
 
     def _lead(self) -> str:
         """What stands before a plain value."""
@@ -224,12 +241,11 @@ class _Lexer:
         return lead
 
     def _string_begins(self) -> bool:
-        source = self._source
         self._skip_space()
-        return source.text.startswith('"', source.pos)
+        return self._source.text.startswith('"', self._source.pos)
 
     def _long_string(self) -> Iterator[str]:
-        """A string that has escapes or no end within the window, part by part."""
+        """A string that has no end within the window, part by part."""
         source = self._source
         source.pos += 1
         while True:
@@ -237,12 +253,13 @@ class _Lexer:
             end = match.end() if match else source.pos
             at_edge = len(source.text) - end < 6  # an escape may be cut in half
             part = source.text[source.pos : end]
-            if not source.text.startswith('"', end) and (half := _HALF_PAIR.search(part)):
+            closed = source.text.startswith('"', end)
+            if not closed and (half := _HALF_PAIR.search(part)):
                 part = part[: half.start()]
             if part:
                 yield self._unescaped(part)
                 source.pos += len(part)
-            if source.text.startswith('"', end):
+            if closed:
                 source.pos = end + 1
                 return
             if source.text.startswith("\n", end):
@@ -270,9 +287,11 @@ class _Lexer:
         self._skip_space()
         return len(source.text) - source.pos <= _LONGEST_TOKEN and source.more()
 
-    def _unexpected(self, wanted: str) -> str:
+    def _unexpected(self, wanted: _Next) -> _Fault:
         source = self._source
         self._skip_space()
-        if source.pos >= len(source.text):
-            return f"it ends where {wanted} should be"
-        return f"{source.text[source.pos : source.pos + 10]!r} where {wanted} should be"
+        expected = "a key in double quotes and a colon" if wanted is _Next.ENTRY else wanted.value.strip()
+        found = source.text[source.pos : source.pos + 10].split("\n")[0]
+        return _Fault(
+            f"{found!r} where {expected} should be" if found else f"it ends where {expected} should be"
+        )

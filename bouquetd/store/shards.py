@@ -23,6 +23,10 @@ from bouquetd.store import rebuild
 from bouquetd.store.chroma import PAGE, Chroma
 
 
+SCRATCH = "bouquet-scratch"
+"""The collection that a start warms up with; a kill's leftover is swept with all that no shard names."""
+
+
 @dataclass(frozen=True, slots=True)
 class Inspection:
     """What was found in a shard: chunks looked at, ids missing or damaged, ids that belong to no document."""
@@ -186,9 +190,15 @@ class Store:
         """Whether a client is open or records are still on their way."""
         return self._chroma.open or bool(self._gathering) or self._flight is not None
 
-    def warm(self) -> None:
-        """Open the client and load the active shard's index, so that its memory is counted from the start."""
+    def warm(self, vector: Vector, text: str) -> None:
+        """Load the active shard's index and store one full batch elsewhere: both belong to the baseline."""
+        batch = [Record(f"{n}", text, {"source": ""}, vector) for n in range(self._batch_size)]
         with self._lock:
+            if SCRATCH in self._chroma.names():
+                self._chroma.delete(SCRATCH)
+            self._chroma.create(SCRATCH)
+            self._chroma.add(SCRATCH, batch)
+            self._chroma.delete(SCRATCH)
             shard = self._ledger.active()
             if shard.collection in self._chroma.names():
                 self._chroma.get(shard.collection, [f"{'0' * 32}:0"])
