@@ -412,12 +412,12 @@ class Ledger:
         return [_entry(row) for row in self._rows("SELECT * FROM documents WHERE twin = ?", id_)]
 
     def knows(self, source: str, fingerprint: Fingerprint) -> bool:
-        """Whether this very file was dealt with before and kept in the inbox (``inbox.after: keep``)."""
+        """Whether this very file was dealt with before and stays in the inbox."""
         f = fingerprint
         return bool(
             self._rows(
                 "SELECT 1 FROM documents WHERE source = ? AND size = ? AND mtime_ns = ? AND inode = ?"
-                " AND state IN ('filed', 'duplicate', 'forgotten') AND destination IS NULL LIMIT 1",
+                " AND state IN ('filed', 'failed', 'duplicate', 'forgotten') AND destination IS NULL LIMIT 1",
                 os.fsencode(source),
                 f.size,
                 f.mtime_ns,
@@ -453,6 +453,16 @@ class Ledger:
                 *names,
                 limit,
                 offset,
+            )
+        ]
+
+    def unmoved(self) -> list[Entry]:
+        """Documents that are done with, but whose files were to leave the inbox and did not."""
+        return [
+            _entry(row)
+            for row in self._rows(
+                "SELECT * FROM documents WHERE destination IS NULL"
+                " AND state IN ('filed', 'failed', 'duplicate')"
             )
         ]
 

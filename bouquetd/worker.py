@@ -154,6 +154,7 @@ class Worker:
         if self._intake.scanned:
             self._intake.scanned = False
             self._follow_deletions()
+            self._move_at_last()
         now = self._clock()
         root = self._intake.inbox
         sighting = self._queue.take(now, lambda source: fingerprint(root, source))
@@ -231,27 +232,29 @@ class Worker:
     def _take(self, sighting: Sighting) -> None:
         source = sighting.source
         try:
-            with open_source(self._intake.inbox, source, self.settings.stream.read_size) as file:
-                seen = Fingerprint.of(os.fstat(file.fileno()))
-                if seen != sighting.fingerprint:
-                    self._queue.see(source, seen, self._clock())
-                    return
-                self._consider(source, seen, file)
-            self._queue.drop(source)
+            self._open(source, sighting.fingerprint)
         except LeftAlone as error:
-            self._queue.drop(source)
-            if self._ledger.leave_alone(source, error.reason):
-                self._log.warning(f"Left alone {printable(source)}: {error.reason}")
+            self._leave_alone(source, error.reason)
         except Changed as error:
-            self._queue.drop(source)
             self._intake.marks.add(source)
             self._log.info(f"Put back {printable(source)}: {error}")
-        except Rejected as error:  # before it had a digest
-            self._reject(self._ledger.claim(source, UNREAD, sighting.fingerprint), sighting.fingerprint, error)
-            self._queue.drop(source)
         except Unavailable:
             self._queue.postpone(source, self._clock() + self._retry)
             raise
+        self._queue.drop(source)
+
+    def _open(self, source: str, expected: Fingerprint) -> None:
+        try:
+            with open_source(self._intake.inbox, source, self.settings.stream.read_size) as file:
+                if (seen := Fingerprint.of(os.fstat(file.fileno()))) != expected:
+                    raise Changed("it was modified a moment ago")
+                self._consider(source, seen, file)
+        except Rejected as error:  # before it had a digest
+            self._reject(self._ledger.claim(source, UNREAD, expected), expected, error)
+
+    def _leave_alone(self, source: str, reason: str) -> None:
+        if self._ledger.leave_alone(source, reason):
+            self._log.warning(f"Left alone {printable(source)}: {reason}")
 
     def _consider(self, source: str, seen: Fingerprint, file: BinaryIO) -> None:
         """Decide by content whether there is anything to do, and do it."""
@@ -369,7 +372,7 @@ class Worker:
         inbox, after = self._intake.inbox, self.settings.inbox.after
         if after == "keep":
             return None
-        destination = ""
+        destination: str | None = ""
         try:
             if after == "archive":
                 target = self.settings.paths.archive
@@ -378,8 +381,24 @@ class Worker:
                 delete_source(inbox, document.source, seen)
         except Changed:
             self._intake.marks.add(document.source)  # a newer file took its place, or none
+        except Unavailable:
+            if not self._immovable(document.source):
+                raise
+            return None
         remove_empty_parents(inbox, document.source)
         return destination
+
+    def _immovable(self, source: str) -> bool:
+        """Whether it is this file's folder that forbids the move; then the others must not wait for it."""
+        parent = os.path.dirname(os.path.join(self._intake.inbox, source))
+        if os.access(parent, os.W_OK | os.X_OK, effective_ids=True):
+            return False
+        self._leave_alone(
+            source,
+            "it is done with, but its folder may not be changed by the daemon's user, so it stays"
+            " there until that is allowed (chmod g+w)",
+        )
+        return True
 
     def _tell(self, item: Ingested) -> None:
         self.tally.documents += 1
@@ -410,6 +429,16 @@ class Worker:
         first = printable(twin.document.source)
         self._log.info(f"Duplicate {printable(source)}: the same content is stored as {first}")
 
+    def _move_at_last(self) -> None:
+        """Move what should have left the inbox before: a kill, a full disk or a forbidding folder kept it."""
+        for entry in self._ledger.unmoved():
+            document, seen = entry.document, entry.fingerprint
+            if entry.state is State.FAILED:
+                self._reject(document, seen, Rejected(entry.reason or "", entry.remedy or ""))
+            elif not self._intake.keep:
+                there = fingerprint(self._intake.inbox, document.source) == seen
+                self._ledger.seen_again(document.id, seen, self._move(document, seen) if there else "")
+
     def _reject(self, document: Document, seen: Fingerprint, error: Rejected) -> None:
         """Into ``failed/`` with a reason; no chunk stays behind."""
         source = document.source
@@ -429,6 +458,10 @@ class Worker:
         except Changed:
             self._ledger.drop(document.id)
             self._intake.marks.add(source)
+            return
+        except Unavailable:
+            if not self._immovable(source):
+                raise
             return
         self._ledger.failed(document.id, error.reason, error.remedy, destination)
         remove_empty_parents(self._intake.inbox, source)
@@ -478,10 +511,6 @@ class Worker:
                 self._log.info(f"Dropped {printable(entry.document.source)}: its file went away half-way")
         self._remove()
         self._file_away(wait=False)
-        unmoved = [e for e in self._ledger.entries(State.FAILED) if e.destination is None]
-        for entry in unmoved:
-            error = Rejected(entry.reason or "", entry.remedy or "")
-            self._reject(entry.document, entry.fingerprint, error)
         self._intake.refresh()
         for entry in self._ledger.entries(State.CLAIMED, State.STORING):
             self._queue.rank(entry.document.source, entry.document.attempts)

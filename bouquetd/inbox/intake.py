@@ -45,18 +45,18 @@ class Intake:
         """Follow what events marked; scan all when it is time. Raises ``Unavailable`` without an inbox."""
         marked, overflow = self.marks.take()
         now = self.clock()
-        if overflow or now >= self.next_scan:
-            self._scan_all(now)
-            return
-        for path in sorted(marked):
-            self.queue.see_all(self._wanted(scan(self.inbox, self.ignore, path)), now, self.clock)
+        try:
+            if overflow or now >= self.next_scan:
+                self._scan_all(now)
+            else:
+                for path in sorted(marked):
+                    self.queue.see_all(self._wanted(scan(self.inbox, self.ignore, path)), now, self.clock)
+        except Unavailable:
+            self.marks.add("")  # what was marked must not be lost with this scan
+            raise
 
     def _scan_all(self, started: float) -> None:
-        try:
-            self.queue.see_all(self._wanted(scan(self.inbox, self.ignore)), started, self.clock)
-        except Unavailable:
-            self.marks.add("")  # all that was marked must not be lost with this scan
-            raise
+        self.queue.see_all(self._wanted(scan(self.inbox, self.ignore)), started, self.clock)
         self.queue.forget_unseen(started)
         self.ledger.no_longer_left_alone(s for s, _ in self.ledger.left_alone() if is_gone(self.inbox, s))
         self.next_scan = self.clock() + self.rescan
@@ -67,9 +67,7 @@ class Intake:
             if isinstance(item, Skipped):
                 if self.ledger.leave_alone(item.source, item.reason):
                     self.log.warning(f"Left alone {printable(item.source)}: {item.reason}")
-            elif not self.busy(item.source) and not (
-                self.keep and self.ledger.knows(item.source, item.fingerprint)
-            ):
+            elif not self.busy(item.source) and not self.ledger.knows(item.source, item.fingerprint):
                 yield item.source, item.fingerprint
 
     def vanished(self) -> list[str]:

@@ -22,7 +22,6 @@ from bouquetd.model import Hit, Record, Vector
 from bouquetd.store import rebuild
 from bouquetd.store.chroma import PAGE, Chroma
 
-
 SCRATCH = "bouquet-scratch"
 """The collection that a start warms up with; a kill's leftover is swept with all that no shard names."""
 
