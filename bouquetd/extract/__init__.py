@@ -7,17 +7,10 @@ from collections.abc import Iterator
 from typing import BinaryIO, Protocol
 
 from bouquetd.errors import Rejected
-from bouquetd.extract import pdf as _pdf
-from bouquetd.extract import sniff
+from bouquetd.extract import docx, html, json_, pdf, sniff, table, text
 from bouquetd.extract.clean import clean
-from bouquetd.extract.docx import docx
 from bouquetd.extract.encoding import decoded
-from bouquetd.extract.html import html
-from bouquetd.extract.json_ import json, jsonl
-from bouquetd.extract.pdf import pdf
 from bouquetd.extract.sniff import media_type
-from bouquetd.extract.table import table
-from bouquetd.extract.text import text
 from bouquetd.model import Piece
 
 __all__ = ["EXTRACTORS", "Extractor", "extract", "media_type", "warm"]
@@ -35,16 +28,16 @@ class Extractor(Protocol):
 
 
 EXTRACTORS: dict[str, Extractor] = {
-    sniff.TEXT: text,
-    sniff.MARKDOWN: text,
-    sniff.XML: text,  # tags and all: its data often lies in them
-    sniff.HTML: html,
-    sniff.CSV: table,
-    sniff.TSV: table,
-    sniff.JSON: json,
-    sniff.JSONL: jsonl,
-    sniff.PDF: pdf,
-    sniff.DOCX: docx,
+    sniff.TEXT: text.extract,
+    sniff.MARKDOWN: text.extract,
+    sniff.XML: text.extract,  # tags and all: its data often lies in them
+    sniff.HTML: html.extract,
+    sniff.CSV: table.extract,
+    sniff.TSV: table.extract,
+    sniff.JSON: json_.extract,
+    sniff.JSONL: json_.extract_lines,
+    sniff.PDF: pdf.extract,
+    sniff.DOCX: docx.extract,
 }
 
 
@@ -69,6 +62,6 @@ def extract(file: BinaryIO, media_type: str, *, read_size: int, buffer_size: int
 
 def warm() -> None:
     """Exercise the libraries behind the extractors once, so that their memory belongs to the baseline."""
-    _pdf.warm()
+    pdf.warm()
     for _ in decoded(io.BytesIO("Übermäßig schöne Grüße aus Köln".encode("cp1252")), 1024):
         pass

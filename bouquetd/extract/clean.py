@@ -20,7 +20,7 @@ _SPECIAL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\xad\u2028\u2029\ud800-\udfff
 # puts the limit of what anybody writes at 30.
 _MARKS = "".join(c for c in map(chr, range(0x300, 0x10000)) if unicodedata.combining(c))
 _LONG_RUN = re.compile(f"([{_MARKS}]{{31,}})")
-_REACH = 1000  # characters to go back for a safe cut
+_REACH = 1000  # characters to go back for a safe cut; nothing that composes is longer
 
 
 def clean(pieces: Iterable[Piece], buffer_size: int) -> Iterator[Piece]:
@@ -75,10 +75,10 @@ def _replace(match: re.Match[str]) -> str:
 
 def _safe_cut(text: str) -> int:
     """The last place in the text that no character to come can reach over."""
-    for i in range(len(text) - 1, max(-1, len(text) - _REACH), -1):
+    for i in range(len(text) - 1, max(-1, len(text) - 1 - _REACH), -1):
         if _never_composes(text[i]):
             return i - 1 if text[i] == "\n" and i and text[i - 1] == "\r" else i
-    return len(text)
+    return len(text) if len(text) > _REACH else 0
 
 
 def _never_composes(character: str) -> bool:

@@ -50,7 +50,7 @@ _REPAIR = "Open it in a word processor, save it anew as .docx, and drop it again
 _DAMAGED = (zipfile.BadZipFile, zlib.error, EOFError, struct.error, UnicodeError, ValueError)
 
 
-def docx(file: BinaryIO, *, read_size: int) -> Iterator[Piece]:
+def extract(file: BinaryIO, *, read_size: int) -> Iterator[Piece]:
     """The paragraphs and tables, then footnotes and endnotes. What was deleted with tracking is left out."""
     try:
         with _open(file) as archive:

@@ -42,7 +42,7 @@ _REFERENCE = 40  # characters; the longest name of a character reference has 33
 _LONGEST_NAME = 100
 
 
-def html(file: BinaryIO, *, read_size: int) -> Iterator[Piece]:
+def extract(file: BinaryIO, *, read_size: int) -> Iterator[Piece]:
     """The visible text, with paragraphs, lines, and tables as tabs and lines."""
     file.seek(0)
     head = head_text(read(file, 4096))
@@ -103,13 +103,13 @@ class _Lexer:
         return False
 
     def _text(self, text: str) -> None:
-        if self._templates:
+        if not text or self._templates:
             return
         if "&" in text:
             text = unescape(text)
         if self._verbatim:
             self.flow.write(text)
-        elif text:
+        else:
             self.flow.write_collapsed(text)
 
     def _markup(self) -> None:
@@ -164,13 +164,15 @@ class _Lexer:
                     return False
 
     def _tag(self, name: str, *, closing: bool, empty: bool) -> None:
-        if name == "br":
-            self.flow.line_break()
-        elif name in _HIDDEN:
+        if name in _HIDDEN:
             if not closing and not empty:
                 self._skip_hidden(name)
         elif name == "template":
             self._templates = max(0, self._templates - 1) if closing else self._templates + (not empty)
+        elif self._templates:
+            return
+        elif name == "br":
+            self.flow.line_break()
         elif by := _BREAKS.get(name) or (_PARAGRAPHS.fullmatch(name) and Break.PARAGRAPH):
             self.flow.separate(by)
             if name in _VERBATIM and not empty:

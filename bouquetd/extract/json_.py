@@ -47,7 +47,7 @@ class _Fault(Exception):
     """What is wrong with the JSON, and where."""
 
 
-def json(file: BinaryIO, *, read_size: int) -> Iterator[Piece]:
+def extract(file: BinaryIO, *, read_size: int) -> Iterator[Piece]:
     """One JSON value, or several one after the other."""
     source = Scanner(chain(decoded(file, read_size), "\n"))
     try:
@@ -57,7 +57,7 @@ def json(file: BinaryIO, *, read_size: int) -> Iterator[Piece]:
         raise Rejected(f"it is not valid JSON: {fault} at {source.where()}", _REMEDY) from None
 
 
-def jsonl(file: BinaryIO, *, read_size: int) -> Iterator[Piece]:
+def extract_lines(file: BinaryIO, *, read_size: int) -> Iterator[Piece]:
     """One JSON value on each line; ``Piece.row`` is the number of the line. Blank lines are passed over."""
     lines = Scanner(decoded(file, read_size))
     row = 0

@@ -25,7 +25,7 @@ _TRUNCATED = "the PDF is truncated: its end is missing"
 _DAMAGED = "the PDF is damaged"
 
 
-def pdf(file: BinaryIO, *, read_size: int) -> Iterator[Piece]:  # noqa: ARG001
+def extract(file: BinaryIO, *, read_size: int) -> Iterator[Piece]:  # noqa: ARG001
     """The text page by page, ``Piece.page`` counting from 1.
 
     Raises Rejected when it needs a password, is truncated or damaged, or has no text at all.

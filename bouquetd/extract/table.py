@@ -10,10 +10,10 @@ from collections.abc import Iterator
 from itertools import islice
 from typing import BinaryIO
 
+from bouquetd.extract import text
 from bouquetd.extract.encoding import SAMPLE, decoded
 from bouquetd.extract.flow import FULL
 from bouquetd.extract.scanner import Scanner
-from bouquetd.extract.text import text
 from bouquetd.model import Piece
 
 _DELIMITERS = ",;\t|"
@@ -26,7 +26,7 @@ _QUOTED = re.compile(r'[^"]*+(?:""[^"]*+)*+')
 _NUMBER = re.compile(r"\s*[-+]?[\d.,:/ -]*\d[\d.,:/ -]*%?\s*")  # numbers, dates, times
 
 
-def table(file: BinaryIO, *, read_size: int) -> Iterator[Piece]:
+def extract(file: BinaryIO, *, read_size: int) -> Iterator[Piece]:
     """Each data row, with ``Piece.row`` counting from 1, its cells behind the names of their columns.
 
     Empty cells are left out. Without a header, the cells of a row stand in one line. What has no columns at all
@@ -36,7 +36,7 @@ def table(file: BinaryIO, *, read_size: int) -> Iterator[Piece]:
     marker = re.match("sep=(.)\n", sample)  # what Excel writes to tell itself the delimiter
     delimiter = marker[1] if marker else _delimiter(sample)
     if delimiter is None:
-        yield from text(file, read_size=read_size)
+        yield from text.extract(file, read_size=read_size)
         return
     source = Scanner(decoded(file, read_size))
     if marker:

@@ -9,7 +9,7 @@ from bouquetd.extract.encoding import decoded
 from bouquetd.model import Piece
 
 
-def text(file: BinaryIO, *, read_size: int) -> Iterator[Piece]:
+def extract(file: BinaryIO, *, read_size: int) -> Iterator[Piece]:
     """The file's own characters, in whatever encoding they are."""
     for block in decoded(file, read_size):
         yield Piece(block)

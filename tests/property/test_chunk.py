@@ -2,25 +2,29 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 from hypothesis import given
 from hypothesis import strategies as st
 
 from bouquetd.chunk import chunk
 from bouquetd.model import Piece
 
+PARTS = [*["word", "Ünïcode", "é", "。", "👩\u200d🔬", ".", "!?"], "\n\n", "\n", " ", "  \n ", ". "]
 TEXTS = st.one_of(
     st.text(max_size=400),
     st.text(alphabet="ab. \n", max_size=600),
-    st.lists(st.sampled_from(["word", "Ünïcode", "e\u0301", "。", "👩\u200d🔬", ". ", "\n\n", "\n", " ", "  \n ", "!? "]))
-    .map("".join),
-    st.tuples(st.text(max_size=50), st.integers(0, 200), st.text(max_size=50)).map(lambda t: t[0] + " " * t[1] + t[2]),
-)  # fmt: skip
+    st.lists(st.sampled_from(PARTS)).map("".join),
+    st.builds(
+        lambda a, gap, b: a + " " * gap + b, st.text(max_size=50), st.integers(0, 200), st.text(max_size=50)
+    ),
+)
 SIZES = st.integers(1, 80).flatmap(lambda size: st.tuples(st.just(size), st.integers(0, size - 1)))
 
 
 def cut(text: str, cuts: list[int]) -> list[Piece]:
     edges = sorted({0, len(text), *(at % (len(text) + 1) for at in cuts)})
-    return [Piece(text[a:b]) for a, b in zip(edges, edges[1:], strict=False)] or [Piece(text)]
+    return [Piece(text[a:b]) for a, b in pairwise(edges)] or [Piece(text)]
 
 
 @given(TEXTS, SIZES, st.lists(st.integers(0, 10_000)))
@@ -47,14 +51,16 @@ def test_chunks_are_trimmed_within_their_size_and_where_they_say(text: str, size
         assert text[c.start : c.end] == c.text == c.text.strip() != ""
         assert len(c.text) <= size
         assert c.last == (number == len(chunks) - 1)
-    for before, after in zip(chunks, chunks[1:], strict=False):
+    for before, after in pairwise(chunks):
         assert before.start < after.start
         assert before.end < after.end
         assert before.end - after.start <= overlap
 
 
 @given(st.lists(st.tuples(st.text(max_size=60), st.integers(1, 9))), SIZES)
-def test_page_and_row_are_those_of_the_first_character(parts: list[tuple[str, int]], sizes: tuple[int, int]) -> None:
+def test_page_and_row_are_those_of_the_first_character(
+    parts: list[tuple[str, int]], sizes: tuple[int, int]
+) -> None:
     pieces = [Piece(text, page=n, row=at) for at, (text, n) in enumerate(parts, 1)]
     places = [(p.page, p.row) for p in pieces for _ in p.text]
     for c in chunk(pieces, *sizes):

@@ -163,7 +163,8 @@ def test_a_pause_beats_at_every_look(world: World) -> None:
     beats: list[float] = []
     world.size = 512
     world.plan[3] = world.set(size=300)
-    world.gate.wait(lambda: beats.append(world.gate.paused))
+    world.gate.beat = lambda: beats.append(world.gate.paused)
+    world.gate.wait()
     assert beats == pytest.approx([0, 0.05, 0.15, 0.35])
 
 
