@@ -42,8 +42,8 @@ lint: $(VENV)/dev.stamp ## style, and imports that run only downward
 types: $(VENV)/dev.stamp ## mypy, strict
 	$(BIN)/mypy
 
-faults: $(VENV)/dev.stamp ## the full fault campaign: 100 kills at random moments and one at every named step (20 minutes)
-	$(PYTEST) -n $(WORKERS) -m long tests/faults
+faults: $(VENV)/dev.stamp ## the full fault campaign: 100 kills at random moments, one at every named step, 50 MB of every kind
+	$(PYTEST) -n $(WORKERS) -m long tests
 
 findability: $(VENV)/dev.stamp ## 500 real documents from Debian packages, each sentence found again (needs apt-get, pandoc)
 	$(PYTEST) -s -m corpus tests/bench

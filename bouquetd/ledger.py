@@ -215,7 +215,8 @@ class Ledger:
                 (id_, os.fsencode(source), digest, f.size, State.CLAIMED, now, now),
             )
             db.execute(
-                "UPDATE documents SET attempts = CASE state WHEN 'failed' THEN 0 ELSE attempts END + 1,"
+                "UPDATE documents SET"
+                " attempts = CASE WHEN state IN ('claimed', 'storing') THEN attempts ELSE 0 END + 1,"
                 " state = CASE WHEN chunks > 0 THEN 'storing' ELSE 'claimed' END, updated = ?, reason = NULL,"
                 " remedy = NULL, twin = NULL, destination = NULL,"
                 " device = ?, inode = ?, mtime_ns = ?, ctime_ns = ? WHERE id = ?",
@@ -591,16 +592,18 @@ class Ledger:
         rows = self._rows("SELECT * FROM placements WHERE document = ? ORDER BY first", id_)
         return [(r["shard"], r["first"], r["last"]) for r in rows]
 
-    def expected(self, number: int, *, settled: bool = False) -> Iterator[str]:
-        """The ids of all chunks that a shard must hold, those of documents on their way out left aside.
+    def expected(self, number: int, *, settled: bool = False, leaving: bool = False) -> Iterator[str]:
+        """The ids of all chunks that a shard must hold.
 
-        With ``settled``, those of documents still on their way in too.
+        With ``settled``, those of documents still on their way in are left aside; without ``leaving``, those of
+        documents on their way out.
         """
         rows = self._rows(
             "SELECT p.* FROM placements p JOIN documents d ON d.id = p.document WHERE p.shard = ?"
-            " AND p.document NOT IN (SELECT document FROM removals)"
+            " AND (? OR p.document NOT IN (SELECT document FROM removals))"
             " AND (NOT ? OR d.state IN ('complete', 'filed'))",
             number,
+            leaving,
             settled,
         )
         for row in rows:

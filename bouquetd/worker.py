@@ -149,6 +149,7 @@ class Worker:
     def _step(self) -> float:
         self._answer()
         self._gate.wait()
+        self._store.retry()
         self._remove()
         self._intake.refresh()
         if self._intake.scanned:
@@ -309,7 +310,7 @@ class Worker:
         except OSError as error:
             self._ledger.give_back(document.id)
             raise Unavailable(
-                f"{printable(source)} cannot be read: {error.strerror or error}",
+                f"the file {printable(source)} cannot be read: {error.strerror or error}",
                 "look at the disk or the mount under the inbox (dmesg)",
             ) from error
         except Exception as error:

@@ -17,12 +17,14 @@ from bouquetd.extract.flow import FULL, Break, Flow
 from bouquetd.extract.scanner import Scanner
 from bouquetd.model import Piece
 
-_PARAGRAPHS = re.compile(
-    "address|article|aside|blockquote|body|caption|center|details|dialog|dir|div|dl|fieldset|figcaption|figure|"
-    "footer|form|h[1-6]|head|header|hgroup|hr|html|legend|main|menu|nav|ol|p|pre|search|section|summary|"
-    "textarea|title|ul"
-)
+_PARAGRAPHS = (
+    "address", "article", "aside", "blockquote", "body", "caption", "center", "details", "dialog", "dir", "div",
+    "dl", "fieldset", "figcaption", "figure", "footer", "form", "h1", "h2", "h3", "h4", "h5", "h6", "head",
+    "header", "hgroup", "hr", "html", "legend", "main", "menu", "nav", "ol", "p", "pre", "search", "section",
+    "summary", "textarea", "title", "ul",
+)  # fmt: skip
 _BREAKS = {
+    **dict.fromkeys(_PARAGRAPHS, Break.PARAGRAPH),
     **dict.fromkeys(("dd", "dt", "li", "option", "optgroup", "select"), Break.LINE),
     **dict.fromkeys(("td", "th"), Break.CELL),
     **dict.fromkeys(("tr", "thead", "tbody", "tfoot"), Break.ROW),
@@ -173,7 +175,7 @@ class _Lexer:
             return
         elif name == "br":
             self.flow.line_break()
-        elif by := _BREAKS.get(name) or (_PARAGRAPHS.fullmatch(name) and Break.PARAGRAPH):
+        elif by := _BREAKS.get(name):
             self.flow.separate(by)
             if name in _VERBATIM and not empty:
                 self._verbatim = max(0, self._verbatim + (-1 if closing else 1))

@@ -18,7 +18,7 @@ from bouquetd.model import Piece
 
 _DELIMITERS = ",;\t|"
 _SAMPLE_ROWS = 50
-_REGULAR = 0.8  # share of the sample's rows as wide as its first, for a delimiter to be believed
+_REGULAR = 0.8  # share of the sample's rows that are equally wide, for a delimiter to be believed
 _LONGEST_NAME = 200  # characters of a column's name
 _END_OF_ROW = -1
 
@@ -42,7 +42,7 @@ def extract(file: BinaryIO, *, read_size: int) -> Iterator[Piece]:
     if marker:
         source.skip_past("\n")
         sample = sample[marker.end() :]
-    names = _names(next(_rows(sample, delimiter), []))
+    names = _names(list(islice(_rows(sample, delimiter), 2)))
     cells = _cells(source, delimiter)
     rows = 0
     if names:
@@ -68,19 +68,22 @@ def _delimiter(sample: str) -> str | None:
     best: tuple[float, int, str] | None = None
     for delimiter in _DELIMITERS:
         widths = [len(row) for row in islice(_rows(sample, delimiter), _SAMPLE_ROWS)]
-        if not widths or widths[0] < 2:
+        width = max(widths, key=widths.count, default=0)
+        if width < 2 or widths[0] not in (width, width - 1):
             continue
-        regular = widths.count(widths[0]) / len(widths)
-        if regular >= _REGULAR and (best is None or (regular, widths[0]) > best[:2]):
-            best = (regular, widths[0], delimiter)
+        regular = widths.count(width) / len(widths)
+        if regular >= _REGULAR and (best is None or (regular, width) > best[:2]):
+            best = (regular, width, delimiter)
     return best[2] if best else None
 
 
-def _names(row: list[str]) -> list[str]:
-    """The row as names of columns; none if it looks like data."""
-    names = [" ".join(cell.split()) for cell in row]
+def _names(rows: list[list[str]]) -> list[str]:
+    """The first of these two rows as names of columns; none if it looks like data."""
+    names = [" ".join(cell.split()) for row in rows[:1] for cell in row]
     if not any(names) or any(_NUMBER.fullmatch(name) or len(name) > _LONGEST_NAME for name in names):
         return []
+    if len(rows) > 1 and len(rows[1]) == len(names) + 1:  # as R writes it: the column of row names has none
+        names.insert(0, "")
     return names
 
 
@@ -99,11 +102,12 @@ def _rows(sample: str, delimiter: str) -> Iterator[list[str]]:
 
 def _cells(source: Scanner, delimiter: str) -> Iterator[tuple[int, str]]:
     """Column and text of each cell, a long one in several parts; ``_END_OF_ROW`` behind each row."""
+    lexer = _Cells(delimiter)
     while source.rest():
         start = source.pos
         end = source.text.find("\n", start)
         if end < 0 or source.text.find('"', start, end) >= 0:
-            yield from _hard_row(source, delimiter)
+            yield from lexer.row(source)
         elif end == start:
             source.pos += 1  # a blank line is no row
             continue
@@ -113,27 +117,42 @@ def _cells(source: Scanner, delimiter: str) -> Iterator[tuple[int, str]]:
         yield _END_OF_ROW, ""
 
 
-def _hard_row(source: Scanner, delimiter: str) -> Iterator[tuple[int, str]]:
-    """A row that has quotes, or no end within the window."""
-    plain = re.compile(f"[^{re.escape(delimiter)}\n]*+")
-    column = 0
-    while True:
+class _Cells:
+    """Reads rows that have quotes, or no end within the window."""
+
+    def __init__(self, delimiter: str) -> None:
+        escaped = re.escape(delimiter)
+        self._whole = re.compile(f'(?:"([^"]*+)"|([^"{escaped}\n]*+))([{escaped}\n])')
+        self._plain = re.compile(f"[^{escaped}\n]*+")
+
+    def row(self, source: Scanner) -> Iterator[tuple[int, str]]:
+        """Column and text of each cell, up to the end of the row."""
+        column = 0
+        while True:
+            if whole := self._whole.match(source.text, source.pos):
+                source.pos = whole.end()
+                yield column, whole[1] or whole[2] or ""
+            else:
+                for part in self._parts(source):
+                    yield column, part
+                if not source.rest():
+                    return
+                source.pos += 1
+            if source.text[source.pos - 1] == "\n":
+                return
+            column += 1
+
+    def _parts(self, source: Scanner) -> Iterator[str]:
+        """The parts of a cell, up to the delimiter or the end of the row."""
         if source.rest() and source.text[source.pos] == '"':
             source.pos += 1
-            for part in _quoted(source):
-                yield column, part
-        while True:
-            match = plain.match(source.text, source.pos)
-            source.pos = match.end() if match else source.pos
-            yield column, match[0] if match else ""
-            if source.pos < len(source.text):
-                break
-            if not source.more():
+            yield from _quoted(source)
+        while source.rest():
+            match = self._plain.match(source.text, source.pos)
+            if match is None or match.end() == source.pos:
                 return
-        source.pos += 1
-        if source.text[source.pos - 1] == "\n":
-            return
-        column += 1
+            source.pos = match.end()
+            yield match[0]
 
 
 def _quoted(source: Scanner) -> Iterator[str]:

@@ -105,7 +105,7 @@ def put_back(failed: Path, relative: str, inbox: Path, source: str | None = None
                     _return(here, name, there, back)
             except (FileExistsError, NotADirectoryError) as error:
                 raise Unavailable(
-                    f"{printable(source)} cannot go back: something else in the inbox has that name",
+                    f"the file {printable(source)} cannot go back: something else in the inbox has that name",
                     "Wait until that is ingested or move it away, then `bouquetd retry` again.",
                 ) from error
             note = _note_name(here, name)
@@ -161,7 +161,7 @@ def _failed_folder(root: int, folders: list[str], name: str) -> Iterator[int]:
             yield fd
     except (FileNotFoundError, NotADirectoryError) as error:
         raise Unavailable(
-            f"{printable('/'.join([*folders, name]))} is not among the failed files",
+            f"the file {printable('/'.join([*folders, name]))} is not among the failed files",
             "See `bouquetd files --state failed` for what is.",
         ) from error
 
@@ -229,4 +229,4 @@ def _explained(source: str, what: str, origin: Path, target: Path) -> Iterator[N
             remedy = f"Let the daemon's user read and write {folders}, folders within too; {again}"
         else:
             remedy = f"Check the disk that holds {where} (`dmesg`); {again}"
-        raise Unavailable(f"{printable(source)} cannot {what}: {error.strerror}", remedy) from error
+        raise Unavailable(f"the file {printable(source)} cannot {what}: {error.strerror}", remedy) from error

@@ -68,7 +68,7 @@ def open_source(inbox: Path, source: str, buffer_size: int = 64 * 1024) -> Binar
         except OSError as error:
             if error.errno in (errno.ELOOP, errno.ENXIO):
                 raise LeftAlone(f"{shown} was replaced by something that is not a regular file") from error
-            raise _unreadable(shown, error) from error
+            raise _unreadable(f"the file {shown}", error) from error
     try:
         _only_regular(os.fstat(fd).st_mode, shown)
         return os.fdopen(fd, "rb", buffering=buffer_size)
@@ -126,7 +126,7 @@ def _look(inbox: Path, source: str) -> os.stat_result | PermissionError | None:
         except PermissionError as error:
             return error
         except OSError as error:
-            raise _unreadable(printable(source), error) from error
+            raise _unreadable(f"the file {printable(source)}", error) from error
 
 
 def _only_regular(mode: int, shown: str) -> None:

@@ -188,7 +188,8 @@ class Chroma:
         if not file.exists():
             return []
         try:
-            db = sqlite3.connect(f"file:{file}?mode=ro", uri=True, timeout=10)
+            # Not read-only: a transaction that a kill left half-way must be rolled back before anything is read.
+            db = sqlite3.connect(f"{file.absolute().as_uri()}?mode=rw", uri=True, timeout=10)
             try:
                 rows = db.execute(
                     "SELECT s.id FROM segments s JOIN collections c ON c.id = s.collection"

@@ -68,12 +68,19 @@ class Store:
     # -- writing ------------------------------------------------------------------------------------------
 
     def add(self, records: Sequence[Record]) -> None:
-        """Take records that are in the journal. On ``Unavailable`` nothing is lost; ``flush`` tries again."""
+        """Take records that are in the journal. On ``Unavailable`` nothing is lost; ``flush`` tries again.
+
+        For the thread that journals: only here is all that was journalled also taken, so that the journal and
+        a full shard can be compared.
+        """
         with self._lock:
             self._gathering.extend(records)
             self.taken += len(records)
             if len(self._gathering) >= self._batch_size:
                 self._send()
+            shard = self._ledger.active()
+            if shard.chunks >= self._shard_chunks:
+                self._seal(shard)
 
     def flush(self) -> None:
         """Return when all that was taken is in Chroma."""
@@ -82,15 +89,18 @@ class Store:
                 self._send()
             self._land()
 
+    def retry(self) -> None:
+        """Land what Chroma refused, before more is taken: raises ``Unavailable`` as long as it still does."""
+        with self._lock:
+            if len(self._gathering) >= self._batch_size:
+                self.flush()
+
     def _send(self) -> None:
         self._land()
         shard = self._open_for_writing(self._ledger.active())
         self._sent, self._gathering = self._gathering, []
         add = self._chroma.add_missing if self._doubtful else self._chroma.add
         self._flight = self._writer.submit(add, shard.collection, self._sent)
-        if shard.chunks >= self._shard_chunks:
-            self._land()
-            self._seal(shard)
 
     def _land(self) -> None:
         if self._flight is None:
@@ -154,7 +164,12 @@ class Store:
         with self._lock:
             self.flush()
             hits: list[Hit] = []
-            shards = [s for s in self._ledger.shards() if s.chunks]
+            # The first batch of a new shard may be journalled already and not yet here.
+            shards = [
+                s
+                for s in self._ledger.shards()
+                if s.chunks and (s.sealed or s.collection in self._chroma.names())
+            ]
             for shard in shards:
                 hits = nsmallest(
                     n,
@@ -178,7 +193,7 @@ class Store:
                 page = sound[start : start + PAGE]
                 found = self._chroma.get(shard.collection, page)
                 faulty += [i for i in page if i not in found or not _sound(found[i], dimensions)]
-            stray = present.difference(self._ledger.expected(shard.number))
+            stray = present.difference(self._ledger.expected(shard.number, leaving=True))
             self._close()
             return Inspection(len(wanted), tuple(faulty), tuple(sorted(stray)))
 

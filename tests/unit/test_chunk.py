@@ -1,0 +1,115 @@
+"""Where chunks begin and end."""
+
+from __future__ import annotations
+
+import itertools
+
+import pytest
+
+from bouquetd.chunk import chunk
+from bouquetd.model import Piece
+
+
+def texts(text: str, size: int, overlap: int = 0) -> list[str]:
+    return [c.text for c in chunk([Piece(text)], size, overlap)]
+
+
+def test_a_short_text_is_one_chunk_and_the_last() -> None:
+    (only,) = chunk([Piece("  hello world \n")])
+    assert (only.text, only.start, only.end, only.number, only.last) == ("hello world", 2, 13, 0, True)
+
+
+@pytest.mark.parametrize("text", ["", "   ", "\n\n \t" * 5000])
+def test_a_text_of_white_space_has_no_chunks(text: str) -> None:
+    assert list(chunk([Piece(text)])) == []
+
+
+def test_a_document_without_pieces_has_no_chunks() -> None:
+    assert list(chunk([])) == []
+
+
+def test_a_paragraph_break_is_preferred_to_a_later_sentence() -> None:
+    assert texts("A first paragraph here\n\nA second. It goes on and on", 40)[0] == "A first paragraph here"
+
+
+def test_a_sentence_end_is_preferred_to_a_later_line() -> None:
+    assert texts("One two three four. Five six\nseven eight nine", 32)[0] == "One two three four."
+
+
+def test_a_line_end_is_preferred_to_a_later_word() -> None:
+    assert texts("one two three four\nfive six seven eight", 30)[0] == "one two three four"
+
+
+def test_otherwise_it_is_cut_between_words() -> None:
+    assert texts("alpha beta gamma delta epsilon", 18) == ["alpha beta gamma", "delta epsilon"]
+
+
+def test_an_abbreviation_does_not_end_a_sentence() -> None:
+    assert texts("This tool, e.g. in a shell. It reads files there", 44)[0] == "This tool, e.g. in a shell."
+
+
+def test_a_quote_belongs_to_the_sentence_it_closes() -> None:
+    assert texts('He said "that is all." Then he went away', 30)[0] == 'He said "that is all."'
+
+
+def test_a_sentence_of_chinese_needs_no_space_behind_it() -> None:
+    assert texts("这是第一句话。这是第二句话比较长一些的", 10)[0] == "这是第一句话。"
+
+
+def test_a_break_in_the_first_half_is_passed_over_for_a_fuller_chunk() -> None:
+    assert texts("Ab.\n\nThis goes on without an end for long", 20)[0] == "Ab.\n\nThis goes on"
+
+
+def test_a_word_longer_than_a_chunk_is_cut_and_nothing_of_it_is_lost() -> None:
+    assert texts("x" * 25, 10) == ["x" * 10, "x" * 10, "x" * 5]
+
+
+def test_a_cut_within_a_word_does_not_part_a_letter_from_its_accent() -> None:
+    assert all(not t.startswith("\u0301") for t in texts("e\u0301" * 30, 7))
+
+
+def test_a_cut_within_a_word_does_not_part_a_joined_emoji() -> None:
+    assert set(texts("👩\u200d🔬" * 10, 7)) == {"👩\u200d🔬" * 2}
+
+
+def test_a_pile_of_accents_without_end_is_cut_all_the_same() -> None:
+    assert "".join(texts("a" + "\u0301" * 50, 10)) == "a" + "\u0301" * 50
+
+
+def test_the_next_chunk_begins_with_the_last_words_of_the_one_before() -> None:
+    assert texts("alpha beta gamma delta epsilon", 22, 6) == ["alpha beta gamma delta", "delta epsilon"]
+
+
+def test_the_overlap_never_grows_over_its_bound_and_begins_at_a_word() -> None:
+    text = " ".join(f"word{n}" for n in range(500))
+    chunks = list(chunk([Piece(text)], 200, 30))
+    for before, after in itertools.pairwise(chunks):
+        assert 0 < before.end - after.start <= 30
+        assert text[after.start - 1] == " "
+
+
+def test_a_desert_between_two_words_costs_no_chunk() -> None:
+    pieces = [Piece("first"), *[Piece(" " * 1000)] * 2000, Piece("second")]
+    assert [(c.text, c.start) for c in chunk(pieces)] == [("first", 0), ("second", 2_000_005)]
+
+
+def test_chunks_come_while_the_text_is_still_being_read() -> None:
+    endless = chunk(Piece("A sentence of some words. ") for _ in itertools.count())
+    assert [next(endless).number for _ in range(3)] == [0, 1, 2]
+
+
+def test_only_the_final_chunk_is_the_last() -> None:
+    *others, final = chunk([Piece("word " * 100)], 100, 10)
+    assert final.last
+    assert not any(c.last for c in others)
+
+
+def test_page_and_row_are_where_the_chunk_begins() -> None:
+    pieces = [Piece("alpha beta ", page=1), Piece("gamma delta ", page=2), Piece("epsilon", page=3)]
+    assert [(c.text, c.page) for c in chunk(pieces, 16, 0)] == [("alpha beta gamma", 1), ("delta epsilon", 2)]
+
+
+@pytest.mark.parametrize(("size", "overlap"), [(10, 10), (10, -1), (0, 0)])
+def test_an_impossible_size_or_overlap_is_an_error_of_the_caller(size: int, overlap: int) -> None:
+    with pytest.raises(ValueError, match="overlap"):
+        list(chunk([Piece("text")], size, overlap))

@@ -1,0 +1,91 @@
+"""Which kind a file is: content first, then suffix."""
+
+from __future__ import annotations
+
+import io
+
+import pytest
+
+from bouquetd.errors import Rejected
+from bouquetd.extract import extract, media_type
+from tests import samples
+
+
+def kind(data: bytes, name: str) -> str:
+    return media_type(io.BytesIO(data), name)
+
+
+@pytest.mark.parametrize(
+    ("data", "name", "expected"),
+    [
+        (b"plain", "a.txt", "text/plain"),
+        (b"plain", "README", "text/plain"),
+        (b"2024-01-01 INFO started", "a.log", "text/plain"),
+        (b"import os", "a.py", "text/plain"),
+        (b"# Title", "a.MD", "text/markdown"),
+        (b"  <!DOCTYPE HTML PUBLIC '-//W3C'>", "a.txt", "text/html"),
+        (b"<html lang=en>", "saved page", "text/html"),
+        ("<html>".encode("utf-16"), "a", "text/html"),
+        (
+            b"<?xml version='1.0'?>\n<!-- x -->\n<html xmlns='http://www.w3.org/1999/xhtml'>",
+            "a.xml",
+            "text/html",
+        ),
+        (b"<p>no more than a fragment", "a.html", "text/html"),
+        (b"<p>no more than a fragment", "a.txt", "text/plain"),
+        (b"<?xml version='1.0'?><book>", "a.xml", "application/xml"),
+        (b"a,b\n1,2\n", "a.csv", "text/csv"),
+        (b"a\tb\n", "a.tsv", "text/tab-separated-values"),
+        (b"a,b\n1,2\n", "a.txt", "text/plain"),
+        (b"[1, 2]", "a.json", "application/json"),
+        (b"\xef\xbb\xbf{}", "a.geojson", "application/json"),
+        (b"[a link](b) and text", "a.md", "text/markdown"),
+        (b"{not for us}", "a.txt", "text/plain"),
+        (b"hello", "a.json", "text/plain"),
+        (b'{"a": 1}\n', "a.jsonl", "application/x-ndjson"),
+        (b'{"a": 1}\n', "a.ndjson", "application/x-ndjson"),
+        (b"%PDF-1.4", "a.txt", "application/pdf"),
+        (b"junk\n%PDF-1.4", "a.pdf", "application/pdf"),
+        (b"A file begins with %PDF-1.4 when it is a PDF", "a.txt", "text/plain"),
+        (b"GIF89 is a format, and BZh another", "a.txt", "text/plain"),
+        (b"one \0 NUL and a text around it, long enough to be one" * 3, "a.txt", "text/plain"),
+    ],
+)
+def test_content_decides_then_the_suffix(data: bytes, name: str, expected: str) -> None:
+    assert kind(data, name) == expected
+
+
+def test_a_docx_is_one_by_any_name() -> None:
+    assert kind(samples.docx(["x"]), "a.bin").endswith("wordprocessingml.document")
+
+
+@pytest.mark.parametrize(
+    ("data", "reason"),
+    [
+        (b"", "empty"),
+        (samples.binary_junk(), "binary"),
+        (b"\x7fELF" + bytes(100), "program"),
+        (b"\x89PNG\r\n\x1a\n" + bytes(50), "PNG"),
+        (b"\xff\xd8\xff\xe0" + samples.binary_junk(), "JPEG"),
+        (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + bytes(600), "old Office document"),
+        (b"{\\rtf1\\ansi text}", "RTF"),
+        (b"\x1f\x8b\x08" + samples.binary_junk(), "gzip"),
+        (b"SQLite format 3\0" + bytes(100), "SQLite"),
+        (samples.zip_that_is_no_docx(), "no DOCX"),
+    ],
+)
+def test_a_kind_that_cannot_be_read_is_rejected_by_name(data: bytes, reason: str) -> None:
+    with pytest.raises(Rejected, match=reason):
+        kind(data, "a.txt")
+
+
+def test_a_rejected_file_too_is_left_at_its_start() -> None:
+    file = io.BytesIO(samples.binary_junk())
+    with pytest.raises(Rejected):
+        media_type(file, "a.txt")
+    assert file.tell() == 0
+
+
+def test_an_unknown_media_type_is_rejected() -> None:
+    with pytest.raises(Rejected, match="audio/mpeg"):
+        list(extract(io.BytesIO(b"x"), "audio/mpeg", read_size=1, buffer_size=4))
