@@ -84,7 +84,9 @@ MAKERS: dict[str, Callable[[Path, int], None]] = {
         p, size, '{"id": 17, "tags": ["a", "b"], "text": "some words of text"},\n', "[", "1]"
     ),
     "one line.jsonl": lambda p, size: fill(p, size, SENTENCES, '"', '"'),
-    "rows.csv": lambda p, size: fill(p, size, '17,Ann,"She said ""hello, world"" and left"\r\n', "id,name,text\r\n"),
+    "rows.csv": lambda p, size: fill(
+        p, size, '17,Ann,"She said ""hello, world"" and left"\r\n', "id,name,text\r\n"
+    ),
     "one row.csv": lambda p, size: fill(p, size, 'a,"b c",', "x,y\n" + "1,2\n" * 9),
     "one cell.csv": lambda p, size: fill(p, size, SENTENCES + "\n", "x,y\n" + "1,2\n" * 9 + '1,"', '"\n'),
     "one line.csv": lambda p, size: fill(p, size, 'a,"b c",'),

@@ -19,7 +19,7 @@ ORDINARY = ["setpriv", "--bounding-set", "-dac_override,-dac_read_search"] if os
 
 def as_an_ordinary_user(code):
     if ORDINARY and shutil.which("setpriv") is None:
-        pytest.skip("needs setpriv to run without root's privileges")
+        pytest.fail("needs setpriv to run without root's privileges")
     return subprocess.run(
         [*ORDINARY, sys.executable, "-c", code], capture_output=True, text=True, check=True
     ).stdout

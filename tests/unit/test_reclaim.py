@@ -5,11 +5,10 @@ import sys
 from collections.abc import Callable
 from itertools import pairwise
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bouquetd.memory.reclaim import Ladder, Rung, standard, trimmer
+from bouquetd.memory.reclaim import Ladder, Rung, standard
 from bouquetd.model import MB
 
 
@@ -118,7 +117,6 @@ def test_the_standard_ladder_climbs_from_garbage_to_the_embedder() -> None:
     assert [rung.cheap for rung in rungs][-2:] == [False, False]
 
 
-@pytest.mark.skipif(trimmer() is None, reason="the C library has no malloc_trim")
 def test_malloc_trim_gives_real_memory_back() -> None:
     # Small blocks with a survivor here and there, so that the heap cannot shrink from its end; in a process of
     # its own, because what other tests left in the heap would be trimmed as well.
