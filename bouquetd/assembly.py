@@ -19,9 +19,10 @@ from bouquetd.chunk import chunk
 from bouquetd.config import Settings
 from bouquetd.embed.static import StaticEmbedder
 from bouquetd.entities import PROVIDERS, Entities
-from bouquetd.errors import ConfigError, Stopped
+from bouquetd.errors import BouquetdError, ConfigError, Stopped
 from bouquetd.health import Health
 from bouquetd.inbox.intake import Intake
+from bouquetd.inbox.opening import digest, open_source
 from bouquetd.inbox.queue import Queue
 from bouquetd.inbox.scan import Ignore
 from bouquetd.inbox.watcher import Marks
@@ -52,6 +53,10 @@ STAGE_DEADLINE = 120.0
 
 MALLOC_ARENAS = 2
 """Heaps of the C library: with one for each thread RSS is 12 to 23 MB higher (section 6 of the design)."""
+
+MAPPED_FROM = MB
+"""Bytes from which the C library gets a block of its own from the system and gives it back when it is freed.
+Left to itself it raises that to 32 MB, and then a model that was dropped and loaded again costs 28 MB more."""
 
 WARM_TEXT = "Warm before the first file, so that the baseline is known. " * 14
 """About as long as a chunk of the default size."""
@@ -128,7 +133,7 @@ def engine(
     ``Unavailable`` or ``ConfigError`` when something is missing, ``Stopped`` when asked to stop meanwhile.
     """
     paths, clock = settings.paths, time.monotonic
-    _few_arenas()
+    _modest_heap()
     with ExitStack() as stack:
         for folder in (paths.inbox, paths.state, paths.store, paths.runtime):
             _make(folder)
@@ -155,7 +160,7 @@ def engine(
             batch_size=settings.store.batch_size,
             trim=lambda: _collect(trimmer()),
         )
-        stack.callback(store.shut)
+        stack.callback(chroma.close)
         for done in store.recover(embedder.embed, lambda: checked("rebuilding a shard")):
             log.info(
                 f"Rebuilt shard {done.shard} after an unclean stop: {done.chunks} chunks from the {done.origin}"
@@ -165,6 +170,9 @@ def engine(
                     log.error(
                         f"Chunks of {printable(entry.document.source)} are lost; run `bouquetd verify --repair`"
                     )
+
+        # Only now: what was not recovered must not be called clean on the way out.
+        stack.callback(store.shut)
 
         governor = Governor(limits(settings))
         ladder = Ladder(standard(store.release, embedder.close), probe.rss)
@@ -253,38 +261,54 @@ def _pipeline(
 
 
 def _open_ledger(settings: Settings, recipe: str, chroma: Chroma, log: Log, beat: Callable[[], None]) -> Ledger:
-    """Open the ledger; a corrupt one is set aside and built anew from what Chroma's metadata say."""
+    """Open the ledger; one that is corrupt, or gone, is built anew from what Chroma's metadata say."""
     path = settings.paths.state / LEDGER
-    fresh, damage = not path.exists(), ""
-    try:
-        ledger = Ledger(path, recipe)
-    except Corrupt as error:
-        fresh, damage = True, str(error)
+    damage: Corrupt | None = None
+    if path.exists():
+        try:
+            return Ledger(path, recipe)
+        except Corrupt as error:
+            damage = error
     if damage:
         aside = set_aside(path)
         log.error(
             f"The ledger is corrupt ({damage}); it was set aside as {printable(str(aside))} and is rebuilt"
             " from the store. Look after the disk; nothing else is to be done"
         )
-        ledger = Ledger(path, recipe)
-    if fresh and (settings.paths.store / "chroma.sqlite3").exists():
+    if (settings.paths.store / "chroma.sqlite3").exists():
+        _rebuild_ledger(settings, path, recipe, chroma, log, beat)
+    return Ledger(path, recipe)
+
+
+def _rebuild_ledger(
+    settings: Settings, path: Path, recipe: str, chroma: Chroma, log: Log, beat: Callable[[], None]
+) -> None:
+    # Under another name until it is whole: one that was interrupted must not pass for the ledger.
+    fresh = path.with_name(f"{path.name}.rebuilding")
+    for stale in (fresh.name, f"{fresh.name}-wal", f"{fresh.name}-shm", f"{path.name}-wal", f"{path.name}-shm"):
+        path.with_name(stale).unlink(missing_ok=True)
+    ledger = Ledger(fresh, recipe)
+    try:
         locate = partial(_locate, settings.paths.archive, settings.paths.inbox)
         kept, dropped = rebuild.ledger_from(chroma, ledger, locate, beat)
-        log.warning(
-            f"Rebuilt the ledger from the store: {kept} documents found whole; {dropped} that were not are"
-            " ingested again if their files are still in the inbox"
-        )
-    return ledger
+    finally:
+        ledger.close()
+    fresh.rename(path)
+    log.warning(
+        f"Rebuilt the ledger from the store: {kept} documents found whole; {dropped} that were not are"
+        " ingested again if their files are still in the inbox"
+    )
 
 
-def _locate(archive: Path, inbox: Path, source: str, size: int) -> tuple[Fingerprint, str | None] | None:
+def _locate(archive: Path, inbox: Path, source: str, sha: str) -> tuple[Fingerprint, str | None] | None:
+    """The file of that content, in the archive or still in the inbox; hashed, since a name proves nothing."""
     for root, destination in ((archive, source), (inbox, None)):
         try:
-            status = os.lstat(os.path.join(root, source))
-        except OSError:
+            with open_source(root, source) as file:
+                if digest(file, MB) == sha:
+                    return Fingerprint.of(os.fstat(file.fileno())), destination
+        except (BouquetdError, OSError):
             continue
-        if status.st_size == size:
-            return Fingerprint.of(status), destination
     return None
 
 
@@ -306,10 +330,11 @@ def _collect(trim: Callable[[], object] | None) -> None:
         trim()
 
 
-def _few_arenas() -> None:
+def _modest_heap() -> None:
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
     if mallopt is not None:
         mallopt(-8, MALLOC_ARENAS)  # M_ARENA_MAX, from malloc.h
+        mallopt(-3, MAPPED_FROM)  # M_MMAP_THRESHOLD
 
 
 def _make(folder: Path) -> None:

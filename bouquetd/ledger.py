@@ -16,7 +16,7 @@ import os
 import sqlite3
 import threading
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -206,7 +206,8 @@ class Ledger:
 
     def claim(self, source: str, digest: str, fingerprint: Fingerprint) -> Document:
         """Take a document in hand: count one attempt, durably, before any risky work on its file."""
-        id_, now = identity(source, digest, self.recipe), time.time()
+        # In milliseconds: of a float of more digits Chroma gives back one that differs in the last.
+        id_, now = identity(source, digest, self.recipe), round(time.time(), 3)
         f = fingerprint
         with self._write() as db:
             db.execute(
@@ -319,7 +320,10 @@ class Ledger:
             _supersede(db, id_)
 
     def seen_again(self, id_: str, fingerprint: Fingerprint, destination: str | None) -> None:
-        """The same source came with the same content: remember the newer file."""
+        """The same source came with the same content: remember the newer file.
+
+        A content that the source had in between is queued for removal.
+        """
         f = fingerprint
         with self._write() as db:
             db.execute(
@@ -335,6 +339,7 @@ class Ledger:
                     id_,
                 ),
             )
+            _supersede(db, id_)
 
     def abandon(self, id_: str) -> None:
         """The document will not be finished, or is to go: queue its chunks for removal."""
@@ -540,7 +545,7 @@ class Ledger:
                     document.id,
                     os.fsencode(document.source),
                     document.digest,
-                    document.size,
+                    f.size,
                     document.media_type,
                     document.stored,
                     document.since,
@@ -559,10 +564,11 @@ class Ledger:
         with self._write() as db:
             db.execute("UPDATE shards SET dirty = 1 WHERE number = ? AND dirty = 0", (number,))
 
-    def mark_clean(self) -> None:
-        """Chroma holds all that the ledger knows of, and was closed in good order."""
+    def mark_clean(self, suspect: Collection[int] = ()) -> None:
+        """Chroma holds all that is known here, but for the ``suspect`` shards, and was closed in good order."""
+        marks = ",".join("?" * len(suspect))
         with self._write() as db:
-            db.execute("UPDATE shards SET dirty = 0 WHERE dirty = 1")
+            db.execute(f"UPDATE shards SET dirty = 0 WHERE dirty = 1 AND number NOT IN ({marks})", [*suspect])
 
     def rename_shard(self, number: int, collection: str) -> None:
         """The shard was rebuilt into another collection."""
@@ -631,7 +637,10 @@ def collection_name(number: int, revision: int = 0) -> str:
 def set_aside(path: Path) -> Path:
     """Move a damaged ledger and its side files out of the way; returns where it lies now."""
     stamp = time.strftime("%Y%m%dT%H%M%S", time.gmtime())
-    aside = path.with_name(f"{path.name}.corrupt-{stamp}")
+    aside, number = path.with_name(f"{path.name}.corrupt-{stamp}"), 1
+    while aside.exists():
+        number += 1
+        aside = path.with_name(f"{path.name}.corrupt-{stamp}-{number}")
     for suffix in ("-wal", "-shm", ""):
         side = path.with_name(path.name + suffix)
         if side.exists():

@@ -171,10 +171,12 @@ class Worker:
 
     def _until_next(self) -> float:
         now = self._clock()
-        if self._store.awake and now - self._active > REST:
+        if self._store.awake and now - self._active >= REST:
             self._store.rest()
         due = self._queue.next_at()
         until = self._intake.next_scan if due is None else min(due, self._intake.next_scan)
+        if self._store.awake:
+            until = min(until, self._active + REST)
         return max(0.0, until - now)
 
     def finish(self) -> None:
@@ -226,7 +228,7 @@ class Worker:
     @property
     def idle(self) -> bool:
         """Whether nothing waits, nothing is in hand and nothing is still to be filed away."""
-        return self._queue.count() == 0 and not self._ingested and self.current is None
+        return not (self._intake.pending or self._queue.count() or self._ingested or self.current)
 
     # -- one file -----------------------------------------------------------------------------------------
 
@@ -415,6 +417,8 @@ class Worker:
 
     def _again(self, entry: Entry, seen: Fingerprint) -> None:
         """The same source with the same content: nothing to store."""
+        self._ledger.seen_again(entry.document.id, seen, entry.destination)
+        self._remove()
         destination = self._move(entry.document, seen)
         self._ledger.seen_again(entry.document.id, seen, destination)
         self.tally.duplicates += 1

@@ -41,6 +41,11 @@ class Intake:
     scanned: bool = False
     _held: str | None = None
 
+    @property
+    def pending(self) -> bool:
+        """Whether something is marked, or a whole scan asked for, that ``refresh`` has not followed yet."""
+        return bool(self.marks) or not self.next_scan
+
     def refresh(self) -> None:
         """Follow what events marked; scan all when it is time. Raises ``Unavailable`` without an inbox."""
         marked, overflow = self.marks.take()

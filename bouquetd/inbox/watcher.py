@@ -69,6 +69,11 @@ class Marks:
                 self._overflow = True
                 self._paths.clear()
 
+    def __bool__(self) -> bool:
+        """Whether anything is marked."""
+        with self._lock:
+            return self._overflow or bool(self._paths)
+
     def take(self) -> tuple[set[str], bool]:
         """The marks since the last call, and whether to scan everything instead."""
         with self._lock:

@@ -60,7 +60,7 @@ class Service:
                 "start": hit.metadata.get("start"),
                 "end": hit.metadata.get("end"),
                 "media_type": hit.metadata.get("media_type"),
-                "document": hit.metadata.get("document"),
+                "document": hit.id.rpartition(":")[0],
                 "id": hit.id,
                 "distance": round(hit.distance, 4),
                 "text": hit.text,

@@ -25,8 +25,11 @@ Embed = Callable[[Sequence[str]], NDArray[np.float32]]
 Beat = Callable[[], None]
 """Called for each page: says that there is progress, and may raise ``Stopped``."""
 
-Locate = Callable[[str, int], tuple[Fingerprint, str | None] | None]
-"""Where the file of a source and size lies now: its fingerprint and, unless in the inbox, its destination."""
+Locate = Callable[[str, str], tuple[Fingerprint, str | None] | None]
+"""Where the file of a source and digest lies now: its fingerprint and, unless in the inbox, its destination."""
+
+GONE = Fingerprint(0, 0, 0, 0, 0)
+"""Of a file that is not to be found any more."""
 
 TOLERANCE = 1e-5
 """Largest difference in one component between a vector given and returned: cosine space normalises again."""
@@ -136,9 +139,8 @@ def ledger_from(chroma: Chroma, ledger: Ledger, locate: Locate, beat: Beat) -> t
             chroma.detach(collection)
         for page in chroma.metadatas(collection):
             beat()
-            for values in page:
-                if "document" in values and "chunk" in values:
-                    found.setdefault(str(values["document"]), _Found(values)).see(number, values)
+            for id_, values in page:
+                found.setdefault(id_.rpartition(":")[0], _Found(values)).see(number, id_, values)
     whole = {id_: f for id_, f in found.items() if f.whole}
     for id_, f in found.items():
         if id_ not in whole:
@@ -147,9 +149,8 @@ def ledger_from(chroma: Chroma, ledger: Ledger, locate: Locate, beat: Beat) -> t
         chunks = sum(len(f.numbers.get(number, ())) for f in whole.values())
         ledger.add_shard(number, collection, chunks=chunks, dirty=number in suspect)
     for id_, f in whole.items():
-        document, size = f.document(id_), int(f.values.get("size", 0))
-        place = locate(document.source, size)
-        fingerprint, destination = place or (Fingerprint(0, 0, size, 0, 0), None)
+        document = f.document(id_)
+        fingerprint, destination = locate(document.source, document.digest) or (GONE, "")
         ledger.adopt(document, f.placements(), fingerprint, destination)
     return len(whole), len(found) - len(whole)
 
@@ -162,8 +163,8 @@ class _Found:
         self.numbers: dict[int, set[int]] = {}
         self.last: int | None = None
 
-    def see(self, shard: int, values: Metadata) -> None:
-        number = int(values["chunk"])  # type: ignore[arg-type]
+    def see(self, shard: int, id_: str, values: Metadata) -> None:
+        number = int(id_.rpartition(":")[2])
         self.numbers.setdefault(shard, set()).add(number)
         if values.get("last"):
             self.last = number
@@ -184,9 +185,14 @@ class _Found:
         v = self.values
         source = os.fsdecode(bytes.fromhex(v["source_hex"])) if "source_hex" in v else str(v["source"])
         return Document(
-            id=id_, source=source, digest=str(v["digest"]), size=int(v["size"]),
-            media_type=str(v["media_type"]), since=float(v["ingested_at"]), stored=(self.last or 0) + 1,
-        )  # fmt: skip
+            id=id_,
+            source=source,
+            digest=str(v["digest"]),
+            size=0,
+            media_type=str(v["media_type"]),
+            since=float(v["ingested_at"]),
+            stored=(self.last or 0) + 1,
+        )
 
 
 def _collections(names: set[str]) -> dict[int, str]:

@@ -60,6 +60,8 @@ class Store:
         self._flight: Future[None] | None = None
         self._doubtful = False
         self._writing: set[int] = set()
+        # Where Chroma failed, or a rebuild did: dirty until it is proven or rebuilt, by the next start at last.
+        self._suspect: set[int] = set()
         self.taken = 0
         """Records taken since the start."""
         self.landed = 0
@@ -109,6 +111,7 @@ class Store:
         try:
             flight.result()
         except BaseException:
+            self._suspect.update(self._writing)
             self._gathering[:0] = self._sent
             self._sent = []
             self._doubtful = True
@@ -127,12 +130,13 @@ class Store:
 
     def _seal(self, shard: Shard) -> None:
         """Prove a full shard equal to the journal, as it lies on disk, then begin the next one."""
+        self._suspect.add(shard.number)
         self.rest()
         if not rebuild.equals_journal(self._chroma, self._ledger, shard):
-            self._ledger.mark_dirty(shard.number)
             rebuild.from_journal(self._chroma, self._ledger, shard, _go_on)
         self._close()
         self._ledger.seal(shard.number)
+        self._suspect.discard(shard.number)
 
     def remove(self, document: str) -> None:
         """Take all chunks of a document out of every shard, then out of the ledger."""
@@ -141,7 +145,11 @@ class Store:
             shards = {s.number: s for s in self._ledger.shards()}
             for number, first, last in self._ledger.placements(document):
                 shard = self._open_for_writing(shards[number])
+                suspected = number in self._suspect
+                self._suspect.add(number)
                 self._chroma.remove(shard.collection, [f"{document}:{n}" for n in range(first, last + 1)])
+                if not suspected:
+                    self._suspect.discard(number)
             self._ledger.removed(document)
             if any(number in shards and shards[number].sealed for number in self._writing):
                 self.rest()
@@ -225,7 +233,7 @@ class Store:
         with self._lock:
             self.flush()
             self._close()
-            self._ledger.mark_clean()
+            self._ledger.mark_clean(self._suspect)
             self._writing.clear()
 
     def release(self) -> None:
@@ -255,10 +263,12 @@ class Store:
     def repair(self, shard: Shard, embed: rebuild.Embed) -> rebuild.Rebuilt:
         """Rebuild one shard that ``verify`` found wanting."""
         with self._lock:
+            self._suspect.add(shard.number)
             self.rest()
             self._ledger.mark_dirty(shard.number)
             done = rebuild.shard(self._chroma, self._ledger, shard, embed, _go_on)
             self._close()
+            self._suspect.discard(shard.number)
             return done
 
 
