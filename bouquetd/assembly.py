@@ -172,7 +172,7 @@ def engine(
                     )
 
         # Only now: what was not recovered must not be called clean on the way out.
-        stack.callback(store.shut)
+        stack.callback(store.rest)
 
         governor = Governor(limits(settings))
         ladder = Ladder(standard(store.release, embedder.close), probe.rss)

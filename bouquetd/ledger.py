@@ -510,9 +510,12 @@ class Ledger:
 
     def active(self) -> Shard:
         """The shard being written; made when there is none."""
-        with self._write() as db:
-            number = self._active(db)
-        return next(s for s in self.shards() if s.number == number)
+        shards = self.shards()
+        if not shards or shards[-1].sealed:
+            with self._write() as db:
+                self._active(db)
+            shards = self.shards()
+        return shards[-1]
 
     def _active(self, db: sqlite3.Connection) -> int:
         row = db.execute("SELECT number FROM shards WHERE sealed = 0").fetchone()

@@ -1,17 +1,16 @@
 """The rolling store: Chroma collections of bounded size, so that memory does not grow with what was ingested.
 
-Records arrive already journalled. They are handed to Chroma in batches of ``batch_size``, because a call costs
-16 to 20 ms whatever its size (section 6 of the design), by one thread of the store's own, while the caller
-goes on with the next batch: Chroma works with the GIL released. At most one batch is in flight and one being
-gathered. A shard is marked dirty in the ledger before it is first written and clean when its client was closed
-in good order; what is dirty at start is rebuilt.
+Records arrive already journalled. They are gathered and handed to Chroma in batches of ``batch_size``, because
+a call costs 16 to 20 ms whatever its size (section 6 of the design). A thread of its own would gain nothing:
+Chroma 1.5 holds the GIL while it adds (measured: other Python threads stall for the whole call). A shard is
+marked dirty in the ledger before it is first written and clean when its client was closed in good order; what is
+dirty at start is rebuilt.
 """
 
 from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from heapq import nsmallest
 
@@ -54,10 +53,7 @@ class Store:
         self._batch_size = batch_size
         self._trim = trim
         self._lock = threading.RLock()
-        self._writer = ThreadPoolExecutor(1, thread_name_prefix="chroma")
         self._gathering: list[Record] = []
-        self._sent: list[Record] = []
-        self._flight: Future[None] | None = None
         self._doubtful = False
         self._writing: set[int] = set()
         # Where Chroma failed, or a rebuild did: dirty until it is proven or rebuilt, by the next start at last.
@@ -79,46 +75,32 @@ class Store:
             self._gathering.extend(records)
             self.taken += len(records)
             if len(self._gathering) >= self._batch_size:
-                self._send()
+                self.flush()
             shard = self._ledger.active()
             if shard.chunks >= self._shard_chunks:
                 self._seal(shard)
 
     def flush(self) -> None:
-        """Return when all that was taken is in Chroma."""
+        """Return when all that was taken is in Chroma. What was not is kept for the next call."""
         with self._lock:
-            if self._gathering:
-                self._send()
-            self._land()
+            if not self._gathering:
+                return
+            shard = self._open_for_writing(self._ledger.active())
+            add = self._chroma.add_missing if self._doubtful else self._chroma.add
+            try:
+                add(shard.collection, self._gathering)
+            except BaseException:
+                self._suspect.update(self._writing)
+                self._doubtful = True
+                raise
+            self.landed += len(self._gathering)
+            self._gathering = []
+            self._doubtful = False
 
     def retry(self) -> None:
         """Land what Chroma refused, before more is taken: raises ``Unavailable`` as long as it still does."""
-        with self._lock:
-            if len(self._gathering) >= self._batch_size:
-                self.flush()
-
-    def _send(self) -> None:
-        self._land()
-        shard = self._open_for_writing(self._ledger.active())
-        self._sent, self._gathering = self._gathering, []
-        add = self._chroma.add_missing if self._doubtful else self._chroma.add
-        self._flight = self._writer.submit(add, shard.collection, self._sent)
-
-    def _land(self) -> None:
-        if self._flight is None:
-            return
-        flight, self._flight = self._flight, None
-        try:
-            flight.result()
-        except BaseException:
-            self._suspect.update(self._writing)
-            self._gathering[:0] = self._sent
-            self._sent = []
-            self._doubtful = True
-            raise
-        self.landed += len(self._sent)
-        self._sent = []
-        self._doubtful = False
+        if len(self._gathering) >= self._batch_size:
+            self.flush()
 
     def _open_for_writing(self, shard: Shard) -> Shard:
         if shard.number not in self._writing:
@@ -210,7 +192,7 @@ class Store:
     @property
     def awake(self) -> bool:
         """Whether a client is open or records are still on their way."""
-        return self._chroma.open or bool(self._gathering) or self._flight is not None
+        return self._chroma.open or bool(self._gathering)
 
     def warm(self, vector: Vector, text: str) -> None:
         """Load the active shard's index and store one full batch elsewhere: both belong to the baseline."""
@@ -239,19 +221,11 @@ class Store:
     def release(self) -> None:
         """Give Chroma's memory back at once (a rung of the reclaim ladder)."""
         with self._lock:
-            self._land()
             self._close()
 
     def _close(self) -> None:
         self._chroma.close()
         self._trim()
-
-    def shut(self) -> None:
-        """Flush, close, and end the writing thread."""
-        try:
-            self.rest()
-        finally:
-            self._writer.shutdown(wait=True)
 
     def recover(self, embed: rebuild.Embed, beat: rebuild.Beat) -> list[rebuild.Rebuilt]:
         """Rebuild whatever a kill may have torn. Called once, before anything else touches the store."""
