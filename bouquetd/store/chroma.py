@@ -167,6 +167,19 @@ class Chroma:
             )
         ]
 
+    def match(self, name: str, pattern: str, vector: Vector, n: int) -> list[Hit]:
+        """Up to ``n`` records whose text matches a regular expression, with their distance from a vector."""
+        with _translated(self.path):
+            found: Any = self._collection(name).get(
+                where_document={"$regex": pattern}, limit=n, include=["documents", "metadatas", "embeddings"]
+            )
+        return [
+            Hit(id_, text, metadata, 1 - float(np.dot(vector, own)))
+            for id_, text, metadata, own in zip(
+                found["ids"], found["documents"], found["metadatas"], found["embeddings"], strict=True
+            )
+        ]
+
     def detach(self, name: str) -> None:
         """Take a collection's index away unopened: reading a torn one can crash or balloon the process.
 

@@ -3,8 +3,8 @@
 Records arrive already journalled. They are gathered and handed to Chroma in batches of ``batch_size``, because
 a call costs 16 to 20 ms whatever its size (section 6 of the design). A thread of its own would gain nothing:
 Chroma 1.5 holds the GIL while it adds (measured: other Python threads stall for the whole call). A shard is
-marked dirty in the ledger before it is first written and clean when its client was closed in good order; what is
-dirty at start is rebuilt.
+marked dirty in the ledger before it is first written and clean when its client was closed in good order; what
+is dirty at start is rebuilt.
 """
 
 from __future__ import annotations
@@ -146,29 +146,27 @@ class Store:
 
     # -- reading ------------------------------------------------------------------------------------------
 
-    def search(self, vector: Vector, n: int) -> list[Hit]:
-        """The ``n`` chunks nearest to a vector over all shards, what was just stored included.
+    def search(self, vector: Vector, n: int, pattern: str | None = None) -> list[Hit]:
+        """The chunks of each shard nearest to a vector, and those whose text matches a pattern; ``n`` of each.
 
-        One sealed shard's index is in memory at a time: 0.1 s and 35 MB each.
+        What was just stored is included. One sealed shard's index is in memory at a time: 0.1 s and 35 MB each.
         """
         with self._lock:
             self.flush()
-            hits: list[Hit] = []
+            near: list[Hit] = []
+            matching: list[Hit] = []
             # The first batch of a new shard may be journalled already and not yet here.
-            shards = [
-                s
-                for s in self._ledger.shards()
-                if s.chunks and (s.sealed or s.collection in self._chroma.names())
-            ]
+            made = self._chroma.names()
+            shards = [s for s in self._ledger.shards() if s.chunks and s.collection in made]
             for shard in shards:
-                hits = nsmallest(
-                    n,
-                    [*hits, *self._chroma.query(shard.collection, vector, min(n, shard.chunks))],
-                    key=lambda hit: hit.distance,
-                )
+                near += self._chroma.query(shard.collection, vector, min(n, shard.chunks))
+                near = nsmallest(n, near, key=_distance)
+                if pattern:
+                    matching += self._chroma.match(shard.collection, pattern, vector, n)
+                    matching = nsmallest(n, matching, key=_distance)
                 if len(shards) > 1:
                     self._close()
-            return hits
+            return list({hit.id: hit for hit in (*near, *matching)}.values())
 
     def inspect(self, shard: Shard, dimensions: int) -> Inspection:
         """Compare a shard, record by record, with what the ledger says it holds."""
@@ -244,6 +242,10 @@ class Store:
             self._close()
             self._suspect.discard(shard.number)
             return done
+
+
+def _distance(hit: Hit) -> float:
+    return hit.distance
 
 
 def _go_on() -> None:

@@ -1,0 +1,1 @@
+"""What is measured on real documents and real daemons: findability, speed, memory."""

@@ -1,0 +1,68 @@
+"""``python -m tests.bench [--short] [--output DIR] [NAME ...]``: measure, print tables, keep the figures.
+
+Each measurement works in processes of its own and in a folder beside its results, which is removed afterwards.
+Figures are worth something as ratios within one run, or between runs on one quiet machine; nothing here asserts
+anything about time. Exit status 1 says that a run itself failed: a file in failed/, a store that is not what
+the ledger says, a needle not found.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from tests.bench import ceiling, idle, large, machine, operation, speed
+from tests.bench.process import Bench
+from tests.bench.report import Failed, Result, gather, write
+from tests.bench.text import pool
+
+MEASUREMENTS: dict[str, Callable[[Bench], Result]] = {
+    "speed": speed.measure,
+    "large": large.measure,
+    "idle": idle.measure,
+    "operation": operation.measure,
+    "ceiling": ceiling.measure,
+}
+"""By name, in the order in which all are run."""
+
+
+def main() -> int:
+    """Run what was asked for; returns the exit status."""
+    parser = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__.partition("\n\n")[2])
+    parser.add_argument("names", nargs="*", metavar="NAME", help=f"of {', '.join(MEASUREMENTS)}; default: all")
+    parser.add_argument("--short", action="store_true", help="smaller sizes, a few minutes in all")
+    parser.add_argument("--output", type=Path, default=Path("bench-results"), metavar="DIR")
+    asked = parser.parse_args()
+    if unknown := set(asked.names) - set(MEASUREMENTS):
+        parser.error(f"no measurement is called {', '.join(sorted(unknown))}")
+    output = asked.output.resolve()
+    output.mkdir(parents=True, exist_ok=True)
+    facts = machine.facts()
+    print("; ".join(f"{key} {value}" for key, value in facts.items()))
+    try:
+        size = sum(map(len, pool()))
+    except Failed as error:
+        parser.exit(1, f"{error}\n")
+    print(f"{size / 1e6:.1f} million characters of distinct real text\n", flush=True)
+    failures = 0
+    for name in asked.names or MEASUREMENTS:
+        began = time.monotonic()
+        with tempfile.TemporaryDirectory(prefix=f"{name}-", dir=output) as folder:
+            try:
+                result = MEASUREMENTS[name](Bench(asked.short, Path(folder)))
+            except Failed as error:
+                failures += 1
+                print(f"{name} failed: {error}\n", file=sys.stderr, flush=True)
+                continue
+        print(f"{result}\n\n({name} took {time.monotonic() - began:.0f} s)\n", flush=True)
+        write(output, name, result, facts)
+        gather(output, list(MEASUREMENTS))
+    return 1 if failures else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

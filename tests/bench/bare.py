@@ -1,0 +1,89 @@
+"""The loop to compare with: read, split, embed, upsert, and nothing else.
+
+Written as a competent person writes it in an afternoon: batches of 100 across files, one growing collection,
+the same embedder, a splitter that prefers the end of a paragraph, then of a sentence, then of a word. No
+limits, no ledger, nothing survives a kill. ``python -m tests.bench.bare FILES STORE`` prints what it took.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import chromadb
+
+from bouquetd.embed.static import StaticEmbedder
+from tests.bench.machine import memory
+
+BATCH = 100
+SIZE, OVERLAP = 800, 100
+
+
+def split(text: str) -> Iterator[str]:
+    """Parts of at most ``SIZE`` characters that overlap by ``OVERLAP``."""
+    start = 0
+    while True:
+        end = start + SIZE
+        if end < len(text):
+            for mark in ("\n\n", ". ", "\n", " "):
+                found = text.rfind(mark, start + SIZE // 2, end)
+                if found >= 0:
+                    end = found + len(mark)
+                    break
+        if part := text[start:end].strip():
+            yield part
+        if end >= len(text):
+            return
+        start = end - OVERLAP
+
+
+def ingest(files: list[Path], collection: chromadb.Collection, embedder: StaticEmbedder) -> int:
+    """Everything into the collection; returns the number of chunks."""
+    total = 0
+    ids, texts, metadatas = list[str](), list[str](), list[dict[str, str | int]]()
+
+    def flush() -> None:
+        nonlocal total
+        collection.upsert(
+            ids=ids.copy(), embeddings=embedder.embed(texts), documents=texts.copy(), metadatas=metadatas.copy()
+        )
+        total += len(ids)
+        for column in (ids, texts, metadatas):
+            column.clear()
+
+    for path in files:
+        for number, part in enumerate(split(path.read_text(encoding="utf-8"))):
+            ids.append(f"{path.name}:{number}")
+            texts.append(part)
+            metadatas.append({"source": path.name, "chunk": number})
+            if len(ids) == BATCH:
+                flush()
+    if ids:
+        flush()
+    return total
+
+
+def main(folder: Path, store: Path) -> None:
+    """Warm up, take the time, print."""
+    embedder = StaticEmbedder()
+    embedder.embed(["warm"] * BATCH)
+    client = chromadb.PersistentClient(
+        str(store), settings=chromadb.config.Settings(anonymized_telemetry=False)
+    )
+    collection = client.create_collection(
+        "bare", embedding_function=None, configuration={"hnsw": {"space": "cosine"}}
+    )
+    files = sorted(folder.iterdir())
+    began, cpu = time.perf_counter(), time.process_time()
+    chunks = ingest(files, collection, embedder)
+    seconds, cpu = time.perf_counter() - began, time.process_time() - cpu
+    if collection.count() != chunks:
+        sys.exit(f"{chunks} chunks were upserted, {collection.count()} are there")
+    print(json.dumps({"chunks": chunks, "seconds": seconds, "cpu": cpu, "peak_mb": memory()[1]}))
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]), Path(sys.argv[2]))

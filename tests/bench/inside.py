@@ -1,0 +1,38 @@
+"""The daemon's engine in the measuring process, stepped from outside until the inbox is empty."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+from bouquetd import log as logging
+from bouquetd.assembly import Engine, engine
+from bouquetd.config import load
+
+
+@contextmanager
+def warmed(config: Path, *, sink: bool) -> Iterator[tuple[Engine, float]]:
+    """An engine ready for its first file, and its baseline in MB.
+
+    With ``sink`` the last stage drops what it is given: all is as in the daemon, and nothing reaches Chroma.
+    """
+    settings = load(config).settings
+    logging.configure("console", settings.logging.level)
+    with engine(settings, logging.get(), stopping=threading.Event()) as parts:
+        baseline = parts.warm()
+        parts.worker.reconcile()
+        if sink:
+            parts.worker._pipeline = replace(parts.worker._pipeline, store=lambda _records: None)
+        yield parts, baseline / 1024 / 1024
+
+
+def drain(parts: Engine, files: int) -> None:
+    """Work until so many files were dealt with, whatever became of them."""
+    tally = parts.worker.tally
+    parts.intake.next_scan = 0.0
+    while tally.documents + tally.failed + tally.duplicates < files:
+        time.sleep(min(parts.worker.step(), 0.1))

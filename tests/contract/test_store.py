@@ -1,0 +1,601 @@
+"""The rolling store over a real embedded Chroma, with small shards, and what a kill may do to its files."""
+
+import random
+import threading
+from contextlib import contextmanager
+
+import numpy as np
+import pytest
+
+from bouquetd.errors import Unavailable
+from bouquetd.ledger import Ledger
+from bouquetd.model import Fingerprint, Record
+from bouquetd.store.chroma import Chroma
+from bouquetd.store.shards import Store
+
+DIMENSIONS = 8
+SHARD = 30
+BATCH = 10
+INDEX_FILES = ["data_level0.bin", "link_lists.bin", "header.bin", "length.bin", "index_metadata.pickle"]
+
+
+def vector(text):
+    """A vector that a text alone decides, as an embedder gives one."""
+    found = np.random.default_rng(list(text.encode())).standard_normal(DIMENSIONS).astype(np.float32)
+    return found / np.linalg.norm(found)
+
+
+def embed(texts):
+    return np.stack([vector(text) for text in texts])
+
+
+def go_on():
+    pass
+
+
+class House:
+    """A store with its ledger, and documents of numbered chunks put into it as the pipeline does it."""
+
+    def __init__(self, root):
+        self.root = root
+        self.expected = {}
+        self.begin()
+
+    def begin(self):
+        self.trimmed = 0
+        self.ledger = Ledger(self.root / "ledger.db", "recipe")
+        self.chroma = Chroma(self.root / "store")
+        self.store = Store(self.chroma, self.ledger, shard_chunks=SHARD, batch_size=BATCH, trim=lambda: None)
+
+    def journal(self, source, count, *, first=0, whole=True):
+        """Claim a document and journal its chunks; returns its id and the records."""
+        document = self.ledger.claim(source, f"digest of {source}", Fingerprint(1, 1, 1, 1, 1))
+        records = []
+        for number in range(first, first + count):
+            text = f"{source} says {number}"
+            values = {"document": document.id, "source": source, "chunk": number, "entities": [f"n:{number}"]}
+            records.append(Record(f"{document.id}:{number}", text, values, vector(text)))
+        self.ledger.journal(document, records, whole=whole)
+        self.expected |= {r.id: r for r in records}
+        return document.id, records
+
+    def put(self, source, count, *, first=0, whole=True):
+        """A document, whole and complete; returns its id."""
+        id_, records = self.journal(source, count, first=first, whole=whole)
+        self.store.add(records)
+        return id_
+
+    def complete(self, *ids):
+        self.store.flush()
+        self.ledger.complete(ids)
+        self.ledger.filed([(id_, "") for id_ in ids])
+
+    def remove(self, id_):
+        self.ledger.forgotten(id_)
+        self.store.remove(id_)
+        self.expected = {k: r for k, r in self.expected.items() if not k.startswith(f"{id_}:")}
+
+    def stop(self):
+        self.store.rest()
+        self.ledger.close()
+
+    def die(self):
+        """End as a kill does: nothing is flushed, the ledger is told nothing."""
+        self.chroma.close()
+        self.ledger.close()
+
+    def recover(self):
+        self.begin()
+        return self.store.recover(embed, go_on)
+
+    def check(self):
+        """Everything that must be there is, in the shard the ledger says, and nothing else."""
+        self.store.flush()
+        there = {}
+        for shard in self.ledger.shards():
+            if shard.collection in self.chroma.names():
+                ids = self.chroma.ids(shard.collection)
+                assert ids == set(self.ledger.expected(shard.number))
+                assert len(ids) == shard.chunks
+                there |= self.chroma.get(shard.collection, sorted(ids))
+        assert there.keys() == self.expected.keys()
+        for id_, record in there.items():
+            wanted = self.expected[id_]
+            assert (record.text, record.metadata) == (wanted.text, wanted.metadata)
+            assert np.allclose(record.vector, wanted.vector, atol=1e-5)
+        assert self.chroma.names() == {s.collection for s in self.ledger.shards() if s.chunks} | {
+            s.collection for s in self.ledger.shards() if not s.sealed and s.collection in self.chroma.names()
+        }
+        # Every one of them, where it lies; the store itself closes each shard behind it, which takes its time.
+        for shard in self.ledger.shards():
+            self.check_queries(shard.collection, list(self.ledger.expected(shard.number)))
+        for wanted in list(self.expected.values())[:1]:
+            assert self.store.search(wanted.vector, 1)[0].id == wanted.id
+
+    def check_queries(self, collection, ids):
+        """Each of these is the nearest to its own vector."""
+        if ids:
+            vectors = np.stack([self.expected[id_].vector for id_ in ids])
+            answer = self.chroma._collection(collection).query(
+                query_embeddings=vectors, n_results=1, include=[]
+            )
+            assert answer["ids"] == [[id_] for id_ in ids]
+
+    def index_folders(self):
+        return [path for path in (self.root / "store").iterdir() if path.is_dir()]
+
+    def journalled(self):
+        return [record.id for page in self.ledger.journalled() for record in page]
+
+
+@pytest.fixture
+def house(tmp_path):
+    house = House(tmp_path)
+    yield house
+    house.die()
+
+
+def numbers(house):
+    return [(s.number, s.sealed, s.dirty, s.chunks) for s in house.ledger.shards()]
+
+
+def test_what_was_added_is_found_before_any_batch_is_full(house):
+    house.put("a", 3)
+    assert [hit.text for hit in house.store.search(vector("a says 1"), 1)] == ["a says 1"]
+    house.check()
+
+
+def test_a_hit_carries_text_metadata_and_distance_nearest_first(house):
+    house.put("a", 5)
+    hits = house.store.search(vector("a says 2"), 5)
+    assert hits[0].metadata["entities"] == ["n:2"]
+    assert hits[0].distance == pytest.approx(0, abs=1e-5)
+    assert [h.distance for h in hits] == sorted(h.distance for h in hits)
+    assert len({h.id for h in hits}) == 5
+
+
+def test_search_in_an_empty_store_finds_nothing(house):
+    assert house.store.search(vector("a"), 3) == []
+
+
+def test_search_while_the_first_batch_ever_is_only_journalled_finds_nothing(house):
+    _, records = house.journal("a", 3)
+    assert house.store.search(vector("a says 1"), 3) == []
+    house.store.add(records)
+    house.check()
+
+
+def test_records_land_in_batches_and_flush_lands_the_rest(house):
+    house.put("a", BATCH - 1)
+    assert (house.store.taken, house.store.landed) == (BATCH - 1, 0)
+    house.put("b", 3)
+    house.store.flush()
+    assert house.store.landed == house.store.taken == BATCH + 2
+    house.check()
+
+
+def test_a_full_shard_is_sealed_the_journal_emptied_and_the_next_one_begun(house):
+    for n in range(8):
+        house.put(f"document {n}", BATCH)
+    house.store.flush()
+    assert [(number, sealed) for number, sealed, _, _ in numbers(house)] == [(1, True), (2, True), (3, False)]
+    assert sum(chunks for *_, chunks in numbers(house)) == 80
+    assert len(house.journalled()) == 80 - 2 * SHARD
+    house.check()
+
+
+def test_a_document_may_lie_across_shards(house):
+    for first in range(0, 100, 20):
+        house.put("long", 20, first=first, whole=first == 80)
+    assert len(house.ledger.placements(next(iter(house.expected)).split(":")[0])) > 1
+    house.check()
+
+
+def test_neither_shards_nor_the_journal_nor_what_is_gathered_grow_with_what_is_added_in_small_pieces(house):
+    for n in range(3 * SHARD + 1):
+        house.complete(house.put(f"small {n}", 1))
+        assert len(house.journalled()) <= SHARD + BATCH
+        assert len(house.store._gathering) < BATCH
+    assert all(chunks <= SHARD + BATCH for *_, chunks in numbers(house))
+    assert len(numbers(house)) >= 3
+    house.check()
+
+
+def test_what_is_gathered_stays_bounded_while_chroma_keeps_failing_and_lands_once_it_works(house, monkeypatch):
+    house.complete(house.put("before", BATCH))
+
+    def fail(*_):
+        raise Unavailable("no", "wait")
+
+    with monkeypatch.context() as broken:
+        broken.setattr(house.chroma, "add", fail)
+        broken.setattr(house.chroma, "add_missing", fail)
+        failures = 0
+        for n in range(20):
+            try:
+                house.store.retry()
+                house.put(f"during {n}", BATCH)
+            except Unavailable:
+                failures += 1
+        assert failures >= 17
+        assert len(house.store._gathering) <= 3 * BATCH
+    house.store.flush()
+    house.check()
+
+
+def test_a_shard_on_which_chroma_failed_is_not_called_clean_and_rebuilt_at_the_next_start(house, monkeypatch):
+    house.complete(house.put("before", BATCH))
+
+    def fail(*_):
+        raise Unavailable("disk full", "wait")
+
+    with monkeypatch.context() as broken:
+        broken.setattr(house.chroma, "add", fail)
+        with pytest.raises(Unavailable):
+            house.put("during", BATCH)
+    house.stop()
+    assert [done.origin for done in house.recover()] == ["journal"]
+    house.check()
+
+
+def test_a_seal_that_failed_in_its_midst_is_done_again(house, monkeypatch):
+    def fail(*_):
+        raise Unavailable("disk full", "wait")
+
+    with monkeypatch.context() as broken:
+        broken.setattr("bouquetd.store.rebuild.equals_journal", lambda *_: False)
+        broken.setattr("bouquetd.store.rebuild.from_journal", fail)
+        house.put("a", SHARD - BATCH)
+        with pytest.raises(Unavailable):
+            house.put("b", BATCH)
+        house.store.rest()
+        assert numbers(house) == [(1, False, True, SHARD)]
+    house.put("c", BATCH)
+    assert numbers(house)[0][1]
+    house.check()
+
+
+def test_a_batch_that_failed_half_way_is_not_added_twice(house, monkeypatch):
+    house.complete(house.put("before", BATCH))
+    add = house.chroma.add
+
+    def half(name, records):
+        add(name, records[: len(records) // 2])
+        raise Unavailable("disk full", "wait")
+
+    with monkeypatch.context() as broken:
+        broken.setattr(house.chroma, "add", half)
+        with pytest.raises(Unavailable):
+            house.put("during", BATCH)
+    house.store.flush()
+    assert house.store.landed == house.store.taken
+    house.check()
+
+
+def test_a_search_from_another_thread_between_journal_and_add_neither_seals_nor_doubles(house):
+    house.put("a", SHARD - BATCH)
+    house.put("b", BATCH - 1)
+    _, records = house.journal("c", 2)  # the shard is full by the ledger, and Chroma lacks these two
+    searcher = threading.Thread(target=house.store.search, args=(vector("a says 1"), 1))
+    searcher.start()
+    searcher.join()
+    house.store.add(records)
+    house.put("d", BATCH)
+    house.check()
+
+
+# -- removal ------------------------------------------------------------------------------------------------
+
+
+def test_a_removed_document_leaves_chroma_the_journal_and_the_counts(house):
+    a, b = house.put("a", 5), house.put("b", 7)
+    house.complete(a, b)
+    house.remove(a)
+    assert house.ledger.removals() == []
+    assert not [id_ for id_ in house.journalled() if id_.startswith(a)]
+    house.check()
+
+
+def test_a_document_removed_from_sealed_shards_leaves_them_clean_after_the_rest(house):
+    ids = [house.put(f"document {n}", BATCH) for n in range(7)]
+    house.complete(*ids)
+    house.remove(ids[1])
+    assert not any(dirty for number, sealed, dirty, _ in numbers(house) if sealed)
+    house.check()
+
+
+def test_a_sealed_shard_that_holds_nothing_any_more_is_dropped_with_its_folder(house):
+    ids = [house.put(f"document {n}", BATCH) for n in range(4)]
+    house.complete(*ids)
+    folders = len(house.index_folders())
+    for id_ in ids[:3]:
+        house.remove(id_)
+    assert [number for number, *_ in numbers(house)] == [2]
+    assert len(house.index_folders()) <= folders - 1
+    house.check()
+
+
+def test_removing_what_is_not_there_is_no_error(house):
+    a = house.put("a", 5)
+    house.complete(a)
+    house.remove(a)
+    house.store.remove(a)
+    house.check()
+
+
+# -- rest, release, start -----------------------------------------------------------------------------------
+
+
+def test_rest_closes_the_client_and_calls_the_shards_clean_and_work_goes_on(house):
+    house.put("a", 5)
+    assert numbers(house)[0][2]
+    house.store.rest()
+    assert not house.store.awake
+    assert not numbers(house)[0][2]
+    house.put("b", 5)
+    assert numbers(house)[0][2]
+    assert house.store.awake
+    house.check()
+
+
+def test_release_closes_the_client_keeps_what_is_gathered_and_calls_nothing_clean(house):
+    house.put("a", BATCH + 5)
+    house.put("b", 3)
+    house.store.release()
+    assert not house.chroma.open
+    assert numbers(house)[0][2]
+    house.check()
+
+
+def test_after_a_clean_stop_nothing_is_rebuilt(house):
+    house.complete(house.put("a", SHARD + 5))
+    house.stop()
+    assert house.recover() == []
+    house.check()
+
+
+def test_after_an_unclean_stop_the_active_shard_is_rebuilt_from_the_journal_what_chroma_never_saw_included(
+    house,
+):
+    house.put("a", SHARD)
+    house.put("b", BATCH)
+    house.store.flush()
+    house.put("c", 3)  # gathered, not sent
+    house.journal("d", 2)  # journalled, not even taken
+    house.die()
+    [done] = house.recover()
+    assert (done.shard, done.chunks, done.origin, done.missing) == (2, BATCH + 5, "journal", ())
+    house.check()
+
+
+def test_rebuilding_is_the_same_when_it_is_itself_interrupted(house):
+    house.put("a", SHARD + BATCH)
+    house.put("b", 5)
+    house.die()
+    house.begin()
+    beats = iter([None])
+
+    def stop_at_the_second_page():
+        if next(beats, "stop") == "stop":
+            raise RuntimeError("killed here")
+
+    for beat in (lambda: (_ for _ in ()).throw(RuntimeError("killed here")), stop_at_the_second_page):
+        try:
+            house.store.recover(embed, beat)
+        except RuntimeError:
+            house.die()
+            house.begin()
+    house.store.recover(embed, go_on)
+    house.check()
+
+
+def dirty_sealed(house):
+    """A sealed shard that was being changed when the process died; returns the id that was to go."""
+    ids = [house.put(f"document {n}", BATCH) for n in range(4)]
+    house.complete(*ids)
+    house.store.rest()
+    house.ledger.mark_dirty(1)
+    return ids
+
+
+def test_a_dirty_sealed_shard_is_rebuilt_from_its_own_rows_and_its_old_collection_removed(house):
+    dirty_sealed(house)
+    house.die()
+    folders = len(house.index_folders())
+    [done] = house.recover()
+    assert (done.shard, done.chunks, done.missing) == (1, SHARD, ())
+    assert done.origin == "texts of bouquet-00001"
+    assert house.ledger.shards()[0].collection == "bouquet-00001-r1"
+    assert len(house.index_folders()) <= folders
+    house.check()
+
+
+def test_a_rebuild_from_rows_that_was_interrupted_is_begun_again(house):
+    dirty_sealed(house)
+    house.die()
+    house.begin()
+    with pytest.raises(RuntimeError):
+        house.store.recover(lambda _: (_ for _ in ()).throw(RuntimeError("killed while embedding")), go_on)
+    house.die()
+    house.recover()
+    house.check()
+
+
+def test_a_rebuild_from_rows_leaves_out_what_is_on_its_way_out_and_names_what_is_lost(house):
+    ids = dirty_sealed(house)
+    house.ledger.abandon(ids[0])
+    lost = f"{ids[1]}:3"
+    house.chroma.remove("bouquet-00001", [lost])
+    house.die()
+    [done] = house.recover()
+    assert done.missing == (ids[1],)
+    held = house.chroma.ids(house.ledger.shards()[0].collection)
+    assert held == {i for i in house.expected if i.split(":")[0] in ids[1:3]} - {lost}
+
+
+@contextmanager
+def folders_of(house, collection):
+    house.chroma.close()
+    yield [house.root / "store" / name for name in house.chroma._folders("AND c.name = ?", collection)]
+
+
+@pytest.fixture(scope="module")
+def persisted():
+    """So many chunks make Chroma write its index to files: its sync threshold is 1,000."""
+    return 1010
+
+
+@pytest.mark.parametrize("name", INDEX_FILES)
+@pytest.mark.parametrize("sealed", [False, True], ids=["active", "sealed"])
+def test_a_shard_with_an_index_file_cut_in_half_is_repaired_after_an_unclean_stop(
+    tmp_path, name, sealed, persisted
+):
+    house = House(tmp_path)
+    house.store = Store(house.chroma, house.ledger, shard_chunks=5000, batch_size=550, trim=lambda: None)
+    house.complete(house.put("a", 550), house.put("b", persisted - 550))
+    house.store.flush()
+    if sealed:
+        house.store.rest()
+        house.ledger.seal(1)
+        house.ledger.mark_dirty(1)
+    with folders_of(house, "bouquet-00001") as [folder]:
+        file = folder / name
+        size = file.stat().st_size
+        # Some of these files are empty in so small an index; cutting then means taking them away.
+        if size > 1:
+            with open(file, "r+b") as stream:
+                stream.truncate(size // 2)
+        else:
+            file.unlink()
+    house.die()
+    [done] = house.recover()
+    assert (done.chunks, done.missing) == (persisted, ())
+    collection = house.ledger.shards()[0].collection
+    there = house.chroma.get(collection, sorted(house.expected))
+    assert there.keys() == house.expected.keys()
+    for id_, record in there.items():
+        wanted = house.expected[id_]
+        assert (record.text, record.metadata) == (wanted.text, wanted.metadata)
+        assert np.allclose(record.vector, wanted.vector, atol=1e-5)
+    house.check_queries(collection, list(house.expected))
+    assert len(house.index_folders()) == 1
+    house.die()
+
+
+# -- sealing proves, inspecting finds, repairing mends ------------------------------------------------------
+
+
+def test_sealing_notices_a_record_that_chroma_lost_and_rebuilds_the_shard(house):
+    house.put("a", SHARD - BATCH)
+    house.store.flush()
+    victim = house.journalled()[3]
+    house.chroma.remove("bouquet-00001", [victim])
+    house.put("b", BATCH)
+    assert numbers(house)[0][1]
+    house.check()
+
+
+def test_sealing_notices_a_vector_that_is_not_the_one_given(house):
+    house.put("a", SHARD - BATCH)
+    house.store.flush()
+    victim = house.expected[house.journalled()[3]]
+    house.chroma.remove("bouquet-00001", [victim.id])
+    house.chroma.add("bouquet-00001", [Record(victim.id, victim.text, victim.metadata, vector("other"))])
+    house.put("b", BATCH)
+    assert numbers(house)[0][1]
+    house.check()
+
+
+def test_an_inspection_names_what_is_missing_and_what_belongs_to_nobody_and_repair_mends_both(house):
+    ids = [house.put(f"document {n}", BATCH) for n in range(4)]
+    house.complete(*ids)
+    for shard, id_ in ((1, ids[0]), (2, ids[3])):
+        collection = f"bouquet-{shard:05d}"
+        house.chroma.remove(collection, [f"{id_}:4"])
+        house.chroma.add(collection, [Record(f"nobody:{shard}", "stray", {"source": "x"}, vector("stray"))])
+    for shard, id_ in zip(house.ledger.shards(), (ids[0], ids[3]), strict=True):
+        seen = house.store.inspect(shard, DIMENSIONS)
+        assert (seen.faulty, seen.stray) == ((f"{id_}:4",), (f"nobody:{shard.number}",))
+        done = house.store.repair(shard, embed)
+        # The journal has the lost chunk of the active shard; a sealed one's text is gone for good.
+        assert done.missing == ((id_,) if shard.sealed else ())
+    sealed, active = house.ledger.shards()
+    assert house.store.inspect(active, DIMENSIONS).faulty == ()
+    assert house.store.inspect(sealed, DIMENSIONS).stray == ()
+    del house.expected[f"{ids[0]}:4"]
+    assert house.store.inspect(sealed, DIMENSIONS).faulty == (f"{ids[0]}:4",)
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [np.zeros(DIMENSIONS + 1), np.full(DIMENSIONS, 2.0)],
+    ids=["wrong dimensions", "not of unit length"],
+)
+def test_an_inspection_looks_at_the_vectors_too(house, monkeypatch, damage):
+    house.complete(house.put("a", 5))
+    get = house.chroma.get
+
+    def damaged(name, ids, **options):
+        return {
+            id_: Record(r.id, r.text, r.metadata, damage.astype(np.float32)) if i == 2 else r
+            for i, (id_, r) in enumerate(get(name, ids, **options).items())
+        }
+
+    monkeypatch.setattr(house.chroma, "get", damaged)
+    [shard] = house.ledger.shards()
+    assert len(house.store.inspect(shard, DIMENSIONS).faulty) == 1
+
+
+def test_documents_on_their_way_in_or_out_are_no_fault(house):
+    a, b = house.put("a", 5), house.put("b", 5)
+    house.complete(a, b)
+    house.ledger.abandon(a)
+    house.journal("c", 5, whole=False)
+    [shard] = house.ledger.shards()
+    seen = house.store.inspect(shard, DIMENSIONS)
+    assert (seen.faulty, seen.stray) == ((), ())
+
+
+# -- the adapter --------------------------------------------------------------------------------------------
+
+
+def test_metadata_comes_back_as_it_was_given_times_in_milliseconds_to_the_last_digit(house):
+    house.put("a", 1)
+    house.store.flush()
+    chance = random.Random(5)
+    records = [
+        Record(f"x:{n}", "text", {
+            "ingested_at": round(1.6e9 + chance.random() * 4e8, 3), "size": chance.getrandbits(50),
+            "source": "".join(map(chr, chance.choices(range(1, 0xD800), k=9))), "last": True,
+            "entities": [f"date:{n}", "naïve ☃"],
+        }, vector(str(n)))
+        for n in range(1000)
+    ]  # fmt: skip
+    house.chroma.add("bouquet-00001", records)
+    there = house.chroma.get("bouquet-00001", [r.id for r in records])
+    assert [there[r.id].metadata for r in records] == [r.metadata for r in records]
+
+
+def test_ids_that_are_there_are_not_added_again(house):
+    house.put("a", 5)
+    house.store.flush()
+    records = list(house.expected.values())
+    house.chroma.add_missing("bouquet-00001", records)
+    house.check()
+
+
+def test_metadata_is_read_back_in_pages_of_any_number(house):
+    house.put("a", 1100)
+    house.store.flush()
+    found = [
+        values["chunk"]
+        for shard in house.ledger.shards()
+        for page in house.chroma.metadatas(shard.collection)
+        for _, values in page
+    ]
+    assert sorted(found) == list(range(1100))
+
+
+def test_whatever_chroma_throws_becomes_unavailable(house):
+    with pytest.raises(Unavailable, match=r"Chroma at .* failed"):
+        house.chroma.ids("no such collection")

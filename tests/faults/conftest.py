@@ -1,0 +1,18 @@
+"""No process that a test started outlives it, however it ended."""
+
+import os
+import signal
+
+import pytest
+
+from tests.faults.world import STARTED
+
+
+@pytest.fixture(autouse=True)
+def _no_survivors():
+    yield
+    while STARTED:
+        process = STARTED.pop()
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()

@@ -1,0 +1,106 @@
+"""Runs the command line of bouquetd in a process that counts what it embeds and, if told to, dies at one step.
+
+    launch.py COUNTS [--die before|after MODULE:NAME N [warm]] -- once -c FILE [then verify -c FILE]
+
+The N-th call of the named function kills its own process with SIGKILL, just before or just after the real work.
+What is done to warm up does not count, unless ``warm`` is said after N; then nothing else does.
+Each call of the embedder first appends a line to COUNTS: what asked for it, and how many texts it gave.
+"""
+
+import argparse
+import functools
+import importlib
+import itertools
+import os
+import signal
+import sys
+import threading
+
+from bouquetd import cli
+from bouquetd.assembly import Engine
+from bouquetd.embed.static import StaticEmbedder
+from bouquetd.store import rebuild
+
+ASKING = threading.local()
+"""``who`` asks for what is being done: "warm", "rows" (the rebuild of a sealed shard), or none of these."""
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("counts")
+    parser.add_argument("--die", nargs="+")
+    parser.add_argument("command", nargs="+")
+    arguments = parser.parse_args()
+    count_embedding(arguments.counts)
+    asked_by("warm", Engine, "warm")
+    asked_by("rows", rebuild, "from_rows")
+    if arguments.die:
+        when, step, call, *warm = arguments.die
+        die(when, step, int(call), warm=bool(warm))
+    for _, command in itertools.groupby(arguments.command, lambda word: word == "then"):
+        status = run(list(command))
+        if status not in (0, 1):
+            break
+    sys.exit(status)
+
+
+def run(command):
+    """The status that one command of bouquetd exits with."""
+    if command == ["then"]:
+        return 0
+    sys.argv = ["bouquetd", *command]
+    try:
+        cli.main()
+    except SystemExit as end:
+        return end.code
+    return 0
+
+
+def asked_by(who, owner, name):
+    function = getattr(owner, name)
+
+    @functools.wraps(function)
+    def run(*arguments, **named):
+        ASKING.who = who
+        try:
+            return function(*arguments, **named)
+        finally:
+            del ASKING.who
+
+    setattr(owner, name, run)
+
+
+def count_embedding(path):
+    """Counted before it is done, so that no text that was embedded can go uncounted."""
+    counts = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+    embed = StaticEmbedder.embed
+
+    @functools.wraps(embed)
+    def run(self, texts):
+        os.write(counts, f"{getattr(ASKING, 'who', 'batch')} {len(texts)}\n".encode())
+        return embed(self, texts)
+
+    StaticEmbedder.embed = run
+
+
+def die(when, step, call, *, warm):
+    module, _, path = step.partition(":")
+    *owners, name = path.split(".")
+    owner = functools.reduce(getattr, owners, importlib.import_module(module))
+    function, calls = getattr(owner, name), itertools.count(1)
+
+    @functools.wraps(function)
+    def run(*arguments, **named):
+        due = (getattr(ASKING, "who", "") == "warm") == warm and next(calls) == call
+        if due and when == "before":
+            os.kill(os.getpid(), signal.SIGKILL)
+        result = function(*arguments, **named)
+        if due and when == "after":
+            os.kill(os.getpid(), signal.SIGKILL)
+        return result
+
+    setattr(owner, name, run)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,24 @@
+"""SIGKILL at random moments while documents are replaced: new content comes in, old chunks must go."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.faults.campaign import Quota, campaign, drop_mostly_replacements
+from tests.faults.world import World
+
+pytestmark = pytest.mark.faults
+
+
+def test_a_few_kills_while_documents_come_and_are_replaced_leave_no_trace(tmp_path: Path) -> None:
+    world = World(tmp_path / "killed", shard_chunks=300, store_batch=40)
+    quota = Quota(kills=5, full=3, replacing=1, shard=100)
+    campaign(world, quota, drop_mostly_replacements, "a few", chunks=(20, 60), kept=150)
+
+
+@pytest.mark.long
+@pytest.mark.timeout(7200)  # ten minutes on two cores of its own
+def test_fifty_kills_while_documents_of_a_large_shard_are_replaced_leave_no_trace(tmp_path: Path) -> None:
+    world = World(tmp_path / "killed")
+    quota = Quota(kills=50, full=32, replacing=24, shard=10_000)
+    campaign(world, quota, drop_mostly_replacements, "fifty, replaced", chunks=(60, 240), kept=1000)

@@ -1,0 +1,152 @@
+import io
+import os
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from bouquetd.errors import Rejected, Stopped
+from bouquetd.model import Chunk, Document, Piece
+from bouquetd.pipeline import Pipeline, batched, metadata, record
+
+DOCUMENT = Document("d" * 32, "folder/name.txt", "sha", 123, "text/plain", 1700000000.5)
+
+
+class Stages:
+    """Stages that note in which order they were called, over a document of so many one-word chunks."""
+
+    def __init__(self, count, batch_size=3):
+        self.count = count
+        self.calls = []
+        self.batch_size = batch_size
+        self.pulled = 0
+
+    def extract(self, _file, _document):
+        for n in range(self.count):
+            self.pulled += 1
+            yield Piece(f"word{n}")
+
+    def chunk(self, pieces):
+        for n, piece in enumerate(pieces):
+            yield Chunk(n, piece.text, n, n + 1, None, None, last=n == self.count - 1)
+
+    def entities(self, texts):
+        self.calls.append(("entities", list(texts)))
+        return [[f"of:{text}"] for text in texts]
+
+    def embed(self, texts):
+        self.calls.append(("embed", list(texts)))
+        return np.ones((len(texts), 4), dtype=np.float32)
+
+    def journal(self, _document, records, *, whole):
+        self.calls.append(("journal", [r.text for r in records], whole))
+
+    def store(self, records):
+        self.calls.append(("store", [r.text for r in records]))
+
+    def wait(self):
+        self.calls.append(("wait", self.pulled))
+
+    def watch(self, _document, batch):
+        self.calls.append(("watch", [c.number for c in batch]))
+
+    def pipeline(self):
+        return Pipeline(
+            extract=self.extract, chunk=self.chunk, entities=self.entities, embed=self.embed,
+            journal=self.journal, store=self.store, gate=self, watch=self.watch,
+        )  # fmt: skip
+
+    def names(self, *which):
+        return [call for call in self.calls if call[0] in which]
+
+
+def test_each_batch_is_journalled_before_the_store_sees_it_and_the_last_is_called_whole():
+    stages = Stages(7)
+    assert stages.pipeline().ingest(DOCUMENT, io.BytesIO()) == 7
+    words = [["word0", "word1", "word2"], ["word3", "word4", "word5"], ["word6"]]
+    assert stages.names("journal", "store") == [
+        call for n, w in enumerate(words) for call in (("journal", w, n == 2), ("store", w))
+    ]
+    assert [c[0] for c in stages.calls[:6]] == ["wait", "watch", "embed", "entities", "journal", "store"]
+
+
+def test_memory_in_flight_is_one_batch_nothing_is_pulled_ahead():
+    stages = Stages(9)
+    stages.pipeline().ingest(DOCUMENT, io.BytesIO())
+    assert stages.names("wait") == [("wait", 3), ("wait", 6), ("wait", 9)]
+
+
+def test_chunks_an_earlier_run_stored_are_neither_embedded_nor_stored_again():
+    stages = Stages(7)
+    assert stages.pipeline().ingest(replace(DOCUMENT, stored=4), io.BytesIO()) == 7
+    assert stages.names("embed") == [("embed", ["word4", "word5", "word6"])]
+    assert stages.names("journal") == [("journal", ["word4", "word5", "word6"], True)]
+
+
+def test_a_document_that_was_wholly_stored_is_done_without_work():
+    stages = Stages(4)
+    assert stages.pipeline().ingest(replace(DOCUMENT, stored=4), io.BytesIO()) == 4
+    assert stages.calls == []
+
+
+def test_a_document_without_a_chunk_is_rejected():
+    with pytest.raises(Rejected, match="no text was found"):
+        Stages(0).pipeline().ingest(DOCUMENT, io.BytesIO())
+
+
+def test_the_gate_is_asked_for_the_size_of_each_batch_anew():
+    stages = Stages(10, batch_size=4)
+    sizes = iter([4, 2, 1, 1, 8, 8])
+    assert [len(batch) for batch in batched(range(10), lambda: next(sizes))] == [4, 2, 1, 1, 2]
+    stages.wait = lambda: setattr(stages, "batch_size", max(1, stages.batch_size // 2))
+    stages.pipeline().ingest(DOCUMENT, io.BytesIO())
+    assert [len(call[1]) for call in stages.names("embed")] == [4, 2, 1, 1, 1, 1]
+
+
+def test_a_stop_at_the_gate_leaves_what_was_journalled_and_begins_nothing_more():
+    stages = Stages(9)
+    waits = iter([None, None])
+
+    def wait():
+        if next(waits, "stop") == "stop":
+            raise Stopped
+
+    stages.wait = wait
+    with pytest.raises(Stopped):
+        stages.pipeline().ingest(DOCUMENT, io.BytesIO())
+    assert len(stages.names("journal")) == len(stages.names("store")) == len(stages.names("embed")) == 2
+
+
+def test_stages_that_disagree_about_the_number_of_chunks_fail_before_the_journal_sees_any():
+    stages = Stages(3)
+    stages.embed = lambda texts: np.ones((len(texts) - 1, 4), dtype=np.float32)
+    with pytest.raises(ValueError, match="argument 3 is shorter"):
+        stages.pipeline().ingest(DOCUMENT, io.BytesIO())
+    assert stages.names("journal") == []
+
+
+def test_metadata_says_where_a_chunk_comes_from_and_has_no_nulls():
+    chunk = Chunk(3, "text", 10, 14, None, None, last=False)
+    assert metadata(DOCUMENT, chunk, []) == {
+        "source": "folder/name.txt", "name": "name.txt", "digest": "sha",
+        "media_type": "text/plain", "chunk": 3, "start": 10, "end": 14,
+        "ingested_at": 1700000000.5,
+    }  # fmt: skip
+
+
+def test_page_row_entities_and_the_mark_of_the_last_chunk_are_there_where_they_apply():
+    chunk = Chunk(3, "text", 10, 14, 7, 9, last=True)
+    found = metadata(DOCUMENT, chunk, ["rfc:1"])
+    assert (found["page"], found["row"], found["entities"], found["last"]) == (7, 9, ["rfc:1"], True)
+
+
+def test_a_source_that_is_no_utf8_is_shown_with_escapes_and_kept_in_hex():
+    source = os.fsdecode(b"caf\xe9\n/\xff.txt")
+    found = metadata(replace(DOCUMENT, source=source), Chunk(0, "t", 0, 1, None, None, last=True), [])
+    assert (found["source"], found["name"]) == (r"caf\xe9\n/\xff.txt", r"\xff.txt")
+    assert bytes.fromhex(found["source_hex"]) == b"caf\xe9\n/\xff.txt"
+
+
+def test_a_chunks_id_is_its_document_and_its_number():
+    made = record(DOCUMENT, Chunk(12, "t", 0, 1, None, None, last=False), [], np.ones(4, dtype=np.float32))
+    assert made.id == f"{DOCUMENT.id}:12"

@@ -1,0 +1,51 @@
+import random
+
+import pytest
+
+from bouquetd.model import Hit
+from bouquetd.ops.search import rank
+
+
+def hit(id_, text, distance):
+    return Hit(id_, text, {"source": id_}, distance)
+
+
+def ids(hits):
+    return [h.id for h in hits]
+
+
+def test_a_passage_that_shares_the_questions_words_overtakes_nearer_ones_that_do_not():
+    hits = [hit("a", "about cats", 0.1), hit("b", "about dogs", 0.2), hit("c", "where herons sleep", 0.3)]
+    assert ids(rank("Where do herons sleep?", hits)) == ["a", "c", "b"]
+    assert ids(rank("Where do birds rest?", [*hits[:2], hit("c", "herons sleep", 0.3)])) == ["a", "b", "c"]
+
+
+def test_without_a_shared_word_the_nearest_comes_first():
+    hits = [hit("far", "one", 0.9), hit("near", "two", 0.1), hit("middle", "three", 0.5)]
+    assert ids(rank("something else", hits)) == ["near", "middle", "far"]
+
+
+def test_a_rare_word_counts_for_more_than_a_common_one():
+    hits = [hit("a", "a report", 0.1), hit("b", "a report", 0.2), hit("rare", "a heron", 0.3)]
+    assert ids(rank("report heron", hits)) == ["a", "rare", "b"]
+
+
+def test_words_are_compared_without_regard_to_case_and_punctuation():
+    hits = [hit("a", "ein Weg", 0.1), hit("b", "ein Pfad", 0.2), hit("it", "HAUPTSTRASSE, (Nord)!", 0.3)]
+    assert ids(rank("hauptstraße nord", hits)) == ["a", "it", "b"]
+
+
+def test_the_ranking_loses_and_invents_nothing_and_does_not_depend_on_the_order_of_the_hits():
+    words = ["heron", "reed", "river", "stone", "bank"]
+    chance = random.Random(7)
+    hits = [hit(str(n), " ".join(chance.choices(words, k=4)), n / 100) for n in range(50)]
+    ranked = ids(rank("heron at the river", hits))
+    assert sorted(ranked) == sorted(ids(hits))
+    chance.shuffle(hits)
+    assert ids(rank("heron at the river", hits)) == ranked
+
+
+@pytest.mark.parametrize("question", ["", "?!", "\x00", "a" * 10_000])
+def test_odd_questions_rank_by_distance(question):
+    assert ids(rank(question, [hit("b", "x", 0.2), hit("a", "y", 0.1)])) == ["a", "b"]
+    assert rank(question, []) == []
