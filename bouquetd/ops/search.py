@@ -1,8 +1,8 @@
 """``bouquetd search``: the passages nearest in meaning, those that share the question's words before others.
 
-Candidates are the nearest chunks of each shard, and those that hold a run of the question's words as they stand,
-found by Chroma's own full text index (0.3 s for 57,000 chunks). They are ranked by the sum of three parts:
-similarity, and the shares of the question's words and of its pairs of neighbouring words that a chunk has.
+Candidates are the nearest chunks of each shard, and those that hold a run of the question's words as they
+stand, found by Chroma's own full text index (0.3 s for 57,000 chunks). They are ranked by the sum of three
+parts: similarity, and the shares of the question's words and of its pairs of neighbouring words that they have.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Collection, Hashable, Sequence
+from itertools import pairwise
 from math import log
 
 import numpy as np
@@ -54,10 +55,10 @@ def rank(text: str, hits: Sequence[Hit]) -> list[Hit]:
     are needed.
     """
     words = _words(text)
-    wanted, pairs = set(words), set(zip(words, words[1:], strict=False))
+    wanted, pairs = set(words), set(pairwise(words))
     found = [_words(hit.text) for hit in hits]
     by_words = _shares([wanted.intersection(own) for own in found])
-    by_pairs = _shares([pairs.intersection(zip(own, own[1:], strict=False)) for own in found])
+    by_pairs = _shares([pairs.intersection(pairwise(own)) for own in found])
     scored = zip(hits, by_words, by_pairs, strict=True)
     ranked = sorted(scored, key=lambda hit: WORDS * hit[1] + PAIRS * hit[2] - hit[0].distance, reverse=True)
     return [hit for hit, _, _ in ranked]

@@ -242,9 +242,11 @@ def _found(take: Take, unpacked: Path, taken: set[str], tools: Tools) -> Iterato
 # -- reading as a person does -----------------------------------------------------------------------------
 
 _BLOCKS = frozenset(
-    "address article aside blockquote body br caption center dd details div dl dt fieldset figcaption figure"
-    " footer form h1 h2 h3 h4 h5 h6 header hr html li main menu nav ol p pre section summary table tbody td"
-    " tfoot th thead title tr ul".split()
+    """
+    address article aside blockquote body br caption center dd details div dl dt fieldset figcaption
+    figure footer form h1 h2 h3 h4 h5 h6 header hr html li main menu nav ol p pre section summary table
+    tbody td tfoot th thead title tr ul
+    """.split()
 )
 
 

@@ -1,9 +1,10 @@
 import random
+import re
 
 import pytest
 
 from bouquetd.model import Hit
-from bouquetd.ops.search import rank
+from bouquetd.ops.search import rank, runs
 
 
 def hit(id_, text, distance):
@@ -16,7 +17,7 @@ def ids(hits):
 
 def test_a_passage_that_shares_the_questions_words_overtakes_nearer_ones_that_do_not():
     hits = [hit("a", "about cats", 0.1), hit("b", "about dogs", 0.2), hit("c", "where herons sleep", 0.3)]
-    assert ids(rank("Where do herons sleep?", hits)) == ["a", "c", "b"]
+    assert ids(rank("Where do herons sleep?", hits)) == ["c", "a", "b"]
     assert ids(rank("Where do birds rest?", [*hits[:2], hit("c", "herons sleep", 0.3)])) == ["a", "b", "c"]
 
 
@@ -32,7 +33,7 @@ def test_a_rare_word_counts_for_more_than_a_common_one():
 
 def test_words_are_compared_without_regard_to_case_and_punctuation():
     hits = [hit("a", "ein Weg", 0.1), hit("b", "ein Pfad", 0.2), hit("it", "HAUPTSTRASSE, (Nord)!", 0.3)]
-    assert ids(rank("hauptstraße nord", hits)) == ["a", "it", "b"]
+    assert ids(rank("hauptstraße nord", hits)) == ["it", "a", "b"]
 
 
 def test_the_ranking_loses_and_invents_nothing_and_does_not_depend_on_the_order_of_the_hits():
@@ -49,3 +50,20 @@ def test_the_ranking_loses_and_invents_nothing_and_does_not_depend_on_the_order_
 def test_odd_questions_rank_by_distance(question):
     assert ids(rank(question, [hit("b", "x", 0.2), hit("a", "y", 0.1)])) == ["a", "b"]
     assert rank(question, []) == []
+
+
+def test_words_in_the_order_of_the_question_count_for_more_than_the_same_words_apart():
+    hits = [hit("apart", "sleep where the herons do", 0.1), hit("together", "where herons sleep", 0.2)]
+    assert ids(rank("where herons sleep", hits)) == ["together", "apart"]
+
+
+def test_the_longest_runs_of_words_that_do_not_overlap_are_looked_for():
+    pattern = runs("the herons, standing motionless; and a reed (bent) by the wind")
+    assert pattern is not None
+    assert re.search(pattern, "HERONS -- standing\nmotionless")
+    assert not re.search(pattern, "herons and motionless standing")
+
+
+@pytest.mark.parametrize("question", ["", "two words", "?! ..."])
+def test_a_question_shorter_than_a_run_has_none(question):
+    assert runs(question) is None
