@@ -92,7 +92,7 @@ UNFILED = ("after", "bouquetd.ledger:Ledger.complete", 2)
 
 RECONCILING = [
     ("moved", "bouquetd.worker:file_away", 1),
-    ("renamed", "bouquetd.inbox.move:rename_new", 1),
+    ("renamed", "bouquetd.inbox.move:rename_new", 2),  # the first finds the name taken since yesterday
     ("filed", "bouquetd.ledger:Ledger.filed", 1),
 ]
 
