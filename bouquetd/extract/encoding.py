@@ -130,10 +130,20 @@ def decoded(file: BinaryIO, read_size: int, hint: str | None = None) -> Iterator
                 "Save its text as a text file, or export it in a format bouquetd reads, and drop it again.",
             )
         done += len(block)
-        if text := decoder.decode(block):
+        if text := _text(decoder, block, name):
             yield text
-    if text := decoder.decode(b"", final=True):
+    if text := _text(decoder, b"", name, final=True):
         yield text
+
+
+def _text(decoder: io.IncrementalNewlineDecoder, block: bytes, name: str, *, final: bool = False) -> str:
+    try:
+        return decoder.decode(block, final=final)
+    except UnicodeError as error:  # the multibyte codecs give up on some damage, whatever the error handler
+        raise Rejected(
+            f"its text is damaged: it is not valid {name} ({error})",
+            "Save it again, as UTF-8 say, and drop it again.",
+        ) from None
 
 
 def _detect(file: BinaryIO, hint: str | None) -> tuple[str, int]:

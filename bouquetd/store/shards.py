@@ -92,6 +92,7 @@ class Store:
             except BaseException:
                 self._suspect.update(self._writing)
                 self._doubtful = True
+                self._close()  # a client that met a full disk does not recover; a fresh one does
                 raise
             self.landed += len(self._gathering)
             self._gathering = []
