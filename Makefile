@@ -32,7 +32,7 @@ run: $(VENV)/run.stamp bouquetd.yaml ## set everything up, run the daemon in the
 	@exec $(BIN)/bouquetd run --config bouquetd.yaml
 
 test: $(VENV)/dev.stamp ## set everything up, run the tests, a short form of every kind among them (under 5 minutes)
-	$(PYTEST) -n $(WORKERS) -m "not long and not bench" tests
+	$(PYTEST) -n $(WORKERS) -m "not long and not bench and not corpus" tests
 
 lint: $(VENV)/dev.stamp ## style, and imports that run only downward
 	$(BIN)/ruff check .

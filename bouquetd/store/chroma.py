@@ -150,11 +150,14 @@ class Chroma:
             yield [(i, values or {}) for i, values in zip(page["ids"], page["metadatas"], strict=True)]
             start += PAGE
 
-    def query(self, name: str, vector: Vector, n: int) -> list[Hit]:
-        """The ``n`` records nearest to a vector, nearest first."""
+    def query(self, name: str, vector: Vector, n: int, pattern: str | None = None) -> list[Hit]:
+        """The ``n`` records nearest to a vector, nearest first; only those whose text matches a pattern."""
         with _translated(self.path):
             answer: Any = self._collection(name).query(
-                query_embeddings=vector, n_results=n, include=["documents", "metadatas", "distances"]
+                query_embeddings=vector,
+                n_results=n,
+                where_document={"$regex": pattern} if pattern else None,
+                include=["documents", "metadatas", "distances"],
             )
         return [
             Hit(id_, text, metadata, float(distance))
@@ -164,19 +167,6 @@ class Chroma:
                 answer["metadatas"][0],
                 answer["distances"][0],
                 strict=True,
-            )
-        ]
-
-    def match(self, name: str, pattern: str, vector: Vector, n: int) -> list[Hit]:
-        """Up to ``n`` records whose text matches a regular expression, with their distance from a vector."""
-        with _translated(self.path):
-            found: Any = self._collection(name).get(
-                where_document={"$regex": pattern}, limit=n, include=["documents", "metadatas", "embeddings"]
-            )
-        return [
-            Hit(id_, text, metadata, 1 - float(np.dot(vector, own)))
-            for id_, text, metadata, own in zip(
-                found["ids"], found["documents"], found["metadatas"], found["embeddings"], strict=True
             )
         ]
 

@@ -163,7 +163,7 @@ class Store:
                 near += self._chroma.query(shard.collection, vector, min(n, shard.chunks))
                 near = nsmallest(n, near, key=_distance)
                 if pattern:
-                    matching += self._chroma.match(shard.collection, pattern, vector, n)
+                    matching += self._chroma.query(shard.collection, vector, n, pattern)
                     matching = nsmallest(n, matching, key=_distance)
                 if len(shards) > 1:
                     self._close()
