@@ -51,8 +51,8 @@ findability: $(VENV)/dev.stamp ## 500 real documents from Debian packages, each 
 bench: $(VENV)/dev.stamp ## speed and memory beside a bare loop, idle cost, large files; tables into bench-results/
 	$(BIN)/python -m tests.bench --output bench-results
 
-bench-short: $(VENV)/dev.stamp ## the same in a few minutes
-	$(BIN)/python -m tests.bench --short --output bench-results
+bench-short: $(VENV)/dev.stamp ## speed and the flat memory of rolling shards, in a few minutes
+	$(BIN)/python -m tests.bench --short --output bench-results speed ceiling
 
 ceiling: $(VENV)/dev.stamp ## 300,000 chunks into the embedded store (half an hour)
 	$(BIN)/python -m tests.bench ceiling --output bench-results
