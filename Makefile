@@ -31,7 +31,7 @@ bouquetd.yaml: | $(VENV)/run.stamp
 run: $(VENV)/run.stamp bouquetd.yaml ## set everything up, run the daemon in the foreground on ./inbox
 	@exec $(BIN)/bouquetd run --config bouquetd.yaml
 
-test: $(VENV)/dev.stamp ## set everything up, run the tests, a short form of every kind among them (under 5 minutes)
+test: $(VENV)/dev.stamp ## set everything up, run the tests, a short form of every kind among them
 	$(PYTEST) -n $(WORKERS) -m "not long and not bench and not corpus" tests
 
 lint: $(VENV)/dev.stamp ## style, and imports that run only downward
