@@ -40,6 +40,7 @@ from bouquetd.pipeline import Pipeline
 from bouquetd.store import rebuild
 from bouquetd.store.chroma import Chroma
 from bouquetd.store.shards import Store
+from bouquetd.store.vectors import Vectors
 from bouquetd.worker import Worker
 
 CHUNKER = "chunk/1"
@@ -156,6 +157,7 @@ def engine(
         store = Store(
             chroma,
             ledger,
+            Vectors(paths.state / "vectors", embedder.dimensions),
             shard_chunks=settings.store.shard_chunks,
             batch_size=settings.store.batch_size,
             trim=lambda: _collect(trimmer()),

@@ -2,7 +2,7 @@
 
 A count proves nothing (an index with cut links still counts and answers), and opening a torn index can crash or
 balloon the process. So a shard that was being written when the process died is not examined but replaced:
-deleted unopened and filled again, without embedding anything where the journal has the vectors.
+deleted unopened and filled again. Nothing is embedded, unless the vectors that were kept are gone too.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from bouquetd.ledger import Ledger, Shard, collection_name
 from bouquetd.model import Document, Fingerprint, Metadata, Record
 from bouquetd.store.chroma import PAGE, Chroma
+from bouquetd.store.vectors import Vectors
 
 Embed = Callable[[Sequence[str]], NDArray[np.float32]]
 
@@ -45,7 +46,7 @@ class Rebuilt:
     missing: tuple[str, ...] = ()
 
 
-def recover(chroma: Chroma, ledger: Ledger, embed: Embed, beat: Beat) -> list[Rebuilt]:
+def recover(chroma: Chroma, ledger: Ledger, vectors: Vectors, embed: Embed, beat: Beat) -> list[Rebuilt]:
     """Rebuild every dirty shard and clear away what half-done rebuilds left."""
     chroma.sweep()
     shards = ledger.shards()
@@ -58,15 +59,16 @@ def recover(chroma: Chroma, ledger: Ledger, embed: Embed, beat: Beat) -> list[Re
     for stray in chroma.names() - known:
         if stray.startswith("bouquet-"):
             chroma.delete(stray)
-    rebuilt = [shard(chroma, ledger, entry, embed, beat) for entry in dirty]
+    vectors.sweep(s.number for s in shards if s.sealed)
+    rebuilt = [shard(chroma, ledger, vectors, entry, embed, beat) for entry in dirty]
     ledger.mark_clean()
     return rebuilt
 
 
-def shard(chroma: Chroma, ledger: Ledger, entry: Shard, embed: Embed, beat: Beat) -> Rebuilt:
+def shard(chroma: Chroma, ledger: Ledger, vectors: Vectors, entry: Shard, embed: Embed, beat: Beat) -> Rebuilt:
     """Rebuild one shard, from the journal while it is active, else from its own rows."""
     if entry.sealed:
-        return from_rows(chroma, ledger, entry, embed, beat)
+        return from_rows(chroma, ledger, vectors, entry, embed, beat)
     return from_journal(chroma, ledger, entry, beat)
 
 
@@ -84,8 +86,10 @@ def from_journal(chroma: Chroma, ledger: Ledger, entry: Shard, beat: Beat) -> Re
     return Rebuilt(entry.number, count, "journal")
 
 
-def from_rows(chroma: Chroma, ledger: Ledger, entry: Shard, embed: Embed, beat: Beat) -> Rebuilt:
-    """Fill a new collection from a sealed shard's texts, embedding them again, and let it take its place.
+def from_rows(
+    chroma: Chroma, ledger: Ledger, vectors: Vectors, entry: Shard, embed: Embed, beat: Beat
+) -> Rebuilt:
+    """Fill a new collection from a sealed shard's texts and its kept vectors, and let it take its place.
 
     The old collection stays until the ledger names the new one, so that this can be killed and begun again.
     """
@@ -96,6 +100,7 @@ def from_rows(chroma: Chroma, ledger: Ledger, entry: Shard, embed: Embed, beat: 
     chroma.detach(entry.collection)
     chroma.create(fresh)
     wanted = list(ledger.expected(entry.number))
+    kept = vectors.of(entry.number)
     missing: set[str] = set()
     for start in range(0, len(wanted), PAGE):
         beat()
@@ -104,8 +109,9 @@ def from_rows(chroma: Chroma, ledger: Ledger, entry: Shard, embed: Embed, beat: 
         missing.update(i.rpartition(":")[0] for i in page if i not in found)
         rows = [found[i] for i in page if i in found]
         if rows:
-            vectors = embed([r.text for r in rows])
-            chroma.add(fresh, [Record(r.id, r.text, r.metadata, v) for r, v in zip(rows, vectors, strict=True)])
+            if unkept := [r for r in rows if r.id not in kept]:
+                kept |= zip((r.id for r in unkept), embed([r.text for r in unkept]), strict=True)
+            chroma.add(fresh, [Record(r.id, r.text, r.metadata, kept.pop(r.id)) for r in rows])
     chroma.close()
     ledger.rename_shard(entry.number, fresh)
     if entry.collection in chroma.names():

@@ -20,6 +20,7 @@ from bouquetd.ledger import Ledger, Shard
 from bouquetd.model import Hit, Record, Vector
 from bouquetd.store import rebuild
 from bouquetd.store.chroma import PAGE, Chroma
+from bouquetd.store.vectors import Vectors
 
 SCRATCH = "bouquet-scratch"
 """The collection that a start warms up with; a kill's leftover is swept with all that no shard names."""
@@ -41,6 +42,7 @@ class Store:
         self,
         chroma: Chroma,
         ledger: Ledger,
+        vectors: Vectors,
         *,
         shard_chunks: int,
         batch_size: int,
@@ -49,6 +51,7 @@ class Store:
         """``trim`` gives freed memory back to the system; called whenever the client was closed."""
         self._chroma = chroma
         self._ledger = ledger
+        self._vectors = vectors
         self._shard_chunks = shard_chunks
         self._batch_size = batch_size
         self._trim = trim
@@ -112,12 +115,13 @@ class Store:
         return shard
 
     def _seal(self, shard: Shard) -> None:
-        """Prove a full shard equal to the journal, as it lies on disk, then begin the next one."""
+        """Prove a full shard equal to the journal, as it lies on disk, keep its vectors, begin the next one."""
         self._suspect.add(shard.number)
         self.rest()
         if not rebuild.equals_journal(self._chroma, self._ledger, shard):
             rebuild.from_journal(self._chroma, self._ledger, shard, _go_on)
         self._close()
+        self._vectors.keep(shard.number, self._ledger.journalled())
         self._ledger.seal(shard.number)
         self._suspect.discard(shard.number)
 
@@ -144,6 +148,7 @@ class Store:
                 if shard.collection in self._chroma.names():
                     self._chroma.delete(shard.collection)
                 self._ledger.drop_shard(shard.number)
+                self._vectors.drop(shard.number)
 
     # -- reading ------------------------------------------------------------------------------------------
 
@@ -229,7 +234,7 @@ class Store:
     def recover(self, embed: rebuild.Embed, beat: rebuild.Beat) -> list[rebuild.Rebuilt]:
         """Rebuild whatever a kill may have torn. Called once, before anything else touches the store."""
         with self._lock:
-            done = rebuild.recover(self._chroma, self._ledger, embed, beat)
+            done = rebuild.recover(self._chroma, self._ledger, self._vectors, embed, beat)
             self._close()
             return done
 
@@ -239,7 +244,7 @@ class Store:
             self._suspect.add(shard.number)
             self.rest()
             self._ledger.mark_dirty(shard.number)
-            done = rebuild.shard(self._chroma, self._ledger, shard, embed, _go_on)
+            done = rebuild.shard(self._chroma, self._ledger, self._vectors, shard, embed, _go_on)
             self._close()
             self._suspect.discard(shard.number)
             return done

@@ -1,5 +1,6 @@
 """The rolling store over a real embedded Chroma, with small shards, and what a kill may do to its files."""
 
+import os
 import random
 import threading
 from contextlib import contextmanager
@@ -12,6 +13,7 @@ from bouquetd.ledger import Ledger
 from bouquetd.model import Fingerprint, Record
 from bouquetd.store.chroma import Chroma
 from bouquetd.store.shards import Store
+from bouquetd.store.vectors import Vectors
 
 DIMENSIONS = 8
 SHARD = 30
@@ -33,6 +35,11 @@ def go_on():
     pass
 
 
+def never(texts):
+    assert not texts, "what was embedded once is embedded again"
+    return []
+
+
 class House:
     """A store with its ledger, and documents of numbered chunks put into it as the pipeline does it."""
 
@@ -45,7 +52,10 @@ class House:
         self.trimmed = 0
         self.ledger = Ledger(self.root / "ledger.db", "recipe")
         self.chroma = Chroma(self.root / "store")
-        self.store = Store(self.chroma, self.ledger, shard_chunks=SHARD, batch_size=BATCH, trim=lambda: None)
+        self.vectors = Vectors(self.root / "vectors", DIMENSIONS)
+        self.store = Store(
+            self.chroma, self.ledger, self.vectors, shard_chunks=SHARD, batch_size=BATCH, trim=lambda: None
+        )
 
     def journal(self, source, count, *, first=0, whole=True):
         """Claim a document and journal its chunks; returns its id and the records."""
@@ -85,8 +95,9 @@ class House:
         self.ledger.close()
 
     def recover(self):
+        """Start again after a kill; nothing may be embedded for that."""
         self.begin()
-        return self.store.recover(embed, go_on)
+        return self.store.recover(never, go_on)
 
     def check(self):
         """Everything that must be there is, in the shard the ledger says, and nothing else."""
@@ -385,7 +396,7 @@ def test_rebuilding_is_the_same_when_it_is_itself_interrupted(house):
         except RuntimeError:
             house.die()
             house.begin()
-    house.store.recover(embed, go_on)
+    house.store.recover(never, go_on)
     house.check()
 
 
@@ -415,10 +426,42 @@ def test_a_rebuild_from_rows_that_was_interrupted_is_begun_again(house):
     house.die()
     house.begin()
     with pytest.raises(RuntimeError):
-        house.store.recover(lambda _: (_ for _ in ()).throw(RuntimeError("killed while embedding")), go_on)
+        house.store.recover(never, lambda: (_ for _ in ()).throw(RuntimeError("killed while filling")))
     house.die()
     house.recover()
     house.check()
+
+
+@pytest.mark.parametrize("accident", ["gone", "cut", "another size"])
+def test_without_its_kept_vectors_a_shard_is_embedded_again_from_its_texts(house, accident):
+    dirty_sealed(house)
+    [file] = (house.root / "vectors").iterdir()
+    if accident == "gone":
+        file.unlink()
+    else:
+        os.truncate(file, 100 if accident == "another size" else file.stat().st_size // 2)
+    house.die()
+    house.begin()
+    [done] = house.store.recover(embed, go_on)
+    assert (done.chunks, done.missing) == (SHARD, ())
+    house.check()
+
+
+def test_the_vectors_of_a_shard_are_kept_to_the_last_bit_while_it_is_there_and_no_longer(house):
+    ids = [house.put(f"document {n}", BATCH) for n in range(4)]
+    house.complete(*ids)
+    kept = house.vectors.of(1)
+    wanted = {i: r for i, r in house.expected.items() if i.split(":")[0] in ids[:3]}
+    assert kept.keys() == wanted.keys()
+    assert all(np.array_equal(kept[i], r.vector) for i, r in wanted.items())
+    assert house.vectors.of(2) == {}
+    (house.root / "vectors" / "00007.partial").touch()
+    house.die()
+    house.recover()
+    assert [path.name for path in (house.root / "vectors").iterdir()] == ["00001.vectors"]
+    for id_ in ids[:3]:
+        house.remove(id_)
+    assert list((house.root / "vectors").iterdir()) == []
 
 
 def test_a_rebuild_from_rows_leaves_out_what_is_on_its_way_out_and_names_what_is_lost(house):
@@ -451,12 +494,13 @@ def test_a_shard_with_an_index_file_cut_in_half_is_repaired_after_an_unclean_sto
     tmp_path, name, sealed, persisted
 ):
     house = House(tmp_path)
-    house.store = Store(house.chroma, house.ledger, shard_chunks=5000, batch_size=550, trim=lambda: None)
+    house.store = Store(
+        house.chroma, house.ledger, house.vectors, shard_chunks=5000, batch_size=550, trim=lambda: None
+    )
     house.complete(house.put("a", 550), house.put("b", persisted - 550))
     house.store.flush()
     if sealed:
-        house.store.rest()
-        house.ledger.seal(1)
+        house.store._seal(house.ledger.active())
         house.ledger.mark_dirty(1)
     with folders_of(house, "bouquet-00001") as [folder]:
         file = folder / name

@@ -54,13 +54,13 @@ class Moment:
 
     ``active`` chunks lie in the shard being written. ``storing``: a document is half-way, and this life has
     embedded. ``replacing``: new content of a source is being stored, or its old chunks are still to go.
-    ``resting`` chunks lie in sealed shards that are being changed and will be rebuilt from their texts.
+    ``changing``: a sealed shard is being changed and will be rebuilt.
     """
 
     active: int = 0
     storing: bool = False
     replacing: bool = False
-    resting: int = 0
+    changing: bool = False
 
 
 @dataclass
@@ -197,8 +197,8 @@ class World:
                 " WHERE old.state IN ('complete', 'filed') AND new.state IN ('storing', 'complete', 'filed')"
                 " AND old.since < new.since"
             ).fetchone()[0]
-            resting = db.execute("SELECT sum(chunks) FROM shards WHERE sealed = 1 AND dirty = 1").fetchone()[0]
-        return Moment(active[0] if active else 0, embedded and storing > 0, replacing > 0, resting or 0)
+            changing = db.execute("SELECT count(*) FROM shards WHERE sealed = 1 AND dirty = 1").fetchone()[0]
+        return Moment(active[0] if active else 0, embedded and storing > 0, replacing > 0, changing > 0)
 
     def documents(self) -> list[tuple]:
         """What the ledger says in the end of every document that it knows."""
