@@ -1,7 +1,7 @@
 """The vectors of sealed shards, kept beside Chroma: what a rebuild needs when the journal is gone.
 
 Chroma's index may tear when a kill falls into a change of a sealed shard; its texts survive, in SQLite. With
-the vectors here, exactly as they were given to Chroma, putting the shard right embeds nothing. One file a shard,
+the vectors, exactly as they were given to Chroma, putting the shard right embeds nothing. One file for each,
 about 1 KB a chunk, written once when it is sealed.
 """
 

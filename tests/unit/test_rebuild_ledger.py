@@ -118,6 +118,7 @@ def test_a_document_that_was_half_stored_is_dropped_and_ingested_again(tmp_path)
         parts.store._chroma.remove(parts.ledger.active().collection, [f"{half.document.id}:{last}"])
     lose(home)
     outcome = home.once()
+    assert outcome.status == 0, outcome.err
     assert f"{len(SOURCES)} documents found whole; 1 that were not" in outcome.err
     assert home.states() == dict.fromkeys([*SOURCES, "half.txt"], "filed")
     numbers = [r.metadata["chunk"] for r in home.stored().values() if r.metadata["name"] == "half.txt"]
