@@ -19,7 +19,7 @@ from bouquetd.chunk import chunk
 from bouquetd.config import Settings
 from bouquetd.embed.static import StaticEmbedder
 from bouquetd.entities import PROVIDERS, Entities
-from bouquetd.errors import BouquetdError, ConfigError, Stopped
+from bouquetd.errors import BouquetdError, ConfigError, Stopped, sentence
 from bouquetd.health import Health
 from bouquetd.inbox.intake import Intake
 from bouquetd.inbox.opening import digest, open_source
@@ -274,8 +274,8 @@ def _open_ledger(settings: Settings, recipe: str, chroma: Chroma, log: Log, beat
     if damage:
         aside = set_aside(path)
         log.error(
-            f"The ledger is corrupt ({damage}); it was set aside as {printable(str(aside))} and is rebuilt"
-            " from the store. Look after the disk; nothing else is to be done"
+            f"{sentence(damage.reason)} It was set aside as {printable(str(aside))} and is rebuilt from the"
+            " store. Look after the disk; nothing else is to be done"
         )
     if (settings.paths.store / "chroma.sqlite3").exists():
         _rebuild_ledger(settings, path, recipe, chroma, log, beat)

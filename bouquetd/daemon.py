@@ -17,6 +17,7 @@ from typing import Any
 from bouquetd.errors import Stopped, Unavailable
 from bouquetd.health import Health
 from bouquetd.inbox.queue import Queue
+from bouquetd.ledger import Corrupt
 from bouquetd.log import Log
 from bouquetd.memory.gate import Gate, Stuck
 from bouquetd.memory.governor import Mode
@@ -161,6 +162,9 @@ class Daemon:
         except Stuck as error:
             self._log.error(f"Giving up this process. {error.told}")
             self._exit = EXIT_STUCK
+        except Corrupt as error:
+            self._log.error(f"Giving up this process. {error.told}")
+            self._exit = EXIT_INTERNAL
         except Exception:
             self._log.exception("The worker failed in a way nobody foresaw; a restart goes on from the ledger")
             self._exit = EXIT_INTERNAL

@@ -24,7 +24,7 @@ from typing import Any
 
 import numpy as np
 
-from bouquetd.errors import BouquetdError, Unavailable
+from bouquetd.errors import Explained, Unavailable
 from bouquetd.model import Document, Fingerprint, Record, State
 
 PAGE = 500
@@ -92,8 +92,14 @@ MIGRATIONS: tuple[str, ...] = (
 """One script a schema version; ``user_version`` says how many have run."""
 
 
-class Corrupt(BouquetdError):
-    """The ledger's file is damaged; the message says how."""
+class Corrupt(Explained):
+    """The ledger's file is damaged."""
+
+    def __init__(self, how: object) -> None:
+        super().__init__(
+            f"the ledger is corrupt: {how}",
+            "start bouquetd again: it sets the file aside and rebuilds it from the store",
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,14 +156,10 @@ class Ledger:
         self._db.row_factory = sqlite3.Row
         try:
             self._prepare(check)
-        except sqlite3.OperationalError as error:
+        except BaseException as error:
             self._db.close()
-            raise _unavailable(path, error) from error
-        except sqlite3.DatabaseError as error:
-            self._db.close()
-            raise Corrupt(str(error)) from error
-        except Corrupt:
-            self._db.close()
+            if isinstance(error, sqlite3.DatabaseError):
+                raise _trouble(path, error) from error
             raise
 
     def _prepare(self, check: bool) -> None:  # noqa: FBT001
@@ -167,7 +169,7 @@ class Ledger:
         self._db.execute("PRAGMA journal_size_limit=8388608")
         verdict = self._db.execute("PRAGMA integrity_check(1)").fetchone()[0] if check else "ok"
         if verdict != "ok":
-            raise Corrupt(str(verdict))
+            raise Corrupt(verdict)
         version = int(self._db.execute("PRAGMA user_version").fetchone()[0])
         if version > len(MIGRATIONS):
             raise _unavailable(
@@ -191,16 +193,16 @@ class Ledger:
             except BaseException as error:
                 if self._db.in_transaction:
                     self._db.execute("ROLLBACK")
-                if isinstance(error, sqlite3.OperationalError):
-                    raise _unavailable(self.path, error) from error
+                if isinstance(error, sqlite3.DatabaseError):
+                    raise _trouble(self.path, error) from error
                 raise
 
     def _rows(self, sql: str, *arguments: Any) -> list[sqlite3.Row]:
         with self._lock:
             try:
                 return self._db.execute(sql, arguments).fetchall()
-            except sqlite3.OperationalError as error:
-                raise _unavailable(self.path, error) from error
+            except sqlite3.DatabaseError as error:
+                raise _trouble(self.path, error) from error
 
     # -- a document's life --------------------------------------------------------------------------------
 
@@ -712,6 +714,13 @@ def _entry(row: sqlite3.Row) -> Entry:
             row["ctime_ns"] or 0,
         ),
     )
+
+
+def _trouble(path: Path, error: sqlite3.DatabaseError) -> Exception:
+    """What an error of SQLite's means: the world's fault, a damaged file, or else a mistake of ours."""
+    if isinstance(error, sqlite3.OperationalError):
+        return _unavailable(path, error)
+    return Corrupt(error) if type(error) is sqlite3.DatabaseError else error
 
 
 def _unavailable(path: Path, error: object) -> Unavailable:

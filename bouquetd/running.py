@@ -17,7 +17,7 @@ from bouquetd.config import LIVE, Config, Settings, advise, changed, load
 from bouquetd.control import Server
 from bouquetd.daemon import EXIT_STUCK, Daemon, Signals
 from bouquetd.errors import ConfigError, Stopped, Unavailable
-from bouquetd.inbox.watcher import Watcher
+from bouquetd.inbox.watcher import Watcher, watches_left
 from bouquetd.log import Log
 from bouquetd.memory.gate import Stuck
 from bouquetd.memory.governor import exact
@@ -111,13 +111,14 @@ class Watch:
     """Keeps a watcher on the inbox: begins it, and begins it again when the inbox went and came back."""
 
     PAUSE = 5.0
-    """Seconds between two tries."""
+    """Seconds between two looks."""
 
     def __init__(self, parts: Engine, log: Log) -> None:
         self._parts = parts
         self._log = log
         self._watcher = self._fresh()
         self._next = 0.0
+        self._full = False
         self._said: str | None = None
         self.tend()
 
@@ -130,9 +131,12 @@ class Watch:
     def tend(self) -> bool:
         """See that events come; true when that was just mended and the inbox wants a scan."""
         now = time.monotonic()
-        if self._watcher.alive or now < self._next:
+        if now < self._next:
             return False
         self._next = now + self.PAUSE
+        if self._watcher.alive:
+            self._mind_the_limit()
+            return False
         self._watcher.stop()
         self._watcher = self._fresh()
         try:
@@ -145,6 +149,14 @@ class Watch:
         self._said = None
         self._parts.marks.add("")
         return True
+
+    def _mind_the_limit(self) -> None:
+        if self._watcher.kind == "native" and not self._full and watches_left() == 0:
+            self._full = True
+            self._log.warning(
+                "All inotify watches are in use: new folders in the inbox are found by rescans only. Raise the"
+                " limit (sysctl fs.inotify.max_user_watches=524288), then restart"
+            )
 
     def stop(self) -> None:
         """Watch no longer."""

@@ -25,7 +25,7 @@ from bouquetd.inbox.intake import Intake
 from bouquetd.inbox.opening import LeftAlone, digest, fingerprint, open_source
 from bouquetd.inbox.queue import Queue, Sighting
 from bouquetd.inbox.scan import remove_empty_parents
-from bouquetd.ledger import Entry, Ledger, identity
+from bouquetd.ledger import Corrupt, Entry, Ledger, identity
 from bouquetd.log import Log
 from bouquetd.memory.gate import Gate, Stuck
 from bouquetd.model import MB, Chunk, Document, Fingerprint, State, printable
@@ -126,6 +126,7 @@ class Worker:
         self._requests: SimpleQueue[tuple[Callable[[], Any], Future[Any]]] = SimpleQueue()
         self._retry = FIRST_RETRY
         self._active = clock()
+        self._owed: str | None = None
         intake.busy = self.busy
         gate.beat = lambda: health.paused(clock())
 
@@ -149,6 +150,7 @@ class Worker:
     def _step(self) -> float:
         self._answer()
         self._gate.wait()
+        self._settle_debt()
         self._store.retry()
         self._remove()
         self._intake.refresh()
@@ -299,7 +301,7 @@ class Worker:
             self._unchanged(source, seen, file)
             self._ingested.append(Ingested(document, seen, self._store.taken, chunks, began))
         except (Stopped, Unavailable):
-            self._ledger.give_back(document.id)
+            self._give_back(document.id)
             raise
         except Changed:
             self._ledger.abandon(document.id)
@@ -307,10 +309,10 @@ class Worker:
             raise
         except Rejected as error:
             self._reject(document, seen, error)
-        except Stuck:
+        except (Stuck, Corrupt):
             raise
         except OSError as error:
-            self._ledger.give_back(document.id)
+            self._give_back(document.id)
             raise Unavailable(
                 f"the file {printable(source)} cannot be read: {error.strerror or error}",
                 "look at the disk or the mount under the inbox (dmesg)",
@@ -327,6 +329,17 @@ class Worker:
             )
         finally:
             self.current = None
+
+    def _give_back(self, id_: str) -> None:
+        """Undo the attempt; where the disk is too full even for that, before anything else is claimed."""
+        self._owed = id_
+        with suppress(Unavailable):
+            self._settle_debt()
+
+    def _settle_debt(self) -> None:
+        if self._owed is not None:
+            self._ledger.give_back(self._owed)
+            self._owed = None
 
     def _unchanged(self, source: str, seen: Fingerprint, file: BinaryIO) -> None:
         """Raise ``Changed`` unless what was read is what still lies there."""

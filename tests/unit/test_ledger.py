@@ -287,6 +287,23 @@ def test_a_damaged_file_is_corrupt_and_can_be_set_aside_with_its_side_files(tmp_
     Ledger(path, "recipe").close()
 
 
+def test_damage_met_while_running_is_corrupt_too(tmp_path):
+    path = tmp_path / "ledger.db"
+    ledger = Ledger(path, "recipe")
+    for n in range(2_000):
+        ledger.leave_alone(f"source {n}", "x" * 500)
+    ledger.close()
+    ledger = Ledger(path, "recipe", check=False)
+    with open(path, "r+b") as stream:
+        stream.seek(8 * 4096)
+        stream.write(os.urandom(path.stat().st_size - 8 * 4096))
+    with pytest.raises(Corrupt, match="malformed"):
+        ledger.left_alone()
+    with pytest.raises(Corrupt):
+        ledger.leave_alone("source 1000", "y")
+    ledger.close()
+
+
 def test_two_damaged_ledgers_set_aside_in_one_second_do_not_overwrite_each_other(tmp_path):
     path = tmp_path / "ledger.db"
     for content in ("one", "two"):

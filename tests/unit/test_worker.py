@@ -1,12 +1,14 @@
 """What becomes of files, with all parts real and in this process; see tests/faults for whole daemons."""
 
 import os
+from dataclasses import replace
 from unittest import mock
 
 import pytest
 
 from bouquetd.errors import Stopped, Unavailable
-from tests.harness import Home, prose, work
+from bouquetd.ledger import Corrupt
+from tests.harness import Home, prose, until, work
 
 ODD = [
     "with space.txt",
@@ -318,6 +320,37 @@ def test_while_something_is_missing_it_is_said_once_nothing_is_lost_and_no_attem
         assert "Going on: what was missing is back" in log.text
     assert home.states() == {"a.txt": "filed"}
     assert home.cli("verify").status == 0
+
+
+def test_an_attempt_that_cannot_be_given_back_on_a_full_disk_is_given_back_before_the_next_claim(tmp_path):
+    home = Home(tmp_path / "home", {"pipeline": {"max_attempts": 1}})
+    home.put("a.txt", prose(5_000))
+    full = Unavailable("the disk is full", "free some space")
+    with home.engine() as (parts, _):
+        journal = parts.worker._pipeline.journal
+        parts.worker._pipeline = replace(parts.worker._pipeline, journal=mock.Mock(side_effect=full))
+        with mock.patch.object(parts.ledger, "give_back", side_effect=full):
+            for _ in range(3):
+                until(lambda: parts.worker.step() and parts.worker.trouble, "the disk is found full")
+                assert [e.document.attempts for e in parts.ledger.entries()] == [1]
+        parts.worker._pipeline = replace(parts.worker._pipeline, journal=journal)
+        until(lambda: not parts.worker.step() or parts.worker.idle, "it goes on")
+        work(parts)
+    assert home.states() == {"a.txt": "filed"}
+
+
+def test_a_ledger_that_goes_bad_ends_the_worker_and_is_not_taken_for_the_fault_of_the_file(tmp_path):
+    home = home_with(tmp_path)
+    home.put("a.txt", prose(5_000))
+    with home.engine() as (parts, _):
+        parts.worker._pipeline = replace(
+            parts.worker._pipeline, journal=mock.Mock(side_effect=Corrupt("malformed"))
+        )
+        with pytest.raises(Corrupt):
+            until(lambda: parts.worker.step() < 0, "never")
+    assert home.states() == {"a.txt": "claimed"}
+    drain(home)
+    assert home.states() == {"a.txt": "filed"}
 
 
 def test_a_shard_sealed_in_peace_equals_its_journal_to_the_last_digit_and_is_not_rebuilt(tmp_path):
