@@ -20,6 +20,7 @@ from bouquetd.config import Settings
 from bouquetd.embed.static import StaticEmbedder
 from bouquetd.entities import PROVIDERS, Entities
 from bouquetd.errors import BouquetdError, ConfigError, Stopped, sentence
+from bouquetd.filing import Filing
 from bouquetd.health import Health
 from bouquetd.inbox.intake import Intake
 from bouquetd.inbox.opening import digest, open_source
@@ -194,8 +195,11 @@ def engine(
         )  # fmt: skip
         finder = Entities(PROVIDERS[settings.entities.provider], settings.entities.max_concurrent)
         stack.callback(finder.close)
+        filing = Filing(
+            settings, ledger=ledger, store=store, intake=intake, health=health, clock=clock, log=log
+        )
         worker = Worker(
-            settings, ledger=ledger, store=store, queue=queue, intake=intake,
+            settings, ledger=ledger, store=store, queue=queue, intake=intake, filing=filing,
             pipeline=_pipeline(settings, ledger, store, embedder, finder, gate, meter, stopping),
             media_type=extract.media_type, gate=gate, health=health, clock=clock, log=log,
         )  # fmt: skip

@@ -7,29 +7,26 @@ and the ledger in a state from which the next step, or the next process, goes on
 from __future__ import annotations
 
 import os
-import time
 from collections import deque
 from collections.abc import Callable, Sequence
-from concurrent.futures import Future
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from itertools import takewhile
-from queue import Empty, SimpleQueue
-from typing import Any, BinaryIO
+from typing import BinaryIO
 
 from bouquetd.config import Settings
 from bouquetd.errors import Changed, Rejected, Stopped, Unavailable
+from bouquetd.filing import UNREAD, Filing
 from bouquetd.health import Health
-from bouquetd.inbox.archive import delete_source, fail_away, file_away
 from bouquetd.inbox.intake import Intake
 from bouquetd.inbox.opening import LeftAlone, digest, fingerprint, open_source
 from bouquetd.inbox.queue import Queue, Sighting
-from bouquetd.inbox.scan import remove_empty_parents
 from bouquetd.ledger import Corrupt, Entry, Ledger, identity
 from bouquetd.log import Log
 from bouquetd.memory.gate import Gate, Stuck
 from bouquetd.model import MB, Chunk, Document, Fingerprint, State, printable
 from bouquetd.pipeline import Pipeline
+from bouquetd.requests import Requests
 from bouquetd.store.shards import Store
 
 FIRST_RETRY, LAST_RETRY = 1.0, 60.0
@@ -41,12 +38,6 @@ GATHER = 1.0
 REST = 10.0
 """Seconds of idleness after which Chroma is closed: its memory is given back, and a kill harms nothing."""
 
-MOST_ASKED = 16
-"""Requests of commands that may wait for the worker."""
-
-UNREAD = "unread"
-"""The digest of a file that was rejected before its content was looked at."""
-
 
 @dataclass(frozen=True, slots=True)
 class Ingested:
@@ -57,17 +48,6 @@ class Ingested:
     position: int
     chunks: int
     began: float
-
-
-@dataclass(slots=True)
-class Tally:
-    """What happened since the start, for the status."""
-
-    documents: int = 0
-    chunks: int = 0
-    failed: int = 0
-    duplicates: int = 0
-    bytes: int = 0
 
 
 @dataclass(slots=True)
@@ -91,7 +71,7 @@ class Current:
 
 
 class Worker:
-    """Brings files from the inbox into the store. All methods but ``ask`` belong to one thread."""
+    """Brings files from the inbox into the store. All methods belong to one thread; others use ``requests``."""
 
     def __init__(
         self,
@@ -101,6 +81,7 @@ class Worker:
         store: Store,
         queue: Queue,
         intake: Intake,
+        filing: Filing,
         pipeline: Pipeline,
         media_type: Callable[[BinaryIO, str], str],
         gate: Gate,
@@ -109,13 +90,14 @@ class Worker:
         log: Log,
     ) -> None:
         self.settings = settings
-        self.tally = Tally()
+        self.tally = filing.tally
         self.current: Current | None = None
         self.trouble: Unavailable | None = None
         self._ledger = ledger
         self._store = store
         self._queue = queue
         self._intake = intake
+        self._filing = filing
         self._pipeline = replace(pipeline, watch=self._watch)
         self._media_type = media_type
         self._gate = gate
@@ -123,7 +105,7 @@ class Worker:
         self._clock = clock
         self._log = log
         self._ingested: deque[Ingested] = deque()
-        self._requests: SimpleQueue[tuple[Callable[[], Any], Future[Any]]] = SimpleQueue()
+        self.requests = Requests()
         self._retry = FIRST_RETRY
         self._active = clock()
         self._owed: str | None = None
@@ -148,16 +130,16 @@ class Worker:
         return wait
 
     def _step(self) -> float:
-        self._answer()
+        self.requests.answer()
         self._gate.wait()
         self._settle_debt()
         self._store.retry()
-        self._remove()
+        self._filing.remove()
         self._intake.refresh()
         if self._intake.scanned:
             self._intake.scanned = False
             self._follow_deletions()
-            self._move_at_last()
+            self._filing.move_at_last()
         now = self._clock()
         root = self._intake.inbox
         sighting = self._queue.take(now, lambda source: fingerprint(root, source))
@@ -202,27 +184,6 @@ class Worker:
         self._health.backing_off(now, now + wait)
         return wait
 
-    def ask(self, function: Callable[[], Any]) -> Future[Any]:
-        """Have ``function`` run between two steps, by the thread that owns the store; from any thread.
-
-        Raises ``Unavailable`` when too much is asked already.
-        """
-        if self._requests.qsize() >= MOST_ASKED:
-            raise Unavailable("the daemon has too many requests to work on", "try again in a moment")
-        future: Future[Any] = Future()
-        self._requests.put((function, future))
-        return future
-
-    def _answer(self) -> None:
-        with suppress(Empty):
-            while True:
-                function, future = self._requests.get_nowait()
-                if future.set_running_or_notify_cancel():
-                    try:
-                        future.set_result(function())
-                    except Exception as error:
-                        future.set_exception(error)
-
     def busy(self, source: str) -> bool:
         """Whether the source is ingested and only waits to be filed away."""
         return any(item.document.source == source for item in self._ingested)
@@ -239,7 +200,7 @@ class Worker:
         try:
             self._open(source, sighting.fingerprint)
         except LeftAlone as error:
-            self._leave_alone(source, error.reason)
+            self._filing.leave_alone(source, error.reason)
         except Changed as error:
             self._intake.marks.add(source)
             self._log.info(f"Put back {printable(source)}: {error}")
@@ -255,11 +216,7 @@ class Worker:
                     raise Changed("it was modified a moment ago")
                 self._consider(source, seen, file)
         except Rejected as error:  # before it had a digest
-            self._reject(self._ledger.claim(source, UNREAD, expected), expected, error)
-
-    def _leave_alone(self, source: str, reason: str) -> None:
-        if self._ledger.leave_alone(source, reason):
-            self._log.warning(f"Left alone {printable(source)}: {reason}")
+            self._filing.reject(self._ledger.claim(source, UNREAD, expected), expected, error)
 
     def _consider(self, source: str, seen: Fingerprint, file: BinaryIO) -> None:
         """Decide by content whether there is anything to do, and do it."""
@@ -277,11 +234,11 @@ class Worker:
             self._ledger.seen_again(known.document.id, seen, None)
             return
         if known and known.state in (State.COMPLETE, State.FILED):
-            self._again(known, seen)
+            self._filing.again(known, seen)
             return
         holder = self._ledger.holder(sha) if self.settings.inbox.duplicates == "skip" else None
         if holder:
-            self._duplicate(source, sha, seen, holder)
+            self._filing.duplicate(source, sha, seen, holder)
         else:
             self._ingest(source, sha, seen, file)
 
@@ -305,10 +262,10 @@ class Worker:
             raise
         except Changed:
             self._ledger.abandon(document.id)
-            self._remove()
+            self._filing.remove()
             raise
         except Rejected as error:
-            self._reject(document, seen, error)
+            self._filing.reject(document, seen, error)
         except (Stuck, Corrupt):
             raise
         except OSError as error:
@@ -319,7 +276,7 @@ class Worker:
             ) from error
         except Exception as error:
             self._log.exception(f"Could not ingest {printable(source)}")
-            self._reject(
+            self._filing.reject(
                 document,
                 seen,
                 Rejected(
@@ -351,7 +308,7 @@ class Worker:
         for entry in self._ledger.by_source(document.source):
             if entry.document.id != document.id and entry.state in (State.CLAIMED, State.STORING):
                 self._ledger.abandon(entry.document.id)
-        self._remove()
+        self._filing.remove()
 
     def _watch(self, _document: Document, batch: Sequence[Chunk]) -> None:
         self._health.beat(self._clock(), "embed")
@@ -373,48 +330,17 @@ class Worker:
         if not landed:
             return
         self._ledger.complete([item.document.id for item in landed])
-        self._remove()
+        self._filing.remove()
         moved: list[tuple[str, str | None]] = []
         try:
             # On an error, what was moved before it stays in the list.
-            moved.extend((item.document.id, self._move(item.document, item.fingerprint)) for item in landed)
+            moved.extend(
+                (item.document.id, self._filing.move(item.document, item.fingerprint)) for item in landed
+            )
         finally:
             self._ledger.filed(moved)
             for _ in moved:
                 self._tell(self._ingested.popleft())
-
-    def _move(self, document: Document, seen: Fingerprint) -> str | None:
-        """Where the file of an ingested document goes: "" when it is no more, None when it stays."""
-        inbox, after = self._intake.inbox, self.settings.inbox.after
-        if after == "keep":
-            return None
-        destination: str | None = ""
-        try:
-            if after == "archive":
-                target = self.settings.paths.archive
-                destination = file_away(inbox, document.source, seen, target, document.digest)
-            else:
-                delete_source(inbox, document.source, seen)
-        except Changed:
-            self._intake.marks.add(document.source)  # a newer file took its place, or none
-        except Unavailable:
-            if not self._immovable(document.source):
-                raise
-            return None
-        remove_empty_parents(inbox, document.source)
-        return destination
-
-    def _immovable(self, source: str) -> bool:
-        """Whether it is this file's folder that forbids the move; then the others must not wait for it."""
-        parent = os.path.dirname(os.path.join(self._intake.inbox, source))
-        if os.access(parent, os.W_OK | os.X_OK, effective_ids=True):
-            return False
-        self._leave_alone(
-            source,
-            "it is done with, but its folder may not be changed by the daemon's user, so it stays"
-            " there until that is allowed (chmod g+w)",
-        )
-        return True
 
     def _tell(self, item: Ingested) -> None:
         self.tally.documents += 1
@@ -427,72 +353,6 @@ class Worker:
             document=item.document.id,
             digest=item.document.digest,
         )
-
-    def _again(self, entry: Entry, seen: Fingerprint) -> None:
-        """The same source with the same content: nothing to store."""
-        self._ledger.seen_again(entry.document.id, seen, entry.destination)
-        self._remove()
-        destination = self._move(entry.document, seen)
-        self._ledger.seen_again(entry.document.id, seen, destination)
-        self.tally.duplicates += 1
-        self._log.info(f"Already stored {printable(entry.document.source)}: its content has not changed")
-
-    def _duplicate(self, source: str, sha: str, seen: Fingerprint, twin: Entry) -> None:
-        document = replace(twin.document, source=source, digest=sha)
-        self._ledger.duplicate(source, sha, seen, twin.document.id, None)
-        self._remove()
-        destination = self._move(document, seen)
-        self._ledger.duplicate(source, sha, seen, twin.document.id, destination)
-        self.tally.duplicates += 1
-        first = printable(twin.document.source)
-        self._log.info(f"Duplicate {printable(source)}: the same content is stored as {first}")
-
-    def _move_at_last(self) -> None:
-        """Move what should have left the inbox before: a kill, a full disk or a forbidding folder kept it."""
-        for entry in self._ledger.unmoved():
-            document, seen = entry.document, entry.fingerprint
-            if entry.state is State.FAILED:
-                self._reject(document, seen, Rejected(entry.reason or "", entry.remedy or ""))
-            elif not self._intake.keep:
-                there = fingerprint(self._intake.inbox, document.source) == seen
-                self._ledger.seen_again(document.id, seen, self._move(document, seen) if there else "")
-
-    def _reject(self, document: Document, seen: Fingerprint, error: Rejected) -> None:
-        """Into ``failed/`` with a reason; no chunk stays behind."""
-        source = document.source
-        self._ledger.failed(document.id, error.reason, error.remedy, None)
-        self._remove()
-        try:
-            destination = fail_away(
-                self._intake.inbox,
-                source,
-                seen,
-                self.settings.paths.failed,
-                reason=error.reason,
-                remedy=error.remedy,
-                when=time.strftime("%Y-%m-%d %H:%M:%S %Z"),
-                digest=None if document.digest == UNREAD else document.digest,
-            )
-        except Changed:
-            self._ledger.drop(document.id)
-            self._intake.marks.add(source)
-            return
-        except Unavailable:
-            if not self._immovable(source):
-                raise
-            return
-        self._ledger.failed(document.id, error.reason, error.remedy, destination)
-        remove_empty_parents(self._intake.inbox, source)
-        self.tally.failed += 1
-        where = printable(os.path.join(self.settings.paths.failed, destination))
-        self._log.warning(f"Rejected {printable(source)}: {error.told} It lies in {where}")
-
-    def _remove(self) -> None:
-        """Take out of Chroma what the ledger says must go."""
-        while ids := self._ledger.removals():
-            for id_ in ids:
-                self._health.beat(self._clock(), "remove")
-                self._store.remove(id_)
 
     def _follow_deletions(self) -> None:
         if self._intake.keep:
@@ -508,7 +368,7 @@ class Worker:
         for twin in self._ledger.duplicates_of(entry.document.id):
             self._ledger.drop(twin.document.id)
             self._intake.next_scan = 0.0
-        self._remove()
+        self._filing.remove()
 
     def missing(self) -> list[Entry]:
         """With ``inbox.after: keep``: documents whose files are gone from the inbox, held or not."""
@@ -518,7 +378,7 @@ class Worker:
 
     def reconcile(self) -> None:
         """Finish what a kill interrupted, before anything new is taken. The store is already recovered."""
-        self._remove()
+        self._filing.remove()
         for entry in list(self._ledger.entries(State.COMPLETE, State.STORING, State.CLAIMED)):
             there = fingerprint(self._intake.inbox, entry.document.source)
             if entry.state is State.COMPLETE or (entry.whole and there == entry.fingerprint):
@@ -527,7 +387,7 @@ class Worker:
             elif there != entry.fingerprint:
                 self._ledger.abandon(entry.document.id)
                 self._log.info(f"Dropped {printable(entry.document.source)}: its file went away half-way")
-        self._remove()
+        self._filing.remove()
         self._file_away(wait=False)
         self._intake.refresh()
         for entry in self._ledger.entries(State.CLAIMED, State.STORING):

@@ -96,7 +96,7 @@ def by_worker(worker: Worker, wake: Callable[[], None]) -> Callable[[Callable[[]
     """Runs a function between two steps of a worker that runs in another thread, and waits for its result."""
 
     def run(function: Callable[[], T]) -> T:
-        future = worker.ask(function)
+        future = worker.requests.ask(function)
         wake()
         try:
             result: T = future.result(PATIENCE)

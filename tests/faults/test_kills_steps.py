@@ -45,11 +45,11 @@ LIFE = [
     ("sealed", "bouquetd.ledger:Ledger.seal", 1),
     ("next shard created", "bouquetd.store.chroma:Chroma.create", 1),
     ("complete", "bouquetd.ledger:Ledger.complete", 1),
-    ("moved", "bouquetd.worker:file_away", 1),
+    ("moved", "bouquetd.filing:file_away", 1),
     ("renamed", "bouquetd.inbox.move:rename_new", 1),
     ("renamed, archive folder synced", "bouquetd.inbox.move:sync_folder", 1),
     ("renamed, inbox folder synced", "bouquetd.inbox.move:sync_folder", 2),
-    ("empty folders removed", "bouquetd.worker:remove_empty_parents", 1),
+    ("empty folders removed", "bouquetd.filing:remove_empty_parents", 1),
     ("filed", "bouquetd.ledger:Ledger.filed", 1),
     ("old content leaves a sealed shard", "bouquetd.store.chroma:Chroma.remove", 1),
     ("old content leaves the next sealed shard", "bouquetd.store.chroma:Chroma.remove", 2),
@@ -62,7 +62,7 @@ LIFE = [
     ("known content filed again", "bouquetd.ledger:Ledger.seen_again", 1),
     ("rejected", "bouquetd.ledger:Ledger.failed", 1),
     ("rejected half-way", "bouquetd.ledger:Ledger.failed", 3),
-    ("rejected, moved", "bouquetd.worker:fail_away", 1),
+    ("rejected, moved", "bouquetd.filing:fail_away", 1),
     ("rejected, reason written", "bouquetd.inbox.archive:_write", 1),
     ("rejected, recorded", "bouquetd.ledger:Ledger.failed", 2),
 ]
@@ -93,7 +93,7 @@ UNFILED = ("after", "bouquetd.ledger:Ledger.complete", 2)
 """Dies when documents are whole and their files still lie in the inbox."""
 
 RECONCILING = [
-    ("moved", "bouquetd.worker:file_away", 1),
+    ("moved", "bouquetd.filing:file_away", 1),
     ("renamed", "bouquetd.inbox.move:rename_new", 2),  # the first finds the name taken since yesterday
     ("filed", "bouquetd.ledger:Ledger.filed", 1),
 ]
@@ -103,7 +103,7 @@ REJECTED = ("after", "bouquetd.ledger:Ledger.failed", 3)
 
 REJECTING = [
     ("chunks removed", "bouquetd.ledger:Ledger.removed", 1),
-    ("moved", "bouquetd.worker:fail_away", 1),
+    ("moved", "bouquetd.filing:fail_away", 1),
     ("reason written", "bouquetd.inbox.archive:_write", 1),
     ("recorded", "bouquetd.ledger:Ledger.failed", 2),
 ]
@@ -121,7 +121,7 @@ MOVING_FAR = [
 ]
 
 DELETING = [
-    ("deleted", "bouquetd.worker:delete_source", 1),
+    ("deleted", "bouquetd.filing:delete_source", 1),
     ("unlinked", "bouquetd.inbox.move:_clear", 2),  # the first looks for what an earlier call left
 ]
 

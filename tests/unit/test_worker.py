@@ -377,12 +377,12 @@ def test_an_error_nobody_foresaw_rejects_that_file_with_its_name_and_goes_on_wit
 def test_more_requests_than_can_be_kept_are_refused(tmp_path):
     home = home_with(tmp_path)
     with home.engine() as (parts, _):
-        futures = [parts.worker.ask(lambda n=n: n) for n in range(16)]
+        futures = [parts.worker.requests.ask(lambda n=n: n) for n in range(16)]
         with pytest.raises(Unavailable, match="too many requests"):
-            parts.worker.ask(lambda: None)
+            parts.worker.requests.ask(lambda: None)
         parts.worker.step()
         assert [future.result(0) for future in futures] == list(range(16))
-        failing = parts.worker.ask(lambda: 1 / 0)
+        failing = parts.worker.requests.ask(lambda: 1 / 0)
         parts.worker.step()
         assert isinstance(failing.exception(0), ZeroDivisionError)
 
@@ -406,7 +406,7 @@ def test_after_a_while_without_work_the_store_rests(tmp_path):
 def test_a_start_finishes_what_was_complete_but_not_yet_moved(tmp_path):
     home = home_with(tmp_path)
     home.put("a.txt", "Complete.")
-    with mock.patch("bouquetd.worker.file_away", side_effect=Unavailable("no", "wait")):
+    with mock.patch("bouquetd.filing.file_away", side_effect=Unavailable("no", "wait")):
         with home.engine() as (parts, _):
             while not parts.worker.trouble:
                 parts.worker.step()
@@ -435,7 +435,7 @@ def test_a_half_stored_file_that_went_away_or_changed_meanwhile_leaves_no_chunk(
 def test_a_start_finishes_a_rejection_whose_file_was_not_yet_moved(tmp_path):
     home = home_with(tmp_path)
     home.put("a.json", "{")
-    with mock.patch("bouquetd.worker.fail_away", side_effect=Unavailable("no", "wait")):
+    with mock.patch("bouquetd.filing.fail_away", side_effect=Unavailable("no", "wait")):
         with home.engine() as (parts, _):
             while not parts.worker.trouble:
                 parts.worker.step()

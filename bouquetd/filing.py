@@ -1,0 +1,167 @@
+"""Where a file goes when nothing more is to be done with it, and what leaves the store at that moment.
+
+Into the archive, away, or nowhere, as ``inbox.after`` says; into ``failed/`` when it cannot be ingested. The
+ledger is told before and after the move, so that it can be interrupted anywhere and done again.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+from bouquetd.config import Settings
+from bouquetd.errors import Changed, Rejected, Unavailable
+from bouquetd.health import Health
+from bouquetd.inbox.archive import delete_source, fail_away, file_away
+from bouquetd.inbox.intake import Intake
+from bouquetd.inbox.opening import fingerprint
+from bouquetd.inbox.scan import remove_empty_parents
+from bouquetd.ledger import Entry, Ledger
+from bouquetd.log import Log
+from bouquetd.model import Document, Fingerprint, State, printable
+from bouquetd.store.shards import Store
+
+UNREAD = "unread"
+"""The digest of a file that was rejected before its content was looked at."""
+
+
+@dataclass(slots=True)
+class Tally:
+    """What happened since the start, for the status."""
+
+    documents: int = 0
+    chunks: int = 0
+    failed: int = 0
+    duplicates: int = 0
+    bytes: int = 0
+
+
+class Filing:
+    """Puts files away; all methods belong to the worker's thread."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        ledger: Ledger,
+        store: Store,
+        intake: Intake,
+        health: Health,
+        clock: Callable[[], float],
+        log: Log,
+    ) -> None:
+        self.tally = Tally()
+        self._settings = settings
+        self._ledger = ledger
+        self._store = store
+        self._intake = intake
+        self._health = health
+        self._clock = clock
+        self._log = log
+
+    def leave_alone(self, source: str, reason: str) -> None:
+        """It stays in the inbox and will not be read; said once."""
+        if self._ledger.leave_alone(source, reason):
+            self._log.warning(f"Left alone {printable(source)}: {reason}")
+
+    def move(self, document: Document, seen: Fingerprint) -> str | None:
+        """Where the file of an ingested document goes: "" when it is no more, None when it stays."""
+        inbox, after = self._intake.inbox, self._settings.inbox.after
+        if after == "keep":
+            return None
+        destination: str | None = ""
+        try:
+            if after == "archive":
+                target = self._settings.paths.archive
+                destination = file_away(inbox, document.source, seen, target, document.digest)
+            else:
+                delete_source(inbox, document.source, seen)
+        except Changed:
+            self._intake.marks.add(document.source)  # a newer file took its place, or none
+        except Unavailable:
+            if not self._immovable(document.source):
+                raise
+            return None
+        remove_empty_parents(inbox, document.source)
+        return destination
+
+    def _immovable(self, source: str) -> bool:
+        """Whether it is this file's folder that forbids the move; then the others must not wait for it."""
+        parent = os.path.dirname(os.path.join(self._intake.inbox, source))
+        if os.access(parent, os.W_OK | os.X_OK, effective_ids=True):
+            return False
+        self.leave_alone(
+            source,
+            "it is done with, but its folder may not be changed by the daemon's user, so it stays"
+            " there until that is allowed (chmod g+w)",
+        )
+        return True
+
+    def again(self, entry: Entry, seen: Fingerprint) -> None:
+        """The same source with the same content: nothing to store."""
+        self._ledger.seen_again(entry.document.id, seen, entry.destination)
+        self.remove()
+        destination = self.move(entry.document, seen)
+        self._ledger.seen_again(entry.document.id, seen, destination)
+        self.tally.duplicates += 1
+        self._log.info(f"Already stored {printable(entry.document.source)}: its content has not changed")
+
+    def duplicate(self, source: str, sha: str, seen: Fingerprint, twin: Entry) -> None:
+        """Another source with a content that is stored already: nothing to store."""
+        document = replace(twin.document, source=source, digest=sha)
+        self._ledger.duplicate(source, sha, seen, twin.document.id, None)
+        self.remove()
+        destination = self.move(document, seen)
+        self._ledger.duplicate(source, sha, seen, twin.document.id, destination)
+        self.tally.duplicates += 1
+        first = printable(twin.document.source)
+        self._log.info(f"Duplicate {printable(source)}: the same content is stored as {first}")
+
+    def move_at_last(self) -> None:
+        """Move what should have left the inbox before: a kill, a full disk or a forbidding folder kept it."""
+        for entry in self._ledger.unmoved():
+            document, seen = entry.document, entry.fingerprint
+            if entry.state is State.FAILED:
+                self.reject(document, seen, Rejected(entry.reason or "", entry.remedy or ""))
+            elif not self._intake.keep:
+                there = fingerprint(self._intake.inbox, document.source) == seen
+                self._ledger.seen_again(document.id, seen, self.move(document, seen) if there else "")
+
+    def reject(self, document: Document, seen: Fingerprint, error: Rejected) -> None:
+        """Into ``failed/`` with a reason; no chunk stays behind."""
+        source = document.source
+        self._ledger.failed(document.id, error.reason, error.remedy, None)
+        self.remove()
+        try:
+            destination = fail_away(
+                self._intake.inbox,
+                source,
+                seen,
+                self._settings.paths.failed,
+                reason=error.reason,
+                remedy=error.remedy,
+                when=time.strftime("%Y-%m-%d %H:%M:%S %Z"),
+                digest=None if document.digest == UNREAD else document.digest,
+            )
+        except Changed:
+            self._ledger.drop(document.id)
+            self._intake.marks.add(source)
+            return
+        except Unavailable:
+            if not self._immovable(source):
+                raise
+            return
+        self._ledger.failed(document.id, error.reason, error.remedy, destination)
+        remove_empty_parents(self._intake.inbox, source)
+        self.tally.failed += 1
+        where = printable(os.path.join(self._settings.paths.failed, destination))
+        self._log.warning(f"Rejected {printable(source)}: {error.told} It lies in {where}")
+
+    def remove(self) -> None:
+        """Take out of Chroma what the ledger says must go."""
+        while ids := self._ledger.removals():
+            for id_ in ids:
+                self._health.beat(self._clock(), "remove")
+                self._store.remove(id_)
