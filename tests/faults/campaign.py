@@ -12,6 +12,7 @@ from tests import samples
 from tests.faults import documents
 from tests.faults.world import (
     Life,
+    Moment,
     World,
     assert_embedded_once,
     assert_nothing_lost_or_doubled,
@@ -31,14 +32,39 @@ MOMENT = 0.3
 class Quota:
     """Kills wanted: in all, while a shard of at least ``shard`` chunks was written, during replacements.
 
-    The campaign also goes on until so many shards are ``sealed``.
+    The first ``small`` kills come before the shard is that large, which makes them quick. The campaign also
+    goes on until so many shards are ``sealed``.
     """
 
     kills: int
     full: int
     replacing: int
     shard: int
+    small: int = 0
     sealed: int = 0
+
+
+@dataclass
+class Score:
+    """Kills so far; ``early`` at a random moment after a start, ``torn`` while a sealed shard was changed."""
+
+    quota: Quota
+    kills: int = 0
+    full: int = 0
+    replacing: int = 0
+    early: int = 0
+    torn: int = 0
+
+    def count(self, moment: Moment) -> None:
+        self.kills += 1
+        self.full += moment.storing and moment.active >= self.quota.shard
+        self.replacing += moment.replacing
+        self.torn += moment.changing
+
+    @property
+    def met(self) -> bool:
+        wanted = self.quota
+        return self.kills >= wanted.kills and self.full >= wanted.full and self.replacing >= wanted.replacing
 
 
 class Feeder:
@@ -109,10 +135,10 @@ def drop_mostly_replacements(feeder: Feeder) -> None:
     feeder.rng.choices(kinds, [8, 82, 5, 5])[0]()
 
 
-def busy(life: Life, feeder: Feeder, drop: Callable[[Feeder], None], quota: Quota) -> bool:
+def busy(life: Life, feeder: Feeder, drop: Callable[[Feeder], None], shard: int) -> bool:
     """Whether it works on a shard that is large enough; it never runs out of work until then."""
     feeder.top_up(drop)
-    return life.embedded() > 0 and feeder.world.moment(embedded=True).active >= quota.shard
+    return life.embedded() > 0 and feeder.world.moment(embedded=True).active >= shard
 
 
 def worked(life: Life, share: float) -> bool:
@@ -132,29 +158,14 @@ def campaign(
     """Kill until the quota is met, then let it finish, and compare everything with an undisturbed store."""
     print(f"Seed: {seed}")
     rng, began = random.Random(seed), time.monotonic()
-    feeder = Feeder(world, rng, chunks, kept)
+    feeder, score = Feeder(world, rng, chunks, kept), Score(quota)
+    feeder.preload(kept)
+    while score.kills < quota.small:
+        live_and_die(feeder, drop, score, 0)
     feeder.preload(quota.shard + quota.shard // 20)
     world.drain()
-    loaded = time.monotonic()
-    kills = full = replacing = torn = early = 0
-    while (
-        kills < quota.kills or full < quota.full or replacing < quota.replacing or world.sealed() < quota.sealed
-    ):
-        feeder.top_up(drop)
-        life = world.start()
-        if rng.random() < AT_START:
-            time.sleep(rng.uniform(0, 2 + quota.shard / 1000))  # into the rebuild, too
-            early += 1
-        else:
-            life.until(partial(busy, life, feeder, drop, quota), "it wrote a large shard again")
-            share = life.embedded() + rng.uniform(0, kept / 2)
-            life.until(partial(worked, life, share), "it did its share")
-            time.sleep(rng.uniform(0, MOMENT))
-        moment = life.kill()
-        kills += 1
-        full += moment.storing and moment.active >= quota.shard
-        replacing += moment.replacing
-        torn += moment.changing
+    while not score.met or world.sealed() < quota.sealed:
+        live_and_die(feeder, drop, score, quota.shard)
     killed = time.monotonic()
     life = world.start()
     life.until(lambda: life.status().get("state") == "idle" and not world.in_inbox(), "all was done")
@@ -164,14 +175,29 @@ def campaign(
     wanted = assert_nothing_lost_or_doubled(calm, "once")
     assert_same(found, wanted)
     assert world.documents() == calm.documents()
-    over = assert_embedded_once(world, calm, kills)
+    over = assert_embedded_once(world, calm, score.kills)
     assert not world.embedded()["rows"]
     print(
-        f"{kills} kills: {full} while a shard of {quota.shard} chunks or more was written,"
-        f" {replacing} while documents were replaced, {early} at a random moment after a start.\n"
-        f"{torn} while a sealed shard was being changed; {over} texts embedded too many.\n"
-        f"{len(world.offered)} files; {len(found['records'])} chunks in {len(world.shards())} shards;"
-        f" own vectors found {found['hits']} times, {wanted['hits']} undisturbed.\n"
-        f"{loaded - began:.0f} s to load, {killed - loaded:.0f} s of kills,"
-        f" {time.monotonic() - killed:.0f} s to finish and compare."
+        f"{score.kills} kills: {score.full} while a shard of {quota.shard} chunks or more was written,"
+        f" {score.replacing} while documents were replaced, {score.torn} while a sealed shard was changed,"
+        f" {score.early} at a random moment after a start.\n"
+        f"{over} texts embedded too many. {len(world.offered)} files, {len(found['records'])} chunks,"
+        f" {len(world.shards())} shards; own vectors found {found['hits']} times, undisturbed {wanted['hits']}.\n"
+        f"{killed - began:.0f} s of kills, {time.monotonic() - killed:.0f} s to finish and compare."
     )
+
+
+def live_and_die(feeder: Feeder, drop: Callable[[Feeder], None], score: Score, shard: int) -> None:
+    """One more life, and its end at a random moment."""
+    rng, world = feeder.rng, feeder.world
+    feeder.top_up(drop)
+    life = world.start()
+    if rng.random() < AT_START:
+        time.sleep(rng.uniform(0, 2 + shard / 1000))  # into the rebuild, too
+        score.early += 1
+    else:
+        life.until(partial(busy, life, feeder, drop, shard), "it wrote a large shard again")
+        share = life.embedded() + rng.uniform(0, feeder.kept / 2)
+        life.until(partial(worked, life, share), "it did its share")
+        time.sleep(rng.uniform(0, MOMENT))
+    score.count(life.kill())

@@ -12,7 +12,7 @@ pytestmark = pytest.mark.faults
 
 def test_a_few_kills_while_documents_come_and_are_replaced_leave_no_trace(tmp_path: Path) -> None:
     world = World(tmp_path / "killed", shard_chunks=300, store_batch=40)
-    quota = Quota(kills=5, full=3, replacing=1, shard=100)
+    quota = Quota(kills=4, full=2, replacing=1, shard=100)
     campaign(world, quota, drop_mostly_replacements, "a few", chunks=(20, 60), kept=150)
 
 
@@ -20,5 +20,5 @@ def test_a_few_kills_while_documents_come_and_are_replaced_leave_no_trace(tmp_pa
 @pytest.mark.timeout(7200)  # ten minutes on two cores of its own
 def test_fifty_kills_while_documents_of_a_large_shard_are_replaced_leave_no_trace(tmp_path: Path) -> None:
     world = World(tmp_path / "killed")
-    quota = Quota(kills=50, full=32, replacing=24, shard=10_000)
+    quota = Quota(kills=50, full=32, replacing=24, shard=10_000, small=12)
     campaign(world, quota, drop_mostly_replacements, "fifty, replaced", chunks=(60, 240), kept=1000)
