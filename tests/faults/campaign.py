@@ -181,8 +181,8 @@ def campaign(
         f"{score.kills} kills: {score.full} while a shard of {quota.shard} chunks or more was written,"
         f" {score.replacing} while documents were replaced, {score.torn} while a sealed shard was changed,"
         f" {score.early} at a random moment after a start.\n"
-        f"{over} texts embedded too many. {len(world.offered)} files, {len(found['records'])} chunks,"
-        f" {len(world.shards())} shards; own vectors found {found['hits']} times, undisturbed {wanted['hits']}.\n"
+        f"{over} texts embedded too often. {len(world.offered)} files; {len(found['records'])} chunks in"
+        f" {len(world.shards())} shards; {found['hits']} found themselves, undisturbed {wanted['hits']}.\n"
         f"{killed - began:.0f} s of kills, {time.monotonic() - killed:.0f} s to finish and compare."
     )
 
