@@ -13,17 +13,19 @@ WORKERS ?= 2
 help: ## show what there is
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
 
-$(VENV)/run.stamp: pyproject.toml packaging/constraints.txt
+$(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "bouquetd needs Python 3.11 or newer; say which with: make PYTHON=python3.12 $(MAKECMDGOALS)" >&2; exit 1; }
 	@$(PYTHON) -c 'import venv, ensurepip' || { echo "python3-venv is missing; apt-get install python3-venv" >&2; exit 1; }
 	@echo "Setting up $(VENV) (a minute or two, once) ..."
 	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/run.stamp: pyproject.toml packaging/constraints.txt | $(BIN)/python
 	$(PIP) --editable .
 	@touch $@
 
-$(VENV)/dev.stamp: $(VENV)/run.stamp
+$(VENV)/dev.stamp: pyproject.toml packaging/constraints.txt | $(BIN)/python
 	$(PIP) --editable '.[dev]'
-	@touch $@
+	@touch $@ $(VENV)/run.stamp
 
 bouquetd.yaml: | $(VENV)/run.stamp
 	$(BIN)/bouquetd init $@
@@ -32,7 +34,7 @@ run: $(VENV)/run.stamp bouquetd.yaml ## set everything up, run the daemon in the
 	@exec $(BIN)/bouquetd run --config bouquetd.yaml
 
 test: $(VENV)/dev.stamp ## set everything up, run the tests, a short form of every kind among them
-	$(PYTEST) -n $(WORKERS) -m "not long and not bench and not corpus" tests
+	$(PYTEST) -n $(WORKERS) --dist loadgroup -m "not long and not bench and not corpus" tests
 
 lint: $(VENV)/dev.stamp ## style, and imports that run only downward
 	$(BIN)/ruff check .
@@ -43,7 +45,7 @@ types: $(VENV)/dev.stamp ## mypy, strict
 	$(BIN)/mypy
 
 faults: $(VENV)/dev.stamp ## the full fault campaign: 100 kills at random moments, one at every named step, 50 MB of every kind
-	$(PYTEST) -n $(WORKERS) -m long tests
+	$(PYTEST) -n $(WORKERS) --dist worksteal -m long tests
 
 findability: $(VENV)/dev.stamp ## 500 real documents from Debian packages, each sentence found again (needs apt-get, pandoc)
 	$(PYTEST) -s -m corpus tests/bench

@@ -224,15 +224,13 @@ def around(steps):
     ]
 
 
+@pytest.mark.xdist_group("story")  # which takes longer to make than to tell
 @pytest.mark.parametrize(
     "death",
     [
         pytest.param(("after", "bouquetd.ledger:Ledger.journal", 8), id="after a later batch journalled"),
-        pytest.param(("after", "bouquetd.store.chroma:Chroma.add", 4), id="after a later batch in Chroma"),
-        pytest.param(("before", "bouquetd.ledger:Ledger.seal", 1), id="before sealed"),
         pytest.param(("after", "bouquetd.store.chroma:Chroma.remove", 1), id="after old content left a shard"),
         pytest.param(("after", "bouquetd.inbox.move:rename_new", 1), id="after renamed"),
-        pytest.param(("after", "bouquetd.ledger:Ledger.failed", 3), id="after rejected half-way"),
     ],
 )
 def test_a_kill_at_a_step_that_matters_leaves_no_trace(story: Story, tmp_path: Path, death) -> None:
