@@ -27,6 +27,9 @@ CANDIDATES = 300
 RUN, RUNS, NUMBERS = 3, 4, 3
 """Words in a run, runs that are looked for (the longest that do not overlap), and numbers."""
 
+SHORTEST = 3
+"""Characters of a word that is looked for by itself: Chroma's index is one of trigrams."""
+
 DAMPING = 20
 """The constant of reciprocal rank fusion (Cormack, Clarke and Buettcher, 2009); theirs was 60."""
 
@@ -47,8 +50,14 @@ def search(store: Store, embedder: Embedder, text: str, n: int) -> list[Hit]:
 
 
 def runs(text: str) -> str | None:
-    """A regular expression for any of the question's longest runs of words and numbers; None without either."""
+    """A regular expression for any of the question's longest runs of words and numbers; None without either.
+
+    A question too short to have a run is looked for word by word.
+    """
     words = _WORD.findall(text)
+    if len(words) < RUN:
+        words = [re.escape(word) for word in words if len(word) >= SHORTEST]
+        return "(?i)" + "|".join(words) if words else None
     at: list[int] = []
     for i in sorted(range(len(words) - RUN + 1), key=lambda i: -sum(map(len, words[i : i + RUN]))):
         if len(at) < RUNS and all(abs(i - other) >= RUN for other in at):

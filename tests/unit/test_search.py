@@ -5,6 +5,7 @@ import pytest
 
 from bouquetd.model import Hit
 from bouquetd.ops.search import rank, runs
+from tests.harness import Home, prose
 
 
 def hit(id_, text, distance):
@@ -64,6 +65,24 @@ def test_the_longest_runs_of_words_that_do_not_overlap_are_looked_for():
     assert not re.search(pattern, "herons and motionless standing")
 
 
-@pytest.mark.parametrize("question", ["", "two words", "?! ..."])
-def test_a_question_shorter_than_a_run_has_none(question):
+def test_a_question_too_short_for_a_run_is_looked_for_word_by_word():
+    pattern = runs("Bitterns, of")
+    assert pattern is not None
+    assert re.search(pattern, "two bitterns")
+    assert not re.search(pattern, "herons of the reed")
+
+
+@pytest.mark.parametrize("question", ["", "an ox", "?! ..."])
+def test_a_question_without_a_word_long_enough_is_looked_for_by_meaning_only(question):
     assert runs(question) is None
+
+
+def test_a_rare_word_alone_finds_its_passage_among_many(tmp_path):
+    home = Home(tmp_path / "home")
+    for n in range(4):
+        home.put(f"{n}.txt", prose(120_000, n))
+    home.put("rare.txt", prose(1500, 9) + " A single xylotomous beetle. " + prose(1500, 10))
+    assert home.once().status == 0
+    [hit] = home.cli("search", "xylotomous", "-n", "1", "--json").json
+    assert hit["source"] == "rare.txt"
+    assert "xylotomous" in hit["text"]
