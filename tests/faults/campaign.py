@@ -182,7 +182,8 @@ def campaign(
         f" {score.replacing} while documents were replaced, {score.torn} while a sealed shard was changed,"
         f" {score.early} at a random moment after a start.\n"
         f"{over} texts embedded too often. {len(world.offered)} files; {len(found['records'])} chunks in"
-        f" {len(world.shards())} shards; {found['hits']} found themselves, undisturbed {wanted['hits']}.\n"
+        f" {len(world.shards())} shards.\n"
+        f"Of {found['asked']} vectors {found['hits']} found themselves, undisturbed {wanted['hits']}.\n"
         f"{killed - began:.0f} s of kills, {time.monotonic() - killed:.0f} s to finish and compare."
     )
 
