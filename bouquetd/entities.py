@@ -7,8 +7,9 @@ Only what has a grammar: e-mail addresses, URLs, ISO dates, DOIs, CVE and RFC nu
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from itertools import zip_longest
 
 Provider = Callable[[str], list[str]]
 """Finds the entities of one text."""
@@ -64,14 +65,11 @@ class Entities:
         self._width = max_concurrent
         self._pool = ThreadPoolExecutor(max_concurrent, thread_name_prefix="entities")
 
-    def __call__(self, texts: Sequence[str]) -> list[list[str]]:
-        """The entities of each text, in the order of the texts."""
+    def __call__(self, texts: Sequence[str]) -> Iterator[list[str]]:
+        """Begin at once; the entities of each text, in the order of the texts, are waited for when taken."""
         # One task a worker and batch instead of one a text: handing over costs more than a pattern does.
         slices = self._pool.map(self._run, [texts[i :: self._width] for i in range(self._width)])
-        result: list[list[str]] = [[]] * len(texts)
-        for i, part in enumerate(slices):
-            result[i :: self._width] = part
-        return result
+        return _woven(slices)
 
     def _run(self, texts: Sequence[str]) -> list[list[str]]:
         return [self._provider(text) for text in texts]
@@ -79,3 +77,9 @@ class Entities:
     def close(self) -> None:
         """End the workers."""
         self._pool.shutdown(wait=True, cancel_futures=True)
+
+
+def _woven(slices: Iterable[list[list[str]]]) -> Iterator[list[str]]:
+    """One of each slice in turn, until the longest has ended."""
+    for row in zip_longest(*slices):
+        yield from (entities for entities in row if entities is not None)

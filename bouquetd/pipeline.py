@@ -43,7 +43,7 @@ class Pipeline:
 
     extract: Callable[[BinaryIO, Document], Iterable[Piece]]
     chunk: Callable[[Iterable[Piece]], Iterable[Chunk]]
-    entities: Callable[[Sequence[str]], list[list[str]]]
+    entities: Callable[[Sequence[str]], Iterable[list[str]]]
     embed: Callable[[Sequence[str]], NDArray[np.float32]]
     journal: Journal
     store: Callable[[Sequence[Record]], None]
@@ -63,8 +63,9 @@ class Pipeline:
             self.gate.wait()
             self.watch(document, batch)
             texts = [chunk.text for chunk in batch]
+            found = self.entities(texts)  # in threads of their own, beside the embedder's native code
             vectors = self.embed(texts)
-            parts = zip(batch, self.entities(texts), vectors, strict=True)
+            parts = zip(batch, found, vectors, strict=True)
             records = [record(document, chunk, entities, vector) for chunk, entities, vector in parts]
             self.journal(document, records, whole=batch[-1].last)  # durable before Chroma sees it
             self.store(records)

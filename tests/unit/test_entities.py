@@ -47,7 +47,7 @@ def test_a_batch_is_answered_in_the_order_of_its_texts(count, width):
     finder = Entities(PROVIDERS["patterns"], width)
     try:
         texts = [f"RFC {n}" if n % 3 else "none" for n in range(count)]
-        assert finder(texts) == [patterns(text) for text in texts]
+        assert list(finder(texts)) == [patterns(text) for text in texts]
     finally:
         finder.close()
 
@@ -68,14 +68,14 @@ def test_no_more_texts_than_allowed_are_looked_at_side_by_side():
     meeting = threading.Event()
     finder = Entities(provider, 2)
     try:
-        finder(["text"] * 12)
+        list(finder(["text"] * 12))
     finally:
         finder.close()
     assert most == 2
 
 
 def test_the_provider_named_none_finds_nothing():
-    assert Entities(PROVIDERS["none"], 1)(["RFC 1"]) == [[]]
+    assert list(Entities(PROVIDERS["none"], 1)(["RFC 1"])) == [[]]
 
 
 def test_what_a_provider_raises_reaches_the_caller():
@@ -85,6 +85,6 @@ def test_what_a_provider_raises_reaches_the_caller():
     finder = Entities(broken, 2)
     try:
         with pytest.raises(ValueError, match="broken"):
-            finder(["a", "b"])
+            list(finder(["a", "b"]))
     finally:
         finder.close()

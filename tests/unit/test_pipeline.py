@@ -67,7 +67,7 @@ def test_each_batch_is_journalled_before_the_store_sees_it_and_the_last_is_calle
     assert stages.names("journal", "store") == [
         call for n, w in enumerate(words) for call in (("journal", w, n == 2), ("store", w))
     ]
-    assert [c[0] for c in stages.calls[:6]] == ["wait", "watch", "embed", "entities", "journal", "store"]
+    assert [c[0] for c in stages.calls[:6]] == ["wait", "watch", "entities", "embed", "journal", "store"]
 
 
 def test_memory_in_flight_is_one_batch_nothing_is_pulled_ahead():
