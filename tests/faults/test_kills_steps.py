@@ -238,7 +238,7 @@ def test_a_kill_at_a_step_that_matters_leaves_no_trace(story: Story, tmp_path: P
 
 
 @pytest.mark.long
-@pytest.mark.parametrize("death", around(LIFE))
+@pytest.mark.parametrize("death", just_after(LIFE))
 def test_a_kill_at_any_step_of_a_life_leaves_no_trace(story: Story, tmp_path: Path, death) -> None:
     story.killed(tmp_path, death)
 
