@@ -138,7 +138,8 @@ def drop_mostly_replacements(feeder: Feeder) -> None:
 def busy(life: Life, feeder: Feeder, drop: Callable[[Feeder], None], shard: int) -> bool:
     """Whether it works on a shard that is large enough; it never runs out of work until then."""
     feeder.top_up(drop)
-    return life.embedded() > 0 and feeder.world.moment(embedded=True).active >= shard
+    moment = feeder.world.moment(embedded=True)
+    return life.embedded() > 0 and moment is not None and moment.active >= shard
 
 
 def worked(life: Life, share: float) -> bool:

@@ -187,9 +187,11 @@ class World:
         file = (self.root / "state" / "ledger.db").as_uri()
         return sqlite3.connect(f"{file}?mode=ro", uri=True, timeout=1)
 
-    def moment(self, *, embedded: bool) -> Moment:
-        """What the ledger says now; ``embedded`` whether this life did any work."""
-        with closing(self.ledger()) as db:
+    def moment(self, *, embedded: bool) -> Moment | None:
+        """What the ledger says now; ``embedded`` whether this life did any work. None when there is none yet, or
+        when the daemon has it all for itself, as while opening it.
+        """
+        with suppress(sqlite3.OperationalError), closing(self.ledger()) as db:
             active = db.execute("SELECT chunks FROM shards WHERE sealed = 0 AND dirty = 1").fetchone()
             storing = db.execute("SELECT count(*) FROM documents WHERE state = 'storing'").fetchone()[0]
             replacing = db.execute(
@@ -198,7 +200,8 @@ class World:
                 " AND old.since < new.since"
             ).fetchone()[0]
             changing = db.execute("SELECT count(*) FROM shards WHERE sealed = 1 AND dirty = 1").fetchone()[0]
-        return Moment(active[0] if active else 0, embedded and storing > 0, replacing > 0, changing > 0)
+            return Moment(active[0] if active else 0, embedded and storing > 0, replacing > 0, changing > 0)
+        return None
 
     def documents(self) -> list[tuple]:
         """What the ledger says in the end of every document that it knows."""
@@ -273,12 +276,10 @@ class Life:
         os.kill(self.process.pid, signal.SIGSTOP)
         stopped = os.waitid(os.P_PID, self.process.pid, os.WSTOPPED | os.WEXITED | os.WNOWAIT)
         assert stopped.si_code == os.CLD_STOPPED, f"it ended by itself:\n{self.world.tail()}"
-        moment = None
-        with suppress(sqlite3.OperationalError):  # it has the ledger all for itself while opening it
-            moment = self.world.moment(embedded=self.embedded() > 0)
+        moment = self.world.moment(embedded=self.embedded() > 0)
         os.killpg(self.process.pid, signal.SIGKILL)
         assert self.process.wait(LONGEST) == -signal.SIGKILL
-        return moment or self.world.moment(embedded=False)
+        return moment or self.world.moment(embedded=False) or Moment()
 
     def stop(self) -> None:
         """SIGTERM, as an operator stops it."""
