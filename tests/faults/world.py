@@ -188,8 +188,9 @@ class World:
         return sqlite3.connect(f"{file}?mode=ro", uri=True, timeout=1)
 
     def moment(self, *, embedded: bool) -> Moment | None:
-        """What the ledger says now; ``embedded`` whether this life did any work. None when there is none yet, or
-        when the daemon has it all for itself, as while opening it.
+        """What the ledger says now; ``embedded`` whether this life did any work.
+
+        None when there is no ledger yet, or when the daemon has it all for itself, as while opening it.
         """
         with suppress(sqlite3.OperationalError), closing(self.ledger()) as db:
             active = db.execute("SELECT chunks FROM shards WHERE sealed = 0 AND dirty = 1").fetchone()
