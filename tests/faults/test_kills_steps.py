@@ -12,11 +12,10 @@ from tests.faults.snapshot import snapshot
 from tests.faults.world import (
     BATCH,
     World,
-    assert_embedded_once,
+    assert_ends_as_undisturbed,
     assert_nothing_lost_or_doubled,
     assert_same,
     make,
-    undisturbed,
 )
 
 pytestmark = pytest.mark.faults
@@ -296,11 +295,7 @@ def test_a_kill_while_a_file_that_went_away_half_way_is_dropped_leaves_no_chunk_
     else:
         del world.latest["new.txt"]
     world.start(die=death).until_dead()
-    found = assert_nothing_lost_or_doubled(world, "once")
-    calm = undisturbed(world, tmp_path / "calm")
-    assert_same(found, assert_nothing_lost_or_doubled(calm, "once"))
-    assert world.documents() == calm.documents()
-    assert assert_embedded_once(world, calm, 2) <= 2 * BATCH
+    assert_ends_as_undisturbed(world, tmp_path / "calm", kills=2)
 
 
 @pytest.mark.long
@@ -312,11 +307,7 @@ def test_a_kill_while_a_file_is_moved_to_another_file_system_leaves_it_there_onc
     for source in ("one.txt", "two.html"):
         world.offer(source, make(rng, source, 30))
     world.start(die=death).until_dead()
-    found = assert_nothing_lost_or_doubled(world, "once")
-    calm = undisturbed(world, tmp_path / "calm")
-    assert_same(found, assert_nothing_lost_or_doubled(calm, "once"))
-    assert world.documents() == calm.documents()
-    assert assert_embedded_once(world, calm, 1) <= BATCH
+    assert_ends_as_undisturbed(world, tmp_path / "calm", kills=1)
 
 
 @pytest.mark.long
@@ -326,11 +317,7 @@ def test_a_kill_while_an_ingested_file_is_deleted_leaves_its_chunks_once(tmp_pat
     for source in ("one.txt", "two.html"):
         world.offer(source, make(rng, source, 30))
     world.start(die=death).until_dead()
-    found = assert_nothing_lost_or_doubled(world, "once")
-    calm = undisturbed(world, tmp_path / "calm")
-    assert_same(found, assert_nothing_lost_or_doubled(calm, "once"))
-    assert world.documents() == calm.documents()
-    assert assert_embedded_once(world, calm, 1) <= BATCH
+    assert_ends_as_undisturbed(world, tmp_path / "calm", kills=1)
 
 
 @pytest.fixture

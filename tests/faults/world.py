@@ -331,6 +331,15 @@ def assert_same(found: dict, wanted: dict) -> None:
     assert found["hits"] >= wanted["hits"] - HIT_TOLERANCE * wanted["asked"]
 
 
+def assert_ends_as_undisturbed(world: World, root: Path, *, kills: int) -> None:
+    """What is left to do is done, and then all is as in a second store, in ``root``, that nobody killed."""
+    found = assert_nothing_lost_or_doubled(world, "once")
+    calm = undisturbed(world, root)
+    assert_same(found, assert_nothing_lost_or_doubled(calm, "once"))
+    assert world.documents() == calm.documents()
+    assert_embedded_once(world, calm, kills)
+
+
 def assert_embedded_once(world: World, calm: World, kills: int) -> int:
     """All that was ever dropped was embedded once, and besides at most a batch a kill; returns what was over.
 
