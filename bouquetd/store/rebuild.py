@@ -7,9 +7,10 @@ deleted unopened and filled again. Nothing is embedded, unless the vectors that 
 
 from __future__ import annotations
 
-import os
 import re
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,8 +18,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bouquetd.ledger import Ledger, Shard, collection_name
-from bouquetd.model import Document, Fingerprint, Metadata, Record
+from bouquetd.model import Fingerprint, Metadata, Record
 from bouquetd.store.chroma import PAGE, Chroma
+from bouquetd.store.findings import Findings
 from bouquetd.store.vectors import Vectors
 
 Embed = Callable[[Sequence[str]], NDArray[np.float32]]
@@ -137,67 +139,31 @@ def ledger_from(chroma: Chroma, ledger: Ledger, locate: Locate, beat: Beat) -> t
     ``recover`` builds them anew from their texts; so is one that holds chunks of documents not kept.
     """
     shards = _collections(chroma.names())
-    found: dict[str, _Found] = {}
     suspect = {max(shards)} if shards else set()
-    for number, collection in sorted(shards.items()):
-        if number in suspect:
-            chroma.detach(collection)
-        for page in chroma.metadatas(collection):
-            beat()
-            for id_, values in page:
-                found.setdefault(id_.rpartition(":")[0], _Found(values)).see(number, id_, values)
-    whole = {id_: f for id_, f in found.items() if f.whole}
-    for id_, f in found.items():
-        if id_ not in whole:
-            suspect.update(f.numbers)
-    for number, collection in sorted(shards.items()):
-        chunks = sum(len(f.numbers.get(number, ())) for f in whole.values())
-        ledger.add_shard(number, collection, chunks=chunks, dirty=number in suspect)
-    for id_, f in whole.items():
-        document = f.document(id_)
-        fingerprint, destination = locate(document.source, document.digest) or (GONE, "")
-        ledger.adopt(document, f.placements(), fingerprint, destination)
-    return len(whole), len(found) - len(whole)
-
-
-class _Found:
-    """A document as its chunks' metadata describe it."""
-
-    def __init__(self, values: Metadata) -> None:
-        self.values: dict[str, Any] = dict(values)
-        self.numbers: dict[int, set[int]] = {}
-        self.last: int | None = None
-
-    def see(self, shard: int, id_: str, values: Metadata) -> None:
-        number = int(id_.rpartition(":")[2])
-        self.numbers.setdefault(shard, set()).add(number)
-        if values.get("last"):
-            self.last = number
-
-    @property
-    def whole(self) -> bool:
-        """Whether every chunk up to the last one is there, each once, in ranges that do not interleave."""
-        ranges = self.placements()
-        begins = [0, *(last + 1 for _, _, last in ranges)]
-        dense = all(len(self.numbers[s]) == last - first + 1 for s, first, last in ranges)
-        return dense and [first for _, first, _ in ranges] == begins[:-1] and begins[-1] - 1 == self.last
-
-    def placements(self) -> list[tuple[int, int, int]]:
-        ranges = ((shard, min(numbers), max(numbers)) for shard, numbers in self.numbers.items())
-        return sorted(ranges, key=lambda r: r[1])
-
-    def document(self, id_: str) -> Document:
-        v = self.values
-        source = os.fsdecode(bytes.fromhex(v["source_hex"])) if "source_hex" in v else str(v["source"])
-        return Document(
-            id=id_,
-            source=source,
-            digest=str(v["digest"]),
-            size=0,
-            media_type=str(v["media_type"]),
-            since=float(v["ingested_at"]),
-            stored=(self.last or 0) + 1,
-        )
+    chunks, kept, dropped = Counter[int](), 0, 0
+    with closing(Findings()) as findings:
+        for number, collection in sorted(shards.items()):
+            if number in suspect:
+                chroma.detach(collection)
+            for page in chroma.metadatas(collection):
+                beat()
+                findings.see(number, page)
+        for found in findings.documents():
+            kept, dropped = kept + found.whole, dropped + (not found.whole)
+            for number, first, last in found.placements:
+                if found.whole:
+                    chunks[number] += last - first + 1
+                else:
+                    suspect.add(number)
+        for number, collection in sorted(shards.items()):
+            ledger.add_shard(number, collection, chunks=chunks[number], dirty=number in suspect)
+        for found in findings.documents():
+            if found.whole:
+                beat()
+                document = found.document
+                fingerprint, destination = locate(document.source, document.digest) or (GONE, "")
+                ledger.adopt(document, found.placements, fingerprint, destination)
+    return kept, dropped
 
 
 def _collections(names: set[str]) -> dict[int, str]:

@@ -81,7 +81,7 @@ def test_a_damaged_ledger_is_set_aside_with_a_clear_message(tmp_path):
     outcome = home.once()
     [aside] = [name for name in os.listdir(home.root / "state") if "corrupt" in name]
     assert "The ledger is corrupt" in outcome.err
-    assert f"it was set aside as {home.root / 'state' / aside} and is rebuilt from the store" in outcome.err
+    assert f"It was set aside as {home.root / 'state' / aside} and is rebuilt from the store" in outcome.err
     assert home.once().err.count("corrupt") == 0
 
 
@@ -148,7 +148,7 @@ def test_a_rebuild_that_is_itself_interrupted_is_begun_again_and_loses_nothing(t
     home = filled(tmp_path)
     before, stored = known(home), home.stored()
     lose(home)
-    owner, name, after = (rebuild._Found, "see", 60) if moment == "reading" else (rebuild.Ledger, "adopt", 2)
+    owner, name, after = (rebuild.Findings, "see", 1) if moment == "reading" else (rebuild.Ledger, "adopt", 2)
     original, calls = getattr(owner, name), iter(range(after))
 
     def interrupted(*arguments):
