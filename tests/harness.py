@@ -32,8 +32,8 @@ PROGRAM = str(Path(sys.executable).with_name("bouquetd"))
 
 QUICK: dict[str, dict[str, object]] = {
     "inbox": {"settle": "50ms", "rescan": "1s"},
-    # How short of memory the machine as a whole is must not decide a test.
-    "memory": {"pressure": "0%"},
+    # How short of memory the machine is must not decide a test, nor what the process that runs it has taken.
+    "memory": {"pressure": "0%", "limit": "1GB"},
     "logging": {"format": "console"},
 }
 
