@@ -85,8 +85,10 @@ class Service:
 
         ``missing`` takes those kept in an inbox from which their files have gone.
         """
-        states = (State.COMPLETE, State.FILED, State.DUPLICATE)
-        entries = list(self.worker.missing() if missing else matching(self.ledger, patterns, *states))
+        states = (State.COMPLETE, State.FILED, State.DUPLICATE, State.FORGOTTEN)
+        found = self.worker.missing() if missing else matching(self.ledger, patterns, *states)
+        # One that has chunks left was being forgotten when the process died.
+        entries = [entry for entry in found if entry.chunks or entry.state is not State.FORGOTTEN]
         for entry in entries:
             self.worker.forget(entry)
         return [printable(entry.document.source) for entry in entries]
