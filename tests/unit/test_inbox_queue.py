@@ -1,10 +1,12 @@
 import os
 import threading
 
+import psutil
 import pytest
 
 from bouquetd.inbox.queue import Queue
-from bouquetd.model import Fingerprint
+from bouquetd.inbox.scan import Ignore, scan
+from bouquetd.model import MB, Fingerprint
 
 SETTLE = 2.0
 ODD = ["with space", "new\nline", 'it\'s "so"', os.fsdecode(b"\xff\xfe.txt"), "ünï/çödé", "%_*?["]
@@ -133,7 +135,34 @@ def test_the_totals_are_right(queue):
     queue.see_all([(str(n), print_of(size=n)) for n in range(1001)], 0.0, lambda: 0.0)
     queue.see("new", print_of(size=7), 1.0)
     assert (queue.count(), queue.bytes(), queue.waiting(2.0), queue.waiting(0.5)) == (1002, 500507, 1001, 0)
+    queue.see("new", print_of(size=3), 1.5)
+    queue.see("new", print_of(size=3), 1.6)
+    queue.drop("1000")
+    assert (queue.count(), queue.bytes()) == (1001, 499503)
+    queue.forget_unseen(1.0)
+    assert (queue.count(), queue.bytes()) == (1, 3)
     assert Queue(1.0).next_at() is None
+
+
+@pytest.mark.long
+def test_a_hundred_thousand_files_dropped_at_once_wait_in_their_order_within_a_few_mb(tmp_path, queue):
+    for folder in range(100):
+        (tmp_path / str(folder)).mkdir()
+        for number in range(1000):
+            path = tmp_path / str(folder) / str(number)
+            path.touch()
+            os.utime(path, ns=(0, 10**9 + (folder * 7919 + number * 104_729) % 1_000_003))
+    before = psutil.Process().memory_info().rss
+    found = ((item.source, item.fingerprint) for item in scan(tmp_path, Ignore()))
+    assert queue.see_all(found, 0.0, lambda: 0.0) == 100_000
+    assert queue.count() == 100_000
+    times = []
+    for _ in range(300):
+        sighting = queue.due(SETTLE)
+        times.append(sighting.fingerprint.mtime_ns)
+        queue.drop(sighting.source)
+    assert times == sorted(times)
+    assert psutil.Process().memory_info().rss - before < 20 * MB
 
 
 def test_many_threads_may_use_it(queue):
