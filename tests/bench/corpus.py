@@ -14,6 +14,7 @@ Run it by itself to fetch and count: ``python -m tests.bench.corpus``.
 from __future__ import annotations
 
 import csv
+import fcntl
 import gzip
 import hashlib
 import json
@@ -349,9 +350,12 @@ def fetch(cache: Path = CACHE) -> list[Sample]:
     """The corpus, made when it is not there yet or this file has changed since."""
     stamp = hashlib.sha256(Path(__file__).read_bytes()).hexdigest()
     listing = cache / "corpus.json"
-    if not (listing.exists() and json.loads(listing.read_text())["stamp"] == stamp):
-        listing.unlink(missing_ok=True)
-        listing.write_text(json.dumps({"stamp": stamp, "documents": _build(cache)}, indent=1))
+    cache.mkdir(parents=True, exist_ok=True)
+    with open(cache / "lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # another run may be making it
+        if not (listing.exists() and json.loads(listing.read_text())["stamp"] == stamp):
+            listing.unlink(missing_ok=True)
+            listing.write_text(json.dumps({"stamp": stamp, "documents": _build(cache)}, indent=1))
     return [
         Sample(kind, source, (cache / "readings" / f"{source}.txt").read_text(encoding="utf-8"))
         for kind, source in json.loads(listing.read_text())["documents"]
