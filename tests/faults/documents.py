@@ -12,7 +12,10 @@ from tests import samples
 
 KINDS = ("txt", "md", "html", "pdf", "docx", "csv", "json", "jsonl")
 
-CHARACTERS = 540
+SIZE, OVERLAP = 300, 40
+"""Characters of a chunk: few, since Chroma's time goes with its text, and shards must be large."""
+
+CHARACTERS = 190
 """Of text in a chunk that are in no other, about."""
 
 STEMS = """
@@ -83,12 +86,13 @@ def broken_half_way(rng: random.Random, chunks: float) -> bytes:
 
 
 def count(source: str, data: bytes) -> int:
-    """Chunks that bouquetd makes of a file with the default options, up to where it turns out broken."""
+    """Chunks that bouquetd makes of a file with these sizes, up to where it turns out broken."""
     number = 0
     with tempfile.TemporaryFile() as file, suppress(Rejected):
         file.write(data)
         file.flush()
         media_type = extract.media_type(file, source)
-        for _ in chunk(extract.extract(file, media_type, read_size=256 * 1024, buffer_size=64 * 1024)):
+        pieces = extract.extract(file, media_type, read_size=256 * 1024, buffer_size=64 * 1024)
+        for _ in chunk(pieces, SIZE, OVERLAP):
             number += 1
     return number

@@ -40,6 +40,7 @@ CONFIG = """
 inbox: {{settle: 50ms, rescan: 1s, after: {after}}}
 # Documents are killed more often here than a poisoned file would be; that limit has a test of its own.
 pipeline: {{max_attempts: 100}}
+chunk: {{size: {size}, overlap: {overlap}}}
 store: {{shard_chunks: {shard_chunks}, batch_size: {store_batch}}}
 paths: {{archive: {archive}}}
 """
@@ -86,6 +87,8 @@ class World:
                 store_batch=self.store_batch,
                 after=self.after,
                 archive=self.archive,
+                size=documents.SIZE,
+                overlap=documents.OVERLAP,
             )
         )
 
