@@ -21,7 +21,7 @@ from tests.faults.world import (
     undisturbed,
 )
 
-AT_START = 0.15
+AT_START = 0.1
 """Share of the lives that are killed at a random moment after their start, ready or not."""
 
 MOMENT = 0.3

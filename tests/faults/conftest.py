@@ -16,3 +16,8 @@ def _no_survivors():
         if process.poll() is None:
             os.killpg(process.pid, signal.SIGKILL)
             process.wait()
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The longest first: workers then share the rest instead of waiting for one of them."""
+    items.sort(key=lambda item: item.get_closest_marker("timeout") is None)
