@@ -13,9 +13,9 @@ def _no_survivors():
     yield
     while STARTED:
         process = STARTED.pop()
-        if process.poll() is None:
-            os.killpg(process.pid, signal.SIGKILL)
-            process.wait()
+        if process.is_alive():
+            os.kill(process.pid, signal.SIGKILL)
+            process.join()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -1,6 +1,8 @@
 """Runs the command line of bouquetd in a process that counts what it embeds and, if told to, dies at one step.
 
-    launch.py COUNTS [--die before|after MODULE:NAME N [warm]] -- once -c FILE [then verify -c FILE]
+    COUNTS [--die before|after MODULE:NAME N [warm]] -- once -c FILE [then verify -c FILE]
+
+The process is forked from a server that has imported everything, which is most of what a start takes.
 
 The N-th call of the named function kills its own process with SIGKILL, just before or just after the real work.
 What is done to warm up does not count, unless ``warm`` is said after N; then nothing else does.
@@ -11,26 +13,50 @@ import argparse
 import functools
 import importlib
 import itertools
+import multiprocessing
 import os
 import signal
 import sys
 import threading
 
-from bouquetd import cli
+import chromadb  # noqa: F401, for those who are forked
+
+from bouquetd import cli, running  # noqa: F401
 from bouquetd.assembly import Engine
 from bouquetd.embed.static import StaticEmbedder
 from bouquetd.store import rebuild
+
+CONTEXT = multiprocessing.get_context("forkserver")
+CONTEXT.set_forkserver_preload([__name__])
 
 ASKING = threading.local()
 """``who`` asks for what is being done: "warm", "rows" (the rebuild of a sealed shard), or none of these."""
 
 
-def main():
+def begin(arguments, out, log):
+    """A process of our own: the session, output and environment that a shell would give it. Pickled by name."""
+    process = CONTEXT.Process(target=live, args=(arguments, str(out), str(log)))
+    process.start()
+    return process
+
+
+def live(arguments, out, log):
+    os.setsid()
+    for path, stream in ((out, 1), (log, 2)):
+        file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+        os.dup2(file, stream)
+        os.close(file)
+    for name in ("NOTIFY_SOCKET", "RUNTIME_DIRECTORY", "WATCHDOG_USEC", "BOUQUETD_CONFIG"):
+        os.environ.pop(name, None)
+    main(arguments)
+
+
+def main(words):
     parser = argparse.ArgumentParser()
     parser.add_argument("counts")
     parser.add_argument("--die", nargs="+")
     parser.add_argument("command", nargs="+")
-    arguments = parser.parse_args()
+    arguments = parser.parse_args(words)
     count_embedding(arguments.counts)
     asked_by("warm", Engine, "warm")
     asked_by("rows", rebuild, "from_rows")
@@ -100,7 +126,3 @@ def die(when, step, call, *, warm):
         return result
 
     setattr(owner, name, run)
-
-
-if __name__ == "__main__":
-    main()

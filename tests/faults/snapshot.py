@@ -1,9 +1,10 @@
 """Every record of a store, read with plain Chroma by a fresh process, while no daemon runs."""
 
 from concurrent.futures import ProcessPoolExecutor
-from multiprocessing import get_context
 
 import numpy as np
+
+from tests.faults.launch import CONTEXT
 
 PAGE = 500
 
@@ -19,9 +20,7 @@ def snapshot(store):
     ids that are there ``twice``; of ``asked`` vectors, spread over all, ``hits`` find themselves first where
     they lie.
     """
-    fresh = get_context("forkserver")
-    fresh.set_forkserver_preload(["chromadb"])  # most of a reader's time otherwise
-    with ProcessPoolExecutor(1, mp_context=fresh) as reader:
+    with ProcessPoolExecutor(1, mp_context=CONTEXT) as reader:
         return reader.submit(read, str(store)).result(LONGEST)
 
 

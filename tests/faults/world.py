@@ -7,21 +7,18 @@ import random
 import shlex
 import signal
 import sqlite3
-import subprocess
-import sys
 import time
 from collections import Counter
 from contextlib import closing, suppress
 from dataclasses import dataclass, field
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 
 import numpy as np
 
 from tests.faults import documents
+from tests.faults.launch import begin
 from tests.faults.snapshot import snapshot
-
-HERE = Path(__file__).parent
-ROOT = HERE.parents[1]
 
 BATCH = 20
 """``pipeline.batch_size`` of the default profile: what a kill may cost."""
@@ -45,7 +42,7 @@ store: {{shard_chunks: {shard_chunks}, batch_size: {store_batch}}}
 paths: {{archive: {archive}}}
 """
 
-STARTED: list[subprocess.Popen] = []
+STARTED: list[BaseProcess] = []
 """Every process there was; ``conftest`` sees that none outlives its test."""
 
 
@@ -104,6 +101,10 @@ class World:
     def log(self) -> Path:
         return self.root / "log"
 
+    @property
+    def out(self) -> Path:
+        return self.root / "out"
+
     # -- files --------------------------------------------------------------------------------------------
 
     def offer(self, source: str, data: bytes) -> None:
@@ -144,16 +145,8 @@ class World:
         self.lives += 1
         counts = self.root / "counts" / str(self.lives)
         dying = ["--die", *map(str, die)] if die else []
-        unset = ("NOTIFY_SOCKET", "RUNTIME_DIRECTORY", "WATCHDOG_USEC", "BOUQUETD_CONFIG")
-        with open(self.log, "ab") as log:
-            process = subprocess.Popen(
-                [sys.executable, HERE / "launch.py", counts, *dying, "--", *self._words(commands or ("run",))],
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE if commands else log,
-                stderr=log,
-                env={k: v for k, v in os.environ.items() if k not in unset} | {"PYTHONPATH": str(ROOT)},
-                start_new_session=True,
-            )
+        words = [str(counts), *dying, "--", *self._words(commands or ("run",))]
+        process = begin(words, self.out, self.log)
         STARTED.append(process)
         return Life(self, process, counts)
 
@@ -163,9 +156,11 @@ class World:
 
     def run(self, *commands: str) -> tuple[int, str]:
         """Run commands undisturbed to the end; returns the last exit status and what was printed."""
+        self.out.unlink(missing_ok=True)
         process = self.start(*commands).process
-        out, _ = process.communicate(timeout=LONGEST)
-        return process.returncode, out.decode()
+        process.join(LONGEST)
+        assert process.exitcode is not None, f"hung:\n{self.tail()}"
+        return process.exitcode, self.out.read_text()
 
     def drain(self) -> None:
         """Ingest all that waits; files that fail are no news here."""
@@ -240,14 +235,14 @@ class Life:
     """One process of bouquetd, from its start to its end."""
 
     world: World
-    process: subprocess.Popen
+    process: BaseProcess
     counts: Path
 
     def until(self, condition, what: str) -> None:
         """Wait for a condition; the process must not end before."""
         deadline = time.monotonic() + LONGEST
         while not condition():
-            assert self.process.poll() is None, f"it ended before {what}:\n{self.world.tail()}"
+            assert self.process.is_alive(), f"it ended before {what}:\n{self.world.tail()}"
             assert time.monotonic() < deadline, f"hung before {what}:\n{self.world.tail()}"
             time.sleep(0.05)
 
@@ -266,29 +261,36 @@ class Life:
     def until_dead(self) -> None:
         """Wait for it to die at its step; fail when it has had nothing left to do for a while instead."""
         busy = time.monotonic()
-        while self.process.poll() is None:
+        while self.process.is_alive():
             if self.status().get("state") != "idle" or self.world.in_inbox():
                 busy = time.monotonic()
             if time.monotonic() > busy + IDLE:
                 self.kill()
                 raise AssertionError(f"the step never came:\n{self.world.tail()}")
             time.sleep(0.02)
-        assert self.process.returncode == -signal.SIGKILL, self.world.tail()
+        assert self.process.exitcode == -signal.SIGKILL, self.world.tail()
 
     def kill(self) -> Moment:
         """Stop it, look at what it was doing, kill it: it never runs on after the look."""
+        assert self.process.is_alive(), f"it ended by itself:\n{self.world.tail()}"
         os.kill(self.process.pid, signal.SIGSTOP)
-        stopped = os.waitid(os.P_PID, self.process.pid, os.WSTOPPED | os.WEXITED | os.WNOWAIT)
-        assert stopped.si_code == os.CLD_STOPPED, f"it ended by itself:\n{self.world.tail()}"
+        self.until(self._stopped, "it was stopped")
         moment = self.world.moment(embedded=self.embedded() > 0)
-        os.killpg(self.process.pid, signal.SIGKILL)
-        assert self.process.wait(LONGEST) == -signal.SIGKILL
+        os.kill(self.process.pid, signal.SIGKILL)
+        self.process.join(LONGEST)
+        assert self.process.exitcode == -signal.SIGKILL
         return moment or self.world.moment(embedded=False) or Moment()
 
     def stop(self) -> None:
         """SIGTERM, as an operator stops it."""
         self.process.terminate()
-        assert self.process.wait(LONGEST) == 0, self.world.tail()
+        self.process.join(LONGEST)
+        assert self.process.exitcode == 0, self.world.tail()
+
+    def _stopped(self) -> bool:
+        """Whether every thread of it is."""
+        tasks = Path(f"/proc/{self.process.pid}/task").iterdir()
+        return all((task / "stat").read_text().rpartition(")")[2].split()[0] == "T" for task in tasks)
 
 
 def undisturbed(world: World, root: Path) -> World:
