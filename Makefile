@@ -45,7 +45,7 @@ types: $(VENV)/dev.stamp ## mypy, strict
 	$(BIN)/mypy
 
 faults: $(VENV)/dev.stamp ## the full fault campaign: 100 kills at random moments, one at every named step, 50 MB of every kind
-	$(PYTEST) -n $(WORKERS) -rP -m long tests
+	$(PYTEST) -n $(WORKERS) --maxschedchunk 1 -rP -m long tests
 
 findability: $(VENV)/dev.stamp ## 500 real documents from Debian packages, each sentence found again (needs apt-get, pandoc)
 	$(PYTEST) -s -m corpus tests/bench
