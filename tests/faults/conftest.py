@@ -18,6 +18,7 @@ def _no_survivors():
             process.join()
 
 
+@pytest.hookimpl(trylast=True)  # when what is not wanted has been left out
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """The campaigns first, a short test behind each: xdist gives each worker two tests to begin with."""
     campaigns = [item for item in items if item.get_closest_marker("timeout")]
