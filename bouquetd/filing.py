@@ -121,11 +121,12 @@ class Filing:
 
     def move_at_last(self) -> None:
         """Move what should have left the inbox before: a kill, a full disk or a forbidding folder kept it."""
-        for entry in self._ledger.unmoved():
+        kept = () if self._intake.keep else (State.FILED, State.DUPLICATE)
+        for entry in self._ledger.entries(State.FAILED, *kept, unmoved=True):
             document, seen = entry.document, entry.fingerprint
             if entry.state is State.FAILED:
                 self.reject(document, seen, Rejected(entry.reason or "", entry.remedy or ""))
-            elif not self._intake.keep:
+            else:
                 there = fingerprint(self._intake.inbox, document.source) == seen
                 self._ledger.seen_again(document.id, seen, self.move(document, seen) if there else "")
 

@@ -54,6 +54,7 @@ MIGRATIONS: tuple[str, ...] = (
     CREATE INDEX documents_digest ON documents (digest);
     CREATE INDEX documents_state ON documents (state, updated);
     CREATE INDEX documents_twin ON documents (twin) WHERE twin IS NOT NULL;
+    CREATE INDEX documents_unmoved ON documents (id) WHERE destination IS NULL;
 
     CREATE TABLE placements (                    -- which chunk numbers of a document lie in which shard
         document TEXT NOT NULL,
@@ -433,16 +434,16 @@ class Ledger:
             )
         )
 
-    def entries(self, *states: State, after: str = "") -> Iterator[Entry]:
-        """Documents in these states (all, when none is named), by id, a page of rows in memory at a time."""
-        names = [str(s) for s in states or State]
-        marks = ",".join("?" * len(names))
+    def entries(self, *states: State, unmoved: bool = False) -> Iterator[Entry]:
+        """Documents in these states (all, when none is named), by id, a page of rows in memory at a time.
+
+        With ``unmoved``, those whose files were not yet moved, or are to stay.
+        """
+        names, after = [str(s) for s in states or State], ""
+        where = f"state IN ({','.join('?' * len(names))})" + " AND destination IS NULL" * unmoved
         while True:
             rows = self._rows(
-                f"SELECT * FROM documents WHERE state IN ({marks}) AND id > ? ORDER BY id LIMIT ?",
-                *names,
-                after,
-                PAGE,
+                f"SELECT * FROM documents WHERE {where} AND id > ? ORDER BY id LIMIT ?", *names, after, PAGE
             )
             for row in rows:
                 yield _entry(row)
@@ -461,16 +462,6 @@ class Ledger:
                 *names,
                 limit,
                 offset,
-            )
-        ]
-
-    def unmoved(self) -> list[Entry]:
-        """Documents that are done with, but whose files were to leave the inbox and did not."""
-        return [
-            _entry(row)
-            for row in self._rows(
-                "SELECT * FROM documents WHERE destination IS NULL"
-                " AND state IN ('filed', 'failed', 'duplicate')"
             )
         ]
 

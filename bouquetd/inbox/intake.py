@@ -17,6 +17,9 @@ from bouquetd.ledger import Ledger
 from bouquetd.log import Log
 from bouquetd.model import Fingerprint, State, printable
 
+SPARING = 100
+"""A rescan comes no sooner than this many times what the last one took: at most a hundredth of a core."""
+
 
 @dataclass(slots=True)
 class Intake:
@@ -64,7 +67,8 @@ class Intake:
         self.queue.see_all(self._wanted(scan(self.inbox, self.ignore)), started, self.clock)
         self.queue.forget_unseen(started)
         self.ledger.no_longer_left_alone(s for s, _ in self.ledger.left_alone() if is_gone(self.inbox, s))
-        self.next_scan = self.clock() + self.rescan
+        now = self.clock()
+        self.next_scan = now + max(self.rescan, SPARING * (now - started))
         self.scanned = True
 
     def _wanted(self, found: Iterable[Found | Skipped]) -> Iterator[tuple[str, Fingerprint]]:
