@@ -12,7 +12,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, ParamSpec, TypeVar
 
 from bouquetd import extract
 from bouquetd.chunk import chunk
@@ -43,6 +43,9 @@ from bouquetd.store.chroma import Chroma
 from bouquetd.store.shards import Store
 from bouquetd.store.vectors import Vectors
 from bouquetd.worker import Worker
+
+P = ParamSpec("P")
+T = TypeVar("T")
 
 CHUNKER = "chunk/1"
 """Revision of the chunker and the extractors; part of every document's identity, so change it with them."""
@@ -247,8 +250,8 @@ def _pipeline(
                 raise Stopped("asked to stop between two pieces")
             yield piece
 
-    def metered(stage: str, function: Callable[..., object]) -> Callable[..., object]:
-        def run(*arguments: object, **named: object) -> object:
+    def metered(stage: str, function: Callable[P, T]) -> Callable[P, T]:
+        def run(*arguments: P.args, **named: P.kwargs) -> T:
             with meter.operation(stage, "a batch"):
                 return function(*arguments, **named)
 
@@ -257,10 +260,10 @@ def _pipeline(
     return Pipeline(
         extract=extracted,
         chunk=partial(chunk, size=settings.chunk.size, overlap=settings.chunk.overlap),
-        entities=metered("entities", finder),  # type: ignore[arg-type]
-        embed=metered("embed", embedder.embed),  # type: ignore[arg-type]
-        journal=metered("journal", ledger.journal),  # type: ignore[arg-type]
-        store=metered("store", store.add),  # type: ignore[arg-type]
+        entities=metered("entities", finder),
+        embed=metered("embed", embedder.embed),
+        journal=metered("journal", ledger.journal),
+        store=metered("store", store.add),
         gate=gate,
         watch=lambda _document, _batch: None,
     )

@@ -159,12 +159,9 @@ class Daemon:
             self.worker.finish()
         except Stopped:
             pass
-        except Stuck as error:
+        except (Stuck, Corrupt) as error:
             self._log.error(f"Giving up this process. {error.told}")
-            self._exit = EXIT_STUCK
-        except Corrupt as error:
-            self._log.error(f"Giving up this process. {error.told}")
-            self._exit = EXIT_INTERNAL
+            self._exit = EXIT_STUCK if isinstance(error, Stuck) else EXIT_INTERNAL
         except Exception:
             self._log.exception("The worker failed in a way nobody foresaw; a restart goes on from the ledger")
             self._exit = EXIT_INTERNAL

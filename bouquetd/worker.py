@@ -93,6 +93,7 @@ class Worker:
         self.tally = filing.tally
         self.current: Current | None = None
         self.trouble: Unavailable | None = None
+        self.requests = Requests()
         self._ledger = ledger
         self._store = store
         self._queue = queue
@@ -105,7 +106,6 @@ class Worker:
         self._clock = clock
         self._log = log
         self._ingested: deque[Ingested] = deque()
-        self.requests = Requests()
         self._retry = FIRST_RETRY
         self._active = clock()
         self._owed: str | None = None

@@ -146,13 +146,11 @@ def _validate(values: Mapping[str, object], around: Surroundings) -> tuple[Setti
 
 def _nested(values: Mapping[str, object]) -> dict[str, object]:
     # The paths are always there, so that even their defaults are read against the YAML's folder.
-    nested: dict[str, object] = {"paths": {}}
+    sections: dict[str, dict[str, object]] = {"": {}, "paths": {}}
     for key, item in values.items():
         section, _, option = key.rpartition(".")
-        home = nested.setdefault(section, {}) if section else nested
-        assert isinstance(home, dict)  # noqa: S101
-        home[option] = item
-    return nested
+        sections.setdefault(section, {})[option] = item
+    return {**sections.pop(""), **sections}
 
 
 def _worded(fault: ErrorDetails) -> str:

@@ -96,7 +96,7 @@ class Chroma:
                 ids=[r.id for r in records],
                 embeddings=np.stack([r.vector for r in records]),
                 documents=[r.text for r in records],
-                metadatas=[_stored(r.metadata) for r in records],
+                metadatas=[filled(r.metadata) for r in records],
             )
 
     def add_missing(self, name: str, records: Sequence[Record]) -> None:
@@ -212,8 +212,8 @@ class Chroma:
         return [str(row[0]) for row in rows]
 
 
-def _stored(metadata: Any) -> dict[str, Any]:
-    """Metadata as Chroma takes it: it refuses empty lists."""
+def filled(metadata: Metadata) -> dict[str, Any]:
+    """Metadata as Chroma takes and returns it: it refuses empty lists."""
     return {key: value for key, value in metadata.items() if value != []}
 
 

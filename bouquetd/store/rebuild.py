@@ -12,14 +12,13 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from bouquetd.ledger import Ledger, Shard, collection_name
-from bouquetd.model import Fingerprint, Metadata, Record
-from bouquetd.store.chroma import PAGE, Chroma
+from bouquetd.model import Fingerprint, Record
+from bouquetd.store.chroma import PAGE, Chroma, filled
 from bouquetd.store.findings import Findings
 from bouquetd.store.vectors import Vectors
 
@@ -179,16 +178,14 @@ def _same(page: Sequence[Record], found: Mapping[str, Record]) -> bool:
     theirs = [found[record.id] for record in page if record.id in found]
     return (
         len(theirs) == len(page)
-        and all(one.text == other.text for one, other in zip(page, theirs, strict=True))
-        and all(_filled(one.metadata) == other.metadata for one, other in zip(page, theirs, strict=True))
-        and all(one.vector.shape == other.vector.shape for one, other in zip(page, theirs, strict=True))
+        and all(
+            one.text == other.text
+            and filled(one.metadata) == other.metadata
+            and one.vector.shape == other.vector.shape
+            for one, other in zip(page, theirs, strict=True)
+        )
         # All at once: one by one this would take longer than reading them does.
         and bool(
             np.abs(np.stack([r.vector for r in page]) - np.stack([r.vector for r in theirs])).max() <= TOLERANCE
         )
     )
-
-
-def _filled(metadata: Metadata) -> dict[str, Any]:
-    """Metadata as they come back from Chroma, which keeps no empty lists."""
-    return {key: value for key, value in metadata.items() if value != []}
