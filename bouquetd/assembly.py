@@ -14,20 +14,19 @@ from functools import partial
 from pathlib import Path
 from typing import BinaryIO, ParamSpec, TypeVar
 
-from bouquetd import extract
+from bouquetd import extract, recovery
 from bouquetd.chunk import chunk
 from bouquetd.config import Settings
 from bouquetd.embed.static import StaticEmbedder
 from bouquetd.entities import PROVIDERS, Entities
-from bouquetd.errors import BouquetdError, ConfigError, Stopped, sentence
+from bouquetd.errors import ConfigError, Stopped, Unavailable
 from bouquetd.filing import Filing
 from bouquetd.health import Health
 from bouquetd.inbox.intake import Intake
-from bouquetd.inbox.opening import digest, open_source
 from bouquetd.inbox.queue import Queue
 from bouquetd.inbox.scan import Ignore
 from bouquetd.inbox.watcher import Marks
-from bouquetd.ledger import Corrupt, Ledger, set_aside
+from bouquetd.ledger import Ledger
 from bouquetd.lock import hold
 from bouquetd.log import Log
 from bouquetd.memory.gate import Gate
@@ -35,13 +34,13 @@ from bouquetd.memory.governor import Governor, Limits, exact, short
 from bouquetd.memory.meter import Meter
 from bouquetd.memory.probe import Probe
 from bouquetd.memory.reclaim import Ladder, standard, trimmer
-from bouquetd.model import MB, Document, Fingerprint, Piece, printable
+from bouquetd.model import MB, Document, Piece, printable
 from bouquetd.ops.service import Service
 from bouquetd.pipeline import Pipeline
 from bouquetd.store import rebuild
-from bouquetd.store.chroma import Chroma
+from bouquetd.store.kept import Kept
+from bouquetd.store.server import Server
 from bouquetd.store.shards import Store
-from bouquetd.store.vectors import Vectors
 from bouquetd.worker import Worker
 
 P = ParamSpec("P")
@@ -49,9 +48,6 @@ T = TypeVar("T")
 
 CHUNKER = "chunk/1"
 """Revision of the chunker and the extractors; part of every document's identity, so change it with them."""
-
-LEDGER = "ledger.db"
-"""In the state directory."""
 
 STAGE_DEADLINE = 120.0
 """Seconds one step of a stage may take before it counts as hung."""
@@ -131,54 +127,59 @@ def engine(
     stopping: threading.Event,
     on_mark: Callable[[], None] = lambda: None,
     beat: Callable[[str], None] = lambda _: None,
+    patience: float = 10.0,
 ) -> Iterator[Engine]:
     """Take the locks, open and recover everything, and close it in good order.
 
-    ``beat`` is told what a long recovery is doing. Raises ``Held`` when another process has the directories,
+    ``beat`` is told what a long recovery is doing, ``patience`` are the seconds that a Chroma server may take
+    to answer. Raises ``Held`` when another process has the directories,
     ``Unavailable`` or ``ConfigError`` when something is missing, ``Stopped`` when asked to stop meanwhile.
     """
     paths, clock = settings.paths, time.monotonic
     _modest_heap()
     with ExitStack() as stack:
-        for folder in (paths.inbox, paths.state, paths.store, paths.runtime):
+        embedded = settings.store.mode == "embedded"
+        for folder in (paths.inbox, paths.state, paths.runtime, *([paths.store] if embedded else [])):
             _make(folder)
-        for folder in (paths.state, paths.store):
+        for folder in (paths.state, *([paths.store] if embedded else [])):
             stack.enter_context(hold(folder / "bouquetd.lock"))
         # Chroma reads a `.env` in the working directory; start in one of our own.
         os.chdir(paths.state)
 
         probe = stack.enter_context(Probe())
         embedder = StaticEmbedder()
-        chroma = Chroma(paths.store)
+        chroma = recovery.chroma(settings)
+
+        health = Health(STAGE_DEADLINE, settings.memory.pause_limit)
 
         def checked(doing: str) -> None:
             if stopping.is_set():
                 raise Stopped(f"asked to stop while {doing}")
+            health.beat(clock(), doing)
             beat(doing)
 
-        ledger = _open_ledger(settings, recipe(settings), chroma, log, lambda: checked("rebuilding the ledger"))
+        if isinstance(chroma, Server):
+            waiting = f"waiting for Chroma at {chroma.where}"
+            recovery.meet(chroma, log, stopping, patience, lambda: checked(waiting))
+        ledger = recovery.open_ledger(
+            settings, recipe(settings), chroma, log, lambda: checked("rebuilding the ledger")
+        )
         stack.callback(ledger.close)
         store = Store(
             chroma,
             ledger,
-            Vectors(paths.state / "vectors", embedder.dimensions),
+            Kept(paths.state / "kept"),
             shard_chunks=settings.store.shard_chunks,
             batch_size=settings.store.batch_size,
+            embed=embedder.embed,
+            beat=lambda: checked("rebuilding a shard"),
+            tell=lambda done: _tell(done, ledger, log),
             trim=lambda: _collect(trimmer()),
         )
         stack.callback(chroma.close)
-        for done in store.recover(embedder.embed, lambda: checked("rebuilding a shard")):
-            log.info(
-                f"Rebuilt shard {done.shard} after an unclean stop: {done.chunks} chunks from the {done.origin}"
-            )
-            for id_ in done.missing:
-                if entry := ledger.find(id_):
-                    log.error(
-                        f"Chunks of {printable(entry.document.source)} are lost; run `bouquetd verify --repair`"
-                    )
-
+        store.recover()
         # Only now: what was not recovered must not be called clean on the way out.
-        stack.callback(store.rest)
+        stack.callback(_leave, store, log)
 
         governor = Governor(limits(settings))
         ladder = Ladder(standard(store.release, embedder.close), probe.rss)
@@ -187,7 +188,6 @@ def engine(
             stopping=stopping, pause_limit=settings.memory.pause_limit,
         )  # fmt: skip
         meter = Meter(probe.rss, settings.memory.operation, clock, log)
-        health = Health(STAGE_DEADLINE, settings.memory.pause_limit)
         marks = _WakingMarks(on_mark)
         queue = Queue(settings.inbox.settle)
         stack.callback(queue.close)
@@ -269,58 +269,6 @@ def _pipeline(
     )
 
 
-def _open_ledger(settings: Settings, recipe: str, chroma: Chroma, log: Log, beat: Callable[[], None]) -> Ledger:
-    """Open the ledger; one that is corrupt, or gone, is built anew from what Chroma's metadata say."""
-    path = settings.paths.state / LEDGER
-    damage: Corrupt | None = None
-    if path.exists():
-        try:
-            return Ledger(path, recipe)
-        except Corrupt as error:
-            damage = error
-    if damage:
-        aside = set_aside(path)
-        log.error(
-            f"{sentence(damage.reason)} It was set aside as {printable(str(aside))} and is rebuilt from the"
-            " store. Look after the disk; nothing else is to be done"
-        )
-    if (settings.paths.store / "chroma.sqlite3").exists():
-        _rebuild_ledger(settings, path, recipe, chroma, log, beat)
-    return Ledger(path, recipe)
-
-
-def _rebuild_ledger(
-    settings: Settings, path: Path, recipe: str, chroma: Chroma, log: Log, beat: Callable[[], None]
-) -> None:
-    # Under another name until it is whole: one that was interrupted must not pass for the ledger.
-    fresh = path.with_name(f"{path.name}.rebuilding")
-    for stale in (fresh.name, f"{fresh.name}-wal", f"{fresh.name}-shm", f"{path.name}-wal", f"{path.name}-shm"):
-        path.with_name(stale).unlink(missing_ok=True)
-    ledger = Ledger(fresh, recipe)
-    try:
-        locate = partial(_locate, settings.paths.archive, settings.paths.inbox)
-        kept, dropped = rebuild.ledger_from(chroma, ledger, locate, beat)
-    finally:
-        ledger.close()
-    fresh.rename(path)
-    log.warning(
-        f"Rebuilt the ledger from the store: {kept} documents found whole; {dropped} that were not are"
-        " ingested again if their files are still in the inbox"
-    )
-
-
-def _locate(archive: Path, inbox: Path, source: str, sha: str) -> tuple[Fingerprint, str | None] | None:
-    """The file of that content, in the archive or still in the inbox; hashed, since a name proves nothing."""
-    for root, destination in ((archive, source), (inbox, None)):
-        try:
-            with open_source(root, source) as file:
-                if digest(file, MB) == sha:
-                    return Fingerprint.of(os.fstat(file.fileno())), destination
-        except (BouquetdError, OSError):
-            continue
-    return None
-
-
 class _WakingMarks(Marks):
     """Marks that also wake the worker."""
 
@@ -331,6 +279,20 @@ class _WakingMarks(Marks):
     def add(self, path: str) -> None:
         super().add(path)
         self._on_mark()
+
+
+def _tell(done: rebuild.Rebuilt, ledger: Ledger, log: Log) -> None:
+    log.info(f"Rebuilt shard {done.shard} after an unclean stop: {done.chunks} chunks from the {done.origin}")
+    for id_ in done.missing:
+        if entry := ledger.find(id_):
+            log.error(f"Chunks of {printable(entry.document.source)} are lost; run `bouquetd verify --repair`")
+
+
+def _leave(store: Store, log: Log) -> None:
+    try:
+        store.rest()
+    except Unavailable as error:
+        log.warning(f"The store could not be closed in good order; the next start puts it right. {error.told}")
 
 
 def _collect(trim: Callable[[], object] | None) -> None:

@@ -307,8 +307,9 @@ def _ask(config: Config, op: str, **arguments: Any) -> Any:
 @contextmanager
 def _ledger(settings: Settings) -> Iterator[Any]:
     """The ledger beside a daemon that may be running; None when there is none yet."""
-    from bouquetd.assembly import LEDGER, recipe
+    from bouquetd.assembly import recipe
     from bouquetd.ledger import Ledger
+    from bouquetd.recovery import LEDGER
 
     path = settings.paths.state / LEDGER
     if not path.exists():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import sys
 import threading
@@ -46,7 +47,9 @@ def serve(config: Config) -> int:
 
     with (
         signals.caught(),
-        engine(config.settings, log, stopping=signals.stopping, on_mark=work.set, beat=beat) as parts,
+        engine(
+            config.settings, log, stopping=signals.stopping, on_mark=work.set, beat=beat, patience=math.inf
+        ) as parts,
     ):
         baseline = parts.warm()
         parts.worker.reconcile()

@@ -19,12 +19,13 @@ from pathlib import Path
 from typing import Any, Self, TypeVar
 from unittest import mock
 
-from bouquetd.assembly import LEDGER, Engine, engine, recipe
+from bouquetd.assembly import Engine, engine, recipe
 from bouquetd.cli import main
 from bouquetd.config import Config, load
 from bouquetd.ledger import Entry, Ledger
 from bouquetd.model import Record
-from bouquetd.store.chroma import Chroma
+from bouquetd.recovery import LEDGER
+from bouquetd.store.embedded import Embedded
 
 T = TypeVar("T")
 
@@ -223,7 +224,7 @@ class Home:
 
     def stored(self) -> dict[str, Record]:
         """Everything in Chroma by chunk id. Only while no daemon runs."""
-        chroma = Chroma(self.root / "store")
+        chroma = Embedded(self.root / "store")
         found: dict[str, Record] = {}
         try:
             for name in sorted(n for n in chroma.names() if n.startswith("bouquet-")):

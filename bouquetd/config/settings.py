@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import reduce
@@ -18,6 +19,9 @@ from bouquetd.model import MB, printable
 
 Profile = Literal["speed", "balanced", "safety"]
 PROFILES: tuple[str, ...] = get_args(Profile)
+
+_URL = re.compile(r"https?://([^\s/:@?#\[\]]+|\[[0-9a-fA-F:.]+\])(:\d{1,5})?/?")
+_COLLECTION = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{1,38}[A-Za-z0-9]")
 
 SHARD_BYTES_PER_CHUNK = 2048
 """How much RSS one chunk of an open collection costs (measured: 384 dimensions, 10,000 to 200,000 chunks)."""
@@ -141,10 +145,35 @@ class Pipeline(Section):
 
 
 class Store(Section):
-    """Chunks in one shard, and chunks handed to Chroma in one call (it takes 5,461 at most)."""
+    """Where Chroma runs, and what its collections are called.
 
+    ``shard_chunks``: chunks in one shard; ``batch_size``: chunks handed to Chroma in one call (at most 5,461).
+    """
+
+    mode: Literal["embedded", "server"] = "embedded"
+    url: str = "http://127.0.0.1:8000"
+    collection: str = "bouquet"
     shard_chunks: Annotated[int, count(10, 200_000)] = 20_000
-    batch_size: Annotated[int, count(1, 5461)] = 200
+    batch_size: Annotated[int, count(1, 5461)] = 500
+
+    @field_validator("url", mode="before")
+    @classmethod
+    def _server(cls, value: object) -> str:
+        if not isinstance(value, str) or not _URL.fullmatch(value):
+            raise ValueError(
+                f"{shown(value)} is not the address of a Chroma server; write for instance http://127.0.0.1:8000"
+            )
+        return value.rstrip("/")
+
+    @field_validator("collection", mode="before")
+    @classmethod
+    def _name(cls, value: object) -> str:
+        if not isinstance(value, str) or not _COLLECTION.fullmatch(value):
+            raise ValueError(
+                f"{shown(value)} cannot begin the name of a collection; write 3 to 40 letters, digits, - and _,"
+                " the first and the last a letter or digit"
+            )
+        return value
 
 
 class Memory(Section):

@@ -78,7 +78,7 @@ class Service:
         def again(entry: Entry) -> str:
             return requeue(self.ledger, paths.archive, paths.inbox, entry)
 
-        return asdict(repair(*self._verified(), self.embedder.embed, again))
+        return asdict(repair(*self._verified(), again))
 
     def forget(self, patterns: list[str], *, missing: bool = False) -> list[str]:
         """Remove the chunks of every document that matches; returns their sources.

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
-
-import numpy as np
-from numpy.typing import NDArray
 
 from bouquetd.ledger import Entry, Ledger
 from bouquetd.model import State, printable
@@ -74,7 +71,6 @@ def repair(
     ledger: Ledger,
     store: Store,
     dimensions: int,
-    embed: Callable[[Sequence[str]], NDArray[np.float32]],
     requeue: Callable[[Entry], str],
 ) -> Report:
     """Verify, rebuild what is damaged, ask again for documents that cannot be rebuilt, and verify again.
@@ -86,7 +82,7 @@ def repair(
     for shard in ledger.shards():
         seen = store.inspect(shard, dimensions)
         if seen.faulty or seen.stray:
-            rebuilt = store.repair(shard, embed)
+            rebuilt = store.repair(shard)
             lost.update(rebuilt.missing)
             done.append(f"shard {shard.number}: {rebuilt.chunks} chunks rebuilt from the {rebuilt.origin}")
     lost.update(e.document.id for e in ledger.entries(State.COMPLETE, State.FILED) if not _covered(ledger, e))

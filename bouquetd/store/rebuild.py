@@ -1,15 +1,16 @@
-"""Putting right what a kill broke: the active shard from the journal, a sealed one from its own rows.
+"""Putting right what a kill broke: the active shard from the journal, a sealed one from its kept records.
 
 A count proves nothing (an index with cut links still counts and answers), and opening a torn index can crash or
-balloon the process. So a shard that was being written when the process died is not examined but replaced:
-deleted unopened and filled again. Nothing is embedded, unless the vectors that were kept are gone too.
+balloon the process. So a shard that was being written when its process died is not examined but replaced:
+deleted unopened and filled again. So is one whose collection is gone: a Chroma that was emptied, or another one
+than before, fills by itself. Nothing is embedded, unless the kept records are gone too.
 """
 
 from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 
@@ -17,10 +18,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bouquetd.ledger import Ledger, Shard, collection_name
-from bouquetd.model import Fingerprint, Record
-from bouquetd.store.chroma import PAGE, Chroma, filled
+from bouquetd.model import Fingerprint, Record, Vector
+from bouquetd.store.chroma import PAGE, Chroma
 from bouquetd.store.findings import Findings
-from bouquetd.store.vectors import Vectors
+from bouquetd.store.kept import Kept
 
 Embed = Callable[[Sequence[str]], NDArray[np.float32]]
 
@@ -47,84 +48,110 @@ class Rebuilt:
     missing: tuple[str, ...] = ()
 
 
-def recover(chroma: Chroma, ledger: Ledger, vectors: Vectors, embed: Embed, beat: Beat) -> list[Rebuilt]:
-    """Rebuild every dirty shard and clear away what half-done rebuilds left."""
+def recover(chroma: Chroma, ledger: Ledger, kept: Kept, embed: Embed, beat: Beat) -> list[Rebuilt]:
+    """Rebuild every shard that is dirty or gone, and clear away what half-done rebuilds left."""
     chroma.sweep()
     shards = ledger.shards()
     if not shards:
         return []
-    known = {s.collection for s in shards}
     dirty = [s for s in shards if s.dirty]
     for entry in dirty:
         chroma.detach(entry.collection)
-    for stray in chroma.names() - known:
-        if stray.startswith("bouquet-"):
-            chroma.delete(stray)
-    vectors.sweep(s.number for s in shards if s.sealed)
-    rebuilt = [shard(chroma, ledger, vectors, entry, embed, beat) for entry in dirty]
+    there = chroma.names()
+    for stray in there - {s.collection for s in shards}:
+        chroma.delete(stray)
+    kept.sweep(s.number for s in shards if s.sealed)
+    wanting = [s for s in shards if s.dirty or (s.chunks and s.collection not in there)]
+    for entry in wanting:
+        ledger.mark_dirty(entry.number)
+    rebuilt = [shard(chroma, ledger, kept, entry, embed, beat) for entry in wanting]
     ledger.mark_clean()
     return rebuilt
 
 
-def shard(chroma: Chroma, ledger: Ledger, vectors: Vectors, entry: Shard, embed: Embed, beat: Beat) -> Rebuilt:
-    """Rebuild one shard, from the journal while it is active, else from its own rows."""
+def shard(chroma: Chroma, ledger: Ledger, kept: Kept, entry: Shard, embed: Embed, beat: Beat) -> Rebuilt:
+    """Rebuild one shard, from the journal while it is active, else from its kept records."""
     if entry.sealed:
-        return from_rows(chroma, ledger, vectors, entry, embed, beat)
+        return from_kept(chroma, ledger, kept, entry, embed, beat)
     return from_journal(chroma, ledger, entry, beat)
 
 
 def from_journal(chroma: Chroma, ledger: Ledger, entry: Shard, beat: Beat) -> Rebuilt:
     """Fill the active shard afresh from the journal: ids, texts, metadata, vectors, in the same order."""
-    if entry.collection in chroma.names():
-        chroma.delete(entry.collection)
-    chroma.create(entry.collection)
     count = 0
-    for page in ledger.journalled():
-        beat()
-        chroma.add(entry.collection, page)
-        count += len(page)
-    chroma.close()
+    with chroma.steady():
+        if entry.collection in chroma.names():
+            chroma.delete(entry.collection)
+        chroma.create(entry.collection)
+        for page in ledger.journalled():
+            beat()
+            chroma.add(entry.collection, page)
+            count += len(page)
     return Rebuilt(entry.number, count, "journal")
 
 
-def from_rows(
-    chroma: Chroma, ledger: Ledger, vectors: Vectors, entry: Shard, embed: Embed, beat: Beat
-) -> Rebuilt:
-    """Fill a new collection from a sealed shard's texts and its kept vectors, and let it take its place.
+def from_kept(chroma: Chroma, ledger: Ledger, kept: Kept, entry: Shard, embed: Embed, beat: Beat) -> Rebuilt:
+    """Fill a new collection with a sealed shard's records and let it take the place of the old one.
 
-    The old collection stays until the ledger names the new one, so that this can be killed and begun again.
+    What was not kept (the state directory was lost) is read from the old collection and embedded again. That
+    one stays until the ledger names the new one, so that this can be killed and begun again.
     """
-    head, _, revision = entry.collection.partition("-r")
+    _, _, revision = entry.collection.partition("-r")
     fresh = collection_name(entry.number, int(revision or 0) + 1)
-    if fresh in chroma.names():
-        chroma.delete(fresh)
-    chroma.detach(entry.collection)
-    chroma.create(fresh)
     wanted = list(ledger.expected(entry.number))
-    kept = vectors.of(entry.number)
     missing: set[str] = set()
-    for start in range(0, len(wanted), PAGE):
-        beat()
-        page = wanted[start : start + PAGE]
-        found = chroma.get(entry.collection, page, vectors=False) if entry.collection in chroma.names() else {}
-        missing.update(i.rpartition(":")[0] for i in page if i not in found)
-        rows = [found[i] for i in page if i in found]
-        if rows:
-            if unkept := [r for r in rows if r.id not in kept]:
-                kept |= zip((r.id for r in unkept), embed([r.text for r in unkept]), strict=True)
-            chroma.add(fresh, [Record(r.id, r.text, r.metadata, kept.pop(r.id)) for r in rows])
-    chroma.close()
+    embedded = 0
+    with chroma.steady():
+        if fresh in chroma.names():
+            chroma.delete(fresh)
+        chroma.detach(entry.collection)
+        chroma.create(fresh)
+        for start in range(0, len(wanted), PAGE):
+            beat()
+            page = wanted[start : start + PAGE]
+            found = kept.get(entry.number, page)
+            if lost := [i for i in page if i not in found]:
+                texts = _texts(chroma, entry.collection, lost)
+                found |= _embedded(texts, embed)
+                missing.update(i.rpartition(":")[0] for i in lost if i not in texts)
+                embedded += len(texts)
+            if rows := [found[i] for i in page if i in found]:
+                chroma.add(fresh, rows)
+        if embedded:
+            kept.keep(entry.number, _pages(chroma, fresh, wanted))
     ledger.rename_shard(entry.number, fresh)
     if entry.collection in chroma.names():
         chroma.delete(entry.collection)
-    return Rebuilt(entry.number, len(wanted), f"texts of {head}", tuple(sorted(missing)))
+    origin = "texts" if embedded else "records"
+    return Rebuilt(entry.number, len(wanted), f"{origin} of the full shard", tuple(sorted(missing)))
+
+
+def _texts(chroma: Chroma, collection: str, ids: Sequence[str]) -> dict[str, Record]:
+    return chroma.get(collection, ids, vectors=False) if collection in chroma.names() else {}
+
+
+def _embedded(texts: Mapping[str, Record], embed: Embed) -> dict[str, Record]:
+    vectors = embed([r.text for r in texts.values()]) if texts else ()
+    return {
+        r.id: Record(r.id, r.text, r.metadata, vector)
+        for r, vector in zip(texts.values(), vectors, strict=True)
+    }
+
+
+def _pages(chroma: Chroma, collection: str, ids: Sequence[str]) -> Iterator[list[Record]]:
+    for start in range(0, len(ids), PAGE):
+        yield list(chroma.get(collection, ids[start : start + PAGE]).values())
 
 
 def equals_journal(chroma: Chroma, ledger: Ledger, entry: Shard) -> bool:
-    """Whether a shard holds exactly the journal: the same ids, texts, metadata and vectors, and no more."""
+    """Whether a shard holds the journal, no more and no less, each id with its vector.
+
+    It is the index that Chroma may spoil. Texts and metadata lie in SQLite and came in one transaction with the
+    ids; reading them too would take four times as long.
+    """
     count = 0
     for page in ledger.journalled():
-        if not _same(page, chroma.get(entry.collection, [r.id for r in page])):
+        if not _same(page, chroma.vectors(entry.collection, [r.id for r in page])):
             return False
         count += len(page)
     return len(chroma.ids(entry.collection)) == count
@@ -174,18 +201,9 @@ def _collections(names: set[str]) -> dict[int, str]:
     return shards
 
 
-def _same(page: Sequence[Record], found: Mapping[str, Record]) -> bool:
-    theirs = [found[record.id] for record in page if record.id in found]
-    return (
-        len(theirs) == len(page)
-        and all(
-            one.text == other.text
-            and filled(one.metadata) == other.metadata
-            and one.vector.shape == other.vector.shape
-            for one, other in zip(page, theirs, strict=True)
-        )
-        # All at once: one by one this would take longer than reading them does.
-        and bool(
-            np.abs(np.stack([r.vector for r in page]) - np.stack([r.vector for r in theirs])).max() <= TOLERANCE
-        )
+def _same(page: Sequence[Record], found: Mapping[str, Vector]) -> bool:
+    theirs = [found[r.id] for r in page if r.id in found and found[r.id].shape == r.vector.shape]
+    # All at once: one by one this would take longer than reading them does.
+    return len(theirs) == len(page) and bool(
+        np.abs(np.stack([r.vector for r in page]) - np.stack(theirs)).max() <= TOLERANCE
     )

@@ -4,23 +4,26 @@ Records arrive already journalled. They are gathered and handed to Chroma in bat
 a call costs 16 to 20 ms whatever its size (section 6 of the design). A thread of its own would gain nothing:
 Chroma 1.5 holds the GIL while it adds (measured: other Python threads stall for the whole call). A shard is
 marked dirty in the ledger before it is first written and clean when its client was closed in good order; what
-is dirty at start is rebuilt.
+is dirty at start is rebuilt. A Chroma that is a process of its own may die while we live: what it was writing
+is then rebuilt before anything else is done.
 """
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from heapq import nsmallest
 
 import numpy as np
 
+from bouquetd.errors import Unavailable
 from bouquetd.ledger import Ledger, Shard
 from bouquetd.model import Hit, Record, Vector
 from bouquetd.store import rebuild
 from bouquetd.store.chroma import PAGE, Chroma
-from bouquetd.store.vectors import Vectors
+from bouquetd.store.kept import Kept
 
 SCRATCH = "bouquet-scratch"
 """The collection that a start warms up with; a kill's leftover is swept with all that no shard names."""
@@ -42,18 +45,28 @@ class Store:
         self,
         chroma: Chroma,
         ledger: Ledger,
-        vectors: Vectors,
+        kept: Kept,
         *,
         shard_chunks: int,
         batch_size: int,
+        embed: rebuild.Embed,
+        beat: rebuild.Beat,
+        tell: Callable[[rebuild.Rebuilt], None],
         trim: Callable[[], None],
     ) -> None:
-        """``trim`` gives freed memory back to the system; called whenever the client was closed."""
+        """``embed`` serves a rebuild whose records are gone.
+
+        ``beat`` is called for each page of a rebuild, ``tell`` after it; ``trim``, which gives freed memory
+        back to the system, whenever the client was closed.
+        """
         self._chroma = chroma
         self._ledger = ledger
-        self._vectors = vectors
+        self._kept = kept
         self._shard_chunks = shard_chunks
         self._batch_size = batch_size
+        self._embed = embed
+        self._beat = beat
+        self._tell = tell
         self._trim = trim
         self._lock = threading.RLock()
         self._gathering: list[Record] = []
@@ -84,29 +97,67 @@ class Store:
                 self._seal(shard)
 
     def flush(self) -> None:
-        """Return when all that was taken is in Chroma. What was not is kept for the next call."""
+        """Return when all that was taken is in Chroma. What was not is kept for the next call.
+
+        For the thread that journals, as ``add`` is.
+        """
         with self._lock:
-            if not self._gathering:
-                return
-            shard = self._open_for_writing(self._ledger.active())
-            add = self._chroma.add_missing if self._doubtful else self._chroma.add
-            try:
+            if self._torn:
+                self._mend()
+            self._land()
+
+    @property
+    def _torn(self) -> bool:
+        """Whether a Chroma apart from us may have died over what it was writing."""
+        return self._doubtful and self._chroma.apart
+
+    def _land(self) -> None:
+        if self._gathering:
+            with self._guarded():
+                shard = self._open_for_writing(self._ledger.active())
+                add = self._chroma.add_missing if self._doubtful else self._chroma.add
                 add(shard.collection, self._gathering)
-            except BaseException:
-                self._suspect.update(self._writing)
-                self._doubtful = True
-                self._close()  # a client that met a full disk does not recover; a fresh one does
-                raise
+                self._chroma.confirm()
             self.landed += len(self._gathering)
             self._gathering = []
             self._doubtful = False
 
+    @contextmanager
+    def _guarded(self) -> Iterator[None]:
+        """Whatever fails within leaves all that is being written under suspicion."""
+        try:
+            yield
+        except BaseException:
+            self._suspect.update(self._writing)
+            self._doubtful = True
+            self._chroma.end()
+            self._close()  # a client that met a full disk does not recover; a fresh one does
+            raise
+
+    def _mend(self) -> None:
+        """Fill anew what is under suspicion; the journal has all that was taken."""
+        active = self._ledger.active().number
+        for shard in self._ledger.shards():
+            if shard.number in self._suspect:
+                self._tell(self._rebuild(shard))
+        if active in self._suspect:
+            self.landed, self._gathering = self.taken, []
+        self._ledger.mark_clean()
+        self._suspect.clear()
+        self._writing.clear()
+        self._doubtful = False
+
+    def _rebuild(self, shard: Shard) -> rebuild.Rebuilt:
+        return rebuild.shard(self._chroma, self._ledger, self._kept, shard, self._embed, self._beat)
+
     def retry(self) -> None:
         """Land what Chroma refused, before more is taken: raises ``Unavailable`` as long as it still does."""
-        if len(self._gathering) >= self._batch_size:
+        if self._torn or len(self._gathering) >= self._batch_size:
             self.flush()
 
     def _open_for_writing(self, shard: Shard) -> Shard:
+        if not self._writing:
+            self._chroma.begin()
         if shard.number not in self._writing:
             self._ledger.mark_dirty(shard.number)
             if not shard.sealed and shard.collection not in self._chroma.names():
@@ -115,13 +166,13 @@ class Store:
         return shard
 
     def _seal(self, shard: Shard) -> None:
-        """Prove a full shard equal to the journal, as it lies on disk, keep its vectors, begin the next one."""
+        """Prove a full shard equal to the journal, as it lies on disk, keep its records, begin the next one."""
         self._suspect.add(shard.number)
         self.rest()
         if not rebuild.equals_journal(self._chroma, self._ledger, shard):
-            rebuild.from_journal(self._chroma, self._ledger, shard, _go_on)
+            rebuild.from_journal(self._chroma, self._ledger, shard, self._beat)
         self._close()
-        self._vectors.keep(shard.number, self._ledger.journalled())
+        self._kept.keep(shard.number, self._ledger.journalled())
         self._ledger.seal(shard.number)
         self._suspect.discard(shard.number)
 
@@ -130,13 +181,12 @@ class Store:
         with self._lock:
             self.flush()
             shards = {s.number: s for s in self._ledger.shards()}
-            for number, first, last in self._ledger.placements(document):
-                shard = self._open_for_writing(shards[number])
-                suspected = number in self._suspect
-                self._suspect.add(number)
-                self._chroma.remove(shard.collection, [f"{document}:{n}" for n in range(first, last + 1)])
-                if not suspected:
-                    self._suspect.discard(number)
+            with self._guarded():
+                for number, first, last in self._ledger.placements(document):
+                    shard = self._open_for_writing(shards[number])
+                    self._chroma.remove(shard.collection, [f"{document}:{n}" for n in range(first, last + 1)])
+                    self._kept.remove(number, document)
+                self._chroma.confirm()
             self._ledger.removed(document)
             if any(number in shards and shards[number].sealed for number in self._writing):
                 self.rest()
@@ -148,7 +198,7 @@ class Store:
                 if shard.collection in self._chroma.names():
                     self._chroma.delete(shard.collection)
                 self._ledger.drop_shard(shard.number)
-                self._vectors.drop(shard.number)
+                self._kept.drop(shard.number)
 
     # -- reading ------------------------------------------------------------------------------------------
 
@@ -158,7 +208,7 @@ class Store:
         What was just stored is included. One sealed shard's index is in memory at a time: 0.1 s and 35 MB each.
         """
         with self._lock:
-            self.flush()
+            self._settle()
             near: list[Hit] = []
             matching: list[Hit] = []
             # The first batch of a new shard may be journalled already and not yet here.
@@ -177,7 +227,7 @@ class Store:
     def inspect(self, shard: Shard, dimensions: int) -> Inspection:
         """Compare a shard, record by record, with what the ledger says it holds."""
         with self._lock:
-            self.flush()
+            self._settle()
             known = shard.collection in self._chroma.names()
             present = self._chroma.ids(shard.collection) if known else set()
             wanted = list(self._ledger.expected(shard.number, settled=True))
@@ -191,15 +241,25 @@ class Store:
             self._close()
             return Inspection(len(wanted), tuple(faulty), tuple(sorted(stray)))
 
+    def _settle(self) -> None:
+        """Land what was taken, for a reader, who may be another thread than the one that journals."""
+        if self._torn:
+            raise Unavailable(
+                "a shard is put right after Chroma went away while it was written", "try again in a moment"
+            )
+        self._land()
+
     # -- memory and life ----------------------------------------------------------------------------------
 
     @property
     def awake(self) -> bool:
-        """Whether a client is open or records are still on their way."""
-        return self._chroma.open or bool(self._gathering)
+        """Whether a client is open, records are still on their way, or a shard is to be put right."""
+        return self._chroma.open or bool(self._gathering) or self._torn
 
     def warm(self, vector: Vector, text: str) -> None:
         """Load the active shard's index and store one full batch elsewhere: both belong to the baseline."""
+        if self._chroma.apart:  # its memory is not ours
+            return
         batch = [Record(f"{n}", text, {"source": ""}, vector) for n in range(self._batch_size)]
         with self._lock:
             if SCRATCH in self._chroma.names():
@@ -218,6 +278,10 @@ class Store:
         """
         with self._lock:
             self.flush()
+            if self._writing:
+                with self._guarded():
+                    self._chroma.confirm()
+                self._chroma.end()
             self._close()
             self._ledger.mark_clean(self._suspect)
             self._writing.clear()
@@ -231,20 +295,20 @@ class Store:
         self._chroma.close()
         self._trim()
 
-    def recover(self, embed: rebuild.Embed, beat: rebuild.Beat) -> list[rebuild.Rebuilt]:
+    def recover(self) -> None:
         """Rebuild whatever a kill may have torn. Called once, before anything else touches the store."""
         with self._lock:
-            done = rebuild.recover(self._chroma, self._ledger, self._vectors, embed, beat)
+            for done in rebuild.recover(self._chroma, self._ledger, self._kept, self._embed, self._beat):
+                self._tell(done)
             self._close()
-            return done
 
-    def repair(self, shard: Shard, embed: rebuild.Embed) -> rebuild.Rebuilt:
+    def repair(self, shard: Shard) -> rebuild.Rebuilt:
         """Rebuild one shard that ``verify`` found wanting."""
         with self._lock:
             self._suspect.add(shard.number)
             self.rest()
             self._ledger.mark_dirty(shard.number)
-            done = rebuild.shard(self._chroma, self._ledger, self._vectors, shard, embed, _go_on)
+            done = self._rebuild(shard)
             self._close()
             self._suspect.discard(shard.number)
             return done
@@ -252,10 +316,6 @@ class Store:
 
 def _distance(hit: Hit) -> float:
     return hit.distance
-
-
-def _go_on() -> None:
-    """The beat of a rebuild that nobody watches."""
 
 
 def _sound(record: Record, dimensions: int) -> bool:

@@ -8,9 +8,10 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-from bouquetd.assembly import LEDGER, recipe
+from bouquetd.assembly import recipe
 from bouquetd.config import load
 from bouquetd.ledger import Ledger
+from bouquetd.recovery import LEDGER
 from tests.bench.machine import memory
 from tests.bench.process import Bench, Daemon, Home
 from tests.bench.report import Failed, Result, Table

@@ -59,7 +59,7 @@ def main(words):
     arguments = parser.parse_args(words)
     count_embedding(arguments.counts)
     asked_by("warm", Engine, "warm")
-    asked_by("rows", rebuild, "from_rows")
+    asked_by("rows", rebuild, "from_kept")
     if arguments.die:
         when, step, call, *warm = arguments.die
         die(when, step, int(call), warm=bool(warm))

@@ -40,7 +40,7 @@ LIFE = [
     ("sealing, at rest", "bouquetd.store.shards:Store.rest", 1),
     ("sealing, called clean", "bouquetd.ledger:Ledger.mark_clean", 2),  # the first is the start's
     ("sealing, proven equal", "bouquetd.store.rebuild:equals_journal", 1),
-    ("sealing, vectors kept", "bouquetd.store.vectors:Vectors.keep", 1),
+    ("sealing, vectors kept", "bouquetd.store.kept:Kept.keep", 1),
     ("sealed", "bouquetd.ledger:Ledger.seal", 1),
     ("next shard created", "bouquetd.store.chroma:Chroma.create", 1),
     ("complete", "bouquetd.ledger:Ledger.complete", 1),
@@ -55,7 +55,7 @@ LIFE = [
     ("old content removed", "bouquetd.ledger:Ledger.removed", 1),
     ("empty shard deleted", "bouquetd.store.chroma:Chroma.delete", 1),
     ("empty shard forgotten", "bouquetd.ledger:Ledger.drop_shard", 1),
-    ("empty shard's vectors removed", "bouquetd.store.vectors:Vectors.drop", 1),
+    ("empty shard's vectors removed", "bouquetd.store.kept:Kept.drop", 1),
     ("duplicate noted", "bouquetd.ledger:Ledger.duplicate", 1),
     ("duplicate filed", "bouquetd.ledger:Ledger.duplicate", 2),
     ("known content filed again", "bouquetd.ledger:Ledger.seen_again", 1),
@@ -70,9 +70,9 @@ TORN = ("after", "bouquetd.store.chroma:Chroma.remove", 2)
 """Dies while it takes old content out of a sealed shard: that one and the active one are to be rebuilt."""
 
 RECOVERY = [
-    ("swept", "bouquetd.store.chroma:Chroma.sweep", 1),
-    ("torn index put aside", "bouquetd.store.chroma:Chroma.detach", 1),
-    ("rebuilding from kept vectors", "bouquetd.store.rebuild:from_rows", 2),
+    ("swept", "bouquetd.store.embedded:Embedded.sweep", 1),
+    ("torn index put aside", "bouquetd.store.embedded:Embedded.detach", 1),
+    ("rebuilding from kept records", "bouquetd.store.rebuild:from_kept", 2),
     ("new collection made", "bouquetd.store.chroma:Chroma.create", 2),
     ("page 1 of the rows", "bouquetd.store.chroma:Chroma.add", 1),
     ("page 2 of the rows", "bouquetd.store.chroma:Chroma.add", 2),

@@ -8,7 +8,7 @@ import pytest
 
 from bouquetd.errors import Stopped
 from bouquetd.store import rebuild
-from bouquetd.store.chroma import Chroma
+from bouquetd.store.embedded import Embedded
 from tests import samples
 from tests.harness import Home, prose, work
 
@@ -131,7 +131,7 @@ def test_a_ledger_lost_in_an_unclean_stop_is_rebuilt_and_every_vector_is_right(t
     before = home.stored()
     lose(home)
     # As a kill may leave the shard that was being written.
-    chroma = Chroma(home.root / "store")
+    chroma = Embedded(home.root / "store")
     [folder] = chroma._folders("AND c.name = ?", max(chroma.names()))
     chroma.close()
     for file in (home.root / "store" / folder).glob("*.bin"):

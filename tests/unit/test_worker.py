@@ -1,6 +1,7 @@
 """What becomes of files, with all parts real and in this process; see tests/faults for whole daemons."""
 
 import os
+import shutil
 from dataclasses import replace
 from unittest import mock
 
@@ -466,7 +467,8 @@ def test_a_stop_or_a_fault_in_the_midst_of_a_recovery_leaves_it_to_the_next_star
 # -- verify and repair --------------------------------------------------------------------------------------
 
 
-def test_verify_finds_and_repairs_what_chroma_lost_from_journal_texts_and_archive(tmp_path):
+@pytest.mark.parametrize("kept", [True, False], ids=["records kept", "only the archive left"])
+def test_verify_finds_and_repairs_what_chroma_lost_from_journal_records_and_archive(tmp_path, kept):
     home = Home(tmp_path / "home", {"store": {"batch_size": 20, "shard_chunks": 60}})
     for n in range(4):
         home.put(f"{n}.txt", prose(20_000, n))
@@ -477,12 +479,14 @@ def test_verify_finds_and_repairs_what_chroma_lost_from_journal_texts_and_archiv
         assert len(shards) > 1
         for shard in shards:
             parts.store._chroma.remove(shard.collection, sorted(parts.store._chroma.ids(shard.collection))[:2])
+    if not kept:
+        shutil.rmtree(home.root / "state" / "kept")
     found = home.cli("verify", "--json")
     assert (found.status, found.json["faults"]) == (1, 2 * len(shards))
     assert all("missing or damaged" in finding["problem"] for finding in found.json["findings"])
     repaired = home.cli("verify", "--repair", "--json")
     assert repaired.status == 0
-    assert any("put back from the archive" in line for line in repaired.json["repaired"])
+    assert any("put back from the archive" in line for line in repaired.json["repaired"]) is not kept
     drain(home)
     assert home.texts() == whole
     assert home.cli("verify").out.endswith("all there, none too many.\n")
@@ -497,6 +501,7 @@ def test_verify_says_what_cannot_be_repaired_when_no_copy_was_kept(tmp_path):
     with home.engine() as (parts, _):
         first = parts.ledger.shards()[0]
         parts.store._chroma.remove(first.collection, sorted(parts.store._chroma.ids(first.collection))[:1])
+    shutil.rmtree(home.root / "state" / "kept")
     repaired = home.cli("verify", "--repair", "--json").json["repaired"]
     assert any("no copy of the file was kept; drop it again" in line for line in repaired)
     assert home.cli("verify").status == 0

@@ -1,0 +1,121 @@
+"""What comes before anything else at a start: a Chroma that answers, and a ledger that can be trusted."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import threading
+import time
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+
+from bouquetd.config import Settings
+from bouquetd.errors import BouquetdError, Unavailable, sentence
+from bouquetd.inbox.opening import digest, open_source
+from bouquetd.ledger import Corrupt, Ledger, set_aside
+from bouquetd.log import Log
+from bouquetd.model import MB, Fingerprint, printable
+from bouquetd.store import rebuild
+from bouquetd.store.chroma import Chroma
+from bouquetd.store.embedded import Embedded
+from bouquetd.store.server import Server
+
+LEDGER = "ledger.db"
+"""In the state directory."""
+
+AGAIN = 1.0
+"""Seconds between two looks for a Chroma server that does not answer yet."""
+
+
+def chroma(settings: Settings) -> Embedded | Server:
+    """The Chroma that ``store.mode`` asks for, not yet spoken to."""
+    store = settings.store
+    if store.mode == "server":
+        return Server(store.url, store.collection, owner=_owner(settings.paths.state))
+    return Embedded(settings.paths.store, store.collection)
+
+
+def meet(
+    server: Server, log: Log, stopping: threading.Event, patience: float, beat: Callable[[], None]
+) -> None:
+    """Wait until the server answers.
+
+    Raises ``Unavailable`` after ``patience`` seconds, ``ConfigError`` where its collections are not ours;
+    ``beat`` may raise ``Stopped``.
+    """
+    until, said = time.monotonic() + patience, False
+    while True:
+        beat()
+        try:
+            server.greet()
+        except Unavailable as error:
+            if time.monotonic() >= until:
+                raise
+            if not said:
+                log.warning(f"Waiting for Chroma before anything else. {error.told}")
+                said = True
+            stopping.wait(AGAIN)
+        else:
+            return
+
+
+def _owner(state: Path) -> str:
+    """Who we are to a server: the same after a lost ledger, another for each state directory and machine."""
+    try:
+        machine = Path("/etc/machine-id").read_text(encoding="ascii").strip()
+    except (OSError, ValueError):
+        machine = os.uname().nodename
+    return hashlib.sha256(f"bouquetd {machine} {os.path.realpath(state)}".encode()).hexdigest()[:32]
+
+
+def open_ledger(settings: Settings, recipe: str, chroma: Chroma, log: Log, beat: Callable[[], None]) -> Ledger:
+    """Open the ledger; one that is corrupt, or gone, is built anew from what Chroma's metadata say."""
+    path = settings.paths.state / LEDGER
+    damage: Corrupt | None = None
+    if path.exists():
+        try:
+            return Ledger(path, recipe)
+        except Corrupt as error:
+            damage = error
+    if damage:
+        aside = set_aside(path)
+        log.error(
+            f"{sentence(damage.reason)} It was set aside as {printable(str(aside))} and is rebuilt from the"
+            " store. Look after the disk; nothing else is to be done"
+        )
+    if chroma.made:
+        _rebuild_ledger(settings, path, recipe, chroma, log, beat)
+    return Ledger(path, recipe)
+
+
+def _rebuild_ledger(
+    settings: Settings, path: Path, recipe: str, chroma: Chroma, log: Log, beat: Callable[[], None]
+) -> None:
+    # Under another name until it is whole: one that was interrupted must not pass for the ledger.
+    fresh = path.with_name(f"{path.name}.rebuilding")
+    for stale in (fresh.name, f"{fresh.name}-wal", f"{fresh.name}-shm", f"{path.name}-wal", f"{path.name}-shm"):
+        path.with_name(stale).unlink(missing_ok=True)
+    ledger = Ledger(fresh, recipe)
+    try:
+        locate = partial(_locate, settings.paths.archive, settings.paths.inbox)
+        kept, dropped = rebuild.ledger_from(chroma, ledger, locate, beat)
+    finally:
+        ledger.close()
+    fresh.rename(path)
+    log.warning(
+        f"Rebuilt the ledger from the store: {kept} documents found whole; {dropped} that were not are"
+        " ingested again if their files are still in the inbox"
+    )
+
+
+def _locate(archive: Path, inbox: Path, source: str, sha: str) -> tuple[Fingerprint, str | None] | None:
+    """The file of that content, in the archive or still in the inbox; hashed, since a name proves nothing."""
+    for root, destination in ((archive, source), (inbox, None)):
+        try:
+            with open_source(root, source) as file:
+                if digest(file, MB) == sha:
+                    return Fingerprint.of(os.fstat(file.fileno())), destination
+        except (BouquetdError, OSError):
+            continue
+    return None

@@ -1,0 +1,130 @@
+"""The records of sealed shards, kept beside Chroma: what a rebuild needs when the journal is gone.
+
+Chroma's index may tear when a kill falls into a change of a sealed shard, a Chroma server may be emptied or
+exchanged for another. With these every shard can be filled again, each vector to the last bit, and nothing is
+embedded for it. One SQLite file a shard, about 2.4 KB a chunk; a document that is removed leaves it too.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sqlite3
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import closing, contextmanager
+from pathlib import Path
+
+import numpy as np
+
+from bouquetd.errors import Unavailable
+from bouquetd.model import Record
+
+_SCHEMA = "CREATE TABLE records (id TEXT UNIQUE, text TEXT, metadata TEXT, vector BLOB) STRICT"
+
+MOST = 500
+"""Ids asked for in one statement; SQLite takes 32,766."""
+
+
+class Kept:
+    """A folder of files, each with the records of one shard."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def _path(self, shard: int) -> Path:
+        return self._folder / f"{shard:05d}.records"
+
+    def keep(self, shard: int, pages: Iterable[Sequence[Record]]) -> None:
+        """Write a shard's records, durably; there under their name only when whole. Raises ``Unavailable``."""
+        path = self._path(shard)
+        partial = path.with_suffix(".partial")
+        with self._writing(path):
+            self._folder.mkdir(mode=0o700, exist_ok=True)
+            partial.unlink(missing_ok=True)
+            with closing(sqlite3.connect(partial, isolation_level=None)) as db:
+                # Whole or not at all: the rename decides, so SQLite need not be able to go back.
+                db.execute("PRAGMA journal_mode = OFF")
+                db.execute("PRAGMA synchronous = OFF")
+                db.execute(_SCHEMA)
+                db.execute("BEGIN")
+                for page in pages:
+                    db.executemany("INSERT INTO records VALUES (?,?,?,?)", map(_row, page))
+                db.execute("COMMIT")
+            _sync(partial)
+            partial.rename(path)
+            _sync(self._folder)
+
+    def get(self, shard: int, ids: Sequence[str]) -> dict[str, Record]:
+        """Those of the records that are kept, by id; none when the file is gone or damaged."""
+        if not self._path(shard).exists():
+            return {}
+        found: dict[str, Record] = {}
+        try:
+            with closing(self._open(shard)) as db:
+                for start in range(0, len(ids), MOST):
+                    page = ids[start : start + MOST]
+                    marks = ",".join("?" * len(page))
+                    for row in db.execute(f"SELECT * FROM records WHERE id IN ({marks})", page):
+                        found[row[0]] = _record(*row)
+        except (sqlite3.DatabaseError, ValueError):
+            return {}
+        return found
+
+    def remove(self, shard: int, document: str) -> None:
+        """Let go of a document's records, for good: their bytes are overwritten. Raises ``Unavailable``."""
+        path = self._path(shard)
+        if path.exists():
+            with self._writing(path), closing(self._open(shard)) as db:
+                db.execute("PRAGMA secure_delete = ON")
+                # Ids are the document's, a colon, a number; the semicolon is the character after the colon.
+                db.execute("DELETE FROM records WHERE id > ? AND id < ?", (f"{document}:", f"{document};"))
+
+    def drop(self, shard: int) -> None:
+        """Remove the records of a shard that is no more."""
+        self._path(shard).unlink(missing_ok=True)
+
+    def sweep(self, sealed: Iterable[int]) -> None:
+        """Remove what belongs to no sealed shard."""
+        names = {self._path(shard).name for shard in sealed}
+        if self._folder.is_dir():
+            for path in self._folder.iterdir():
+                # A rollback journal beside a file is what a kill left; SQLite needs it to put the file right.
+                if path.name.removesuffix("-journal") not in names:
+                    path.unlink()
+
+    def _open(self, shard: int) -> sqlite3.Connection:
+        return sqlite3.connect(f"{self._path(shard).as_uri()}?mode=rw", uri=True, isolation_level=None)
+
+    @contextmanager
+    def _writing(self, path: Path) -> Iterator[None]:
+        try:
+            yield
+        except sqlite3.OperationalError as error:  # a full disk, a folder that may not be written
+            raise _unavailable(path, error) from error
+        except sqlite3.DatabaseError:  # damaged: what is left is of no use
+            path.unlink(missing_ok=True)
+        except OSError as error:
+            raise _unavailable(path, error.strerror) from error
+
+
+def _row(record: Record) -> tuple[str, str, str, bytes]:
+    return record.id, record.text, json.dumps(dict(record.metadata)), record.vector.astype("<f4").tobytes()
+
+
+def _record(id_: str, text: str, metadata: str, vector: bytes) -> Record:
+    return Record(id_, text, json.loads(metadata), np.frombuffer(vector, dtype="<f4"))
+
+
+def _unavailable(path: Path, problem: object) -> Unavailable:
+    return Unavailable(
+        f"the records of a full shard cannot be written to {path}: {problem}",
+        "look at the free space (df) and the permissions there",
+    )
+
+
+def _sync(path: Path) -> None:
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

@@ -1,0 +1,67 @@
+"""A real Chroma server of a test's own, on loopback, that can be killed and comes back on the same port."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from pathlib import Path
+from typing import Self
+
+PROGRAM = str(Path(sys.executable).with_name("chroma"))
+
+PATIENCE = 60.0
+"""Seconds after which a server that does not answer counts as broken."""
+
+
+class ChromaServer:
+    """``chroma run`` on a folder; use it in a ``with``."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            self.port = free.getsockname()[1]
+        self.url = f"http://127.0.0.1:{self.port}"
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.kill()
+
+    def start(self) -> None:
+        """Run it, and wait until it answers."""
+        with open(self.folder / "chroma.log", "ab") as log:
+            self._process = subprocess.Popen(
+                [PROGRAM, "run", "--path", str(self.folder / "data"), "--host", "127.0.0.1",
+                 "--port", str(self.port)],
+                cwd=self.folder, stdout=log, stderr=log, stdin=subprocess.DEVNULL,
+                env={**os.environ, "ANONYMIZED_TELEMETRY": "FALSE"},
+            )  # fmt: skip
+        until = time.monotonic() + PATIENCE
+        while not self.answers():
+            assert self._process.poll() is None, (self.folder / "chroma.log").read_text()
+            assert time.monotonic() < until, "the server does not answer"
+            time.sleep(0.05)
+
+    def answers(self) -> bool:
+        """Whether somebody is there."""
+        try:
+            with urllib.request.urlopen(f"{self.url}/api/v2/heartbeat", timeout=5) as answer:
+                return bool(answer.status == 200)
+        except OSError:
+            return False
+
+    def kill(self) -> None:
+        """End it with SIGKILL."""
+        if self._process is not None:
+            self._process.send_signal(signal.SIGKILL)
+            self._process.wait()
+            self._process = None
