@@ -282,7 +282,10 @@ class _WakingMarks(Marks):
 
 
 def _tell(done: rebuild.Rebuilt, ledger: Ledger, log: Log) -> None:
-    log.info(f"Rebuilt shard {done.shard} after an unclean stop: {done.chunks} chunks from the {done.origin}")
+    log.info(
+        f"Rebuilt shard {done.shard} after an unclean stop: {done.chunks} chunks from the {done.origin}",
+        what="rebuilt",
+    )
     for id_ in done.missing:
         if entry := ledger.find(id_):
             log.error(f"Chunks of {printable(entry.document.source)} are lost; run `bouquetd verify --repair`")

@@ -146,7 +146,7 @@ class Daemon:
                 self._notifier.watchdog()
                 self._next_ping = now + self._watchdog
             elif trouble != self._mourned:
-                self._log.error(f"No watchdog ping: {trouble}. systemd will restart the daemon")
+                self._log.error(f"No watchdog ping: {trouble}. systemd will restart the daemon", what="hang")
                 self._mourned = trouble
 
     def _work(self) -> None:

@@ -22,6 +22,7 @@ from bouquetd.ledger import Entry, Ledger
 from bouquetd.log import Log
 from bouquetd.model import Document, Fingerprint, State, printable
 from bouquetd.store.shards import Store
+from bouquetd.storm import Storm
 
 UNREAD = "unread"
 """The digest of a file that was rejected before its content was looked at."""
@@ -60,11 +61,12 @@ class Filing:
         self._health = health
         self._clock = clock
         self._log = log
+        self._storm = Storm()
 
     def leave_alone(self, source: str, reason: str) -> None:
         """It stays in the inbox and will not be read; said once."""
         if self._ledger.leave_alone(source, reason):
-            self._log.warning(f"Left alone {printable(source)}: {reason}")
+            self._log.warning(f"Left alone {printable(source)}: {reason}", what="left alone")
 
     def move(self, document: Document, seen: Fingerprint) -> str | None:
         """Where the file of an ingested document goes: "" when it is no more, None when it stays."""
@@ -106,7 +108,12 @@ class Filing:
         destination = self.move(entry.document, seen)
         self._ledger.seen_again(entry.document.id, seen, destination)
         self.tally.duplicates += 1
-        self._log.info(f"Already stored {printable(entry.document.source)}: its content has not changed")
+        self._log.info(
+            f"Already stored {printable(entry.document.source)}: its content has not changed",
+            what="unchanged",
+            document=entry.document.id,
+            digest=entry.document.digest,
+        )
 
     def duplicate(self, source: str, sha: str, seen: Fingerprint, twin: Entry) -> None:
         """Another source with a content that is stored already: nothing to store."""
@@ -117,7 +124,12 @@ class Filing:
         self._ledger.duplicate(source, sha, seen, twin.document.id, destination)
         self.tally.duplicates += 1
         first = printable(twin.document.source)
-        self._log.info(f"Duplicate {printable(source)}: the same content is stored as {first}")
+        self._log.info(
+            f"Duplicate {printable(source)}: the same content is stored as {first}",
+            what="duplicate",
+            document=twin.document.id,
+            digest=sha,
+        )
 
     def move_at_last(self) -> None:
         """Move what should have left the inbox before: a kill, a full disk or a forbidding folder kept it."""
@@ -157,8 +169,22 @@ class Filing:
         self._ledger.failed(document.id, error.reason, error.remedy, destination)
         remove_empty_parents(self._intake.inbox, source)
         self.tally.failed += 1
-        where = printable(os.path.join(self._settings.paths.failed, destination))
-        self._log.warning(f"Rejected {printable(source)}: {error.told} It lies in {where}")
+        if self._storm.admit(self._clock()):
+            where = printable(os.path.join(self._settings.paths.failed, destination))
+            self._log.warning(
+                f"Rejected {printable(source)}: {error.told} It lies in {where}",
+                what="rejected",
+                document=document.id,
+                digest=document.digest,
+            )
+
+    def calm(self) -> None:
+        """Say how many rejections were not told one by one, when their minute is over."""
+        if untold := self._storm.passed(self._clock()):
+            self._log.warning(
+                f"Rejected {untold} more files in the same minute; `bouquetd files --state failed` lists them",
+                what="rejected",
+            )
 
     def remove(self) -> None:
         """Take out of Chroma what the ledger says must go."""

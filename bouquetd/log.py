@@ -1,16 +1,18 @@
-"""Structured logs that read well: coloured lines on a terminal, prefixed lines for the journal, or JSON."""
+"""Structured logs that read well: coloured lines on a terminal, native entries in the journal, or JSON."""
 
 from __future__ import annotations
 
 import json
 import logging
 import os
+import re
 import sys
 from collections.abc import Callable, Mapping
 from math import isfinite
 from typing import Literal, TextIO
 
 import structlog
+from logging_journald import JournaldTransport
 from structlog.typing import EventDict, Processor, WrappedLogger
 
 Log = structlog.stdlib.BoundLogger
@@ -18,13 +20,20 @@ Log = structlog.stdlib.BoundLogger
 
 Style = Literal["auto", "console", "journal", "json"]
 
-SPOKEN = frozenset({"rss_mb", "grown_mb", "document", "digest"})
-"""Fields for machines: the text of the line says the figure or names the file; lines for people omit them."""
+SPOKEN = frozenset({"what", "stage", "rss_mb", "grown_mb", "document", "digest"})
+"""Fields for machines: the text of the line says the figure or names the file; lines for people omit them.
+
+``what`` happened, in a word or two; ``stage`` of the pipeline; ``document`` and ``digest`` in hand; RSS in MB.
+"""
+
+JOURNAL = "/run/systemd/journal/socket"
+"""Where journald takes native entries."""
 
 LONGEST = 16 * 1024
 """Characters of one event, field or traceback that are kept; the journal itself cuts lines at 48 KB."""
 
 _TRACES = ("stack", "exception")
+_FIELDS = "bouquetd_fields"
 _PRIORITY = {"critical": 2, "error": 3, "warning": 4, "info": 6, "debug": 7}
 _COLOUR = {
     "critical": "\x1b[1;31m",
@@ -45,8 +54,8 @@ def get(**fields: object) -> Log:
 def configure(style: Style = "auto", level: str = "info", stream: TextIO | None = None) -> None:
     """Send our own lines from ``level`` up, and those of libraries from WARNING up, to ``stream`` (stderr).
 
-    ``auto`` takes ``journal`` when systemd's journal reads that stream, else ``console``. It may be called
-    again, for another level say.
+    ``auto`` takes ``journal`` when systemd's journal reads that stream, else ``console``. ``journal`` for
+    another reader is lines behind their priority. It may be called again, for another level say.
     """
     stream = stream or sys.stderr
     if style == "auto":
@@ -68,20 +77,52 @@ def configure(style: Style = "auto", level: str = "info", stream: TextIO | None 
         wrapper_class=structlog.stdlib.BoundLogger,
         cache_logger_on_first_use=False,
     )
-    handler = logging.StreamHandler(stream)
+    native = style == "journal" and os.path.exists(JOURNAL) and reaches_journal(os.environ, stream)
+    handler = JournalHandler(JournaldTransport(JOURNAL)) if native else logging.StreamHandler(stream)
+    ending = (
+        [_attach] if native else _ending(style, coloured=stream.isatty() and not os.environ.get("NO_COLOR"))
+    )
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
-            foreign_pre_chain=[structlog.stdlib.add_logger_name, *shared],
-            processors=[
-                structlog.stdlib.ProcessorFormatter.remove_processors_meta,
-                clean,
-                *_ending(style, coloured=stream.isatty() and not os.environ.get("NO_COLOR")),
-            ],
+            foreign_pre_chain=[structlog.stdlib.add_logger_name, *shared], processors=[_record_aside, *ending]
         )
     )
     logging.basicConfig(level=logging.WARNING, handlers=[handler], force=True)
     logging.getLogger("bouquetd").setLevel(level.upper())
     logging.captureWarnings(capture=True)
+
+
+class JournalHandler(logging.Handler):
+    """Writes native entries: the line that people read, its priority, and each field as ``BOUQUETD_...``.
+
+    Where journald cannot be reached the line goes to stderr, which is the journal's too.
+    """
+
+    def __init__(self, transport: JournaldTransport) -> None:
+        super().__init__()
+        self._transport = transport
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Send one entry."""
+        try:
+            fields: dict[str, object] = {}
+            setattr(
+                record, _FIELDS, fields
+            )  # the formatter works on a copy of the record, but of the same dict
+            text = self.format(record)
+            try:
+                self._transport.send(
+                    [
+                        ("MESSAGE", text),
+                        ("PRIORITY", _PRIORITY.get(record.levelname.lower(), 6)),
+                        ("SYSLOG_IDENTIFIER", "bouquetd"),
+                        *((_field_name(key), value) for key, value in fields.items()),
+                    ]
+                )
+            except OSError:
+                sys.stderr.write(text + "\n")
+        except Exception:
+            self.handleError(record)
 
 
 def reaches_journal(environ: Mapping[str, str], stream: TextIO) -> bool:
@@ -131,6 +172,28 @@ def _ending(style: Style, *, coloured: bool) -> list[Processor]:
     if style == "journal":
         return [_journal]
     return [structlog.processors.TimeStamper(fmt="%Y-%m-%d %H:%M:%S", utc=False), _console(coloured=coloured)]
+
+
+def _record_aside(logger: WrappedLogger, method: str, event: EventDict) -> EventDict:
+    """Clean the fields, and put them aside for a handler that wants them apart from the line."""
+    record = event.pop("_record")
+    event.pop("_from_structlog")
+    event.pop(_FIELDS, None)  # of a library's record it counts as a field
+    event = clean(logger, method, event)
+    getattr(record, _FIELDS, {}).update(
+        (key, value) for key, value in event.items() if key not in ("event", "level", *_TRACES)
+    )
+    return event
+
+
+def _attach(_logger: WrappedLogger, _method: str, event: EventDict) -> str:
+    event.pop("level")
+    return "\n".join(_lines(event))
+
+
+def _field_name(key: str) -> str:
+    name = "EVENT" if key == "what" else re.sub(r"[^A-Z0-9_]", "_", key.upper())
+    return f"BOUQUETD_{name}"
 
 
 def _json(_logger: WrappedLogger, _method: str, event: EventDict) -> str:

@@ -72,13 +72,15 @@ def serve(config: Config) -> int:
             limit = parts.governor.limits.limit
             log.info(
                 f"Ready: watching {printable(str(config.settings.paths.inbox))} ({watch.kind});"
-                f" {exact(baseline)} of {exact(limit)} in use"
+                f" {exact(baseline)} of {exact(limit)} in use",
+                what="ready",
+                rss_mb=round(baseline / MB, 2),
             )
             code = daemon.run()
         finally:
             watch.stop()
             server.stop()
-    log.info("Stopped")
+    log.info("Stopped", what="stopped")
     return code
 
 
@@ -184,15 +186,16 @@ class Reloader:
             fresh = load(self._config.path)
         except ConfigError as error:
             for problem in error.problems:
-                self._log.error(f"Reload refused: {problem}")
+                self._log.error(f"Reload refused: {problem}", what="reload refused")
             return
         keys = changed(self._parts.settings, fresh.settings)
         live = [key for key in keys if key in LIVE]
         self._parts.apply(merged(self._parts.settings, fresh.settings, live))
         logging.configure(fresh.settings.logging.format, fresh.settings.logging.level)
-        self._log.info("Reloaded: " + (f"now in force: {', '.join(live)}" if live else "nothing to apply"))
+        applied = f"now in force: {', '.join(live)}" if live else "nothing to apply"
+        self._log.info(f"Reloaded: {applied}", what="reloaded")
         if rest := [key for key in keys if key not in LIVE]:
-            self._log.warning(f"Reloaded: these need a restart: {', '.join(rest)}")
+            self._log.warning(f"Reloaded: these need a restart: {', '.join(rest)}", what="reloaded")
 
 
 def merged(old: Settings, new: Settings, keys: list[str]) -> Settings:

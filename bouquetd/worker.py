@@ -125,7 +125,7 @@ class Worker:
         except Unavailable as error:
             return self._back_off(error)
         if self.trouble is not None:
-            self._log.info(f"Going on: what was missing is back ({self.trouble.reason})")
+            self._log.info(f"Going on: what was missing is back ({self.trouble.reason})", what="resumed")
             self.trouble, self._retry = None, FIRST_RETRY
         return wait
 
@@ -135,6 +135,7 @@ class Worker:
         self._settle_debt()
         self._store.retry()
         self._filing.remove()
+        self._filing.calm()
         self._intake.refresh()
         if self._intake.scanned:
             self._intake.scanned = False
@@ -178,7 +179,7 @@ class Worker:
     def _back_off(self, error: Unavailable) -> float:
         wait, self._retry = self._retry, min(2 * self._retry, LAST_RETRY)
         if self.trouble is None or self.trouble.reason != error.reason:
-            self._log.error(f"Holding the intake, trying again by itself. {error.told}")
+            self._log.error(f"Holding the intake, trying again by itself. {error.told}", what="holding")
             self.trouble = error
         now = self._clock()
         self._health.backing_off(now, now + wait)
@@ -203,7 +204,7 @@ class Worker:
             self._filing.leave_alone(source, error.reason)
         except Changed as error:
             self._intake.marks.add(source)
-            self._log.info(f"Put back {printable(source)}: {error}")
+            self._log.info(f"Put back {printable(source)}: {error}", what="put back")
         except Unavailable:
             self._queue.postpone(source, self._clock() + self._retry)
             raise
@@ -275,7 +276,9 @@ class Worker:
                 "look at the disk or the mount under the inbox (dmesg)",
             ) from error
         except Exception as error:
-            self._log.exception(f"Could not ingest {printable(source)}")
+            self._log.exception(
+                f"Could not ingest {printable(source)}", what="failed", document=document.id, digest=sha
+            )
             self._filing.reject(
                 document,
                 seen,
@@ -310,12 +313,13 @@ class Worker:
                 self._ledger.abandon(entry.document.id)
         self._filing.remove()
 
-    def _watch(self, _document: Document, batch: Sequence[Chunk]) -> None:
+    def _watch(self, document: Document, batch: Sequence[Chunk]) -> None:
         self._health.beat(self._clock(), "embed")
         every = self.settings.logging.memory
         if every != "document":
+            about = {"stage": "embed", "document": document.id, "digest": document.digest}
             for chunk in batch if every == "chunk" else batch[:1]:
-                self._gate.memory_line(f"Embedding chunk {chunk.number}")
+                self._gate.memory_line(f"Embedding chunk {chunk.number}", **about)
         if self.current is not None:
             self.current.chunks = batch[-1].number + 1
         self.tally.chunks += len(batch)
@@ -347,9 +351,12 @@ class Worker:
         self.tally.bytes += item.document.size
         source, took = printable(item.document.source), self._clock() - item.began
         if self.settings.logging.memory == "document":
-            self._gate.memory_line(f"Stored {source}")
+            self._gate.memory_line(
+                f"Stored {source}", stage="store", document=item.document.id, digest=item.document.digest
+            )
         self._log.info(
             f"Stored {source}: {item.chunks} chunks in {took:.1f} s",
+            what="stored",
             document=item.document.id,
             digest=item.document.digest,
         )
@@ -360,7 +367,11 @@ class Worker:
                 entry = self._ledger.entry(id_)
                 self.forget(entry)
                 self._ledger.drop(id_)
-                self._log.info(f"Forgot {printable(entry.document.source)}: its file was deleted")
+                self._log.info(
+                    f"Forgot {printable(entry.document.source)}: its file was deleted",
+                    what="forgotten",
+                    document=id_,
+                )
 
     def forget(self, entry: Entry) -> None:
         """Take a document out of the store; duplicates of it whose files are at hand are ingested instead."""

@@ -102,10 +102,10 @@ class Gate:
         if self._tick().state is Mode.PAUSE:
             self._pause()
 
-    def memory_line(self, operation: str) -> None:
-        """Log ``[MEMORY] <operation>: <RSS> MB RSS``."""
+    def memory_line(self, operation: str, **fields: str) -> None:
+        """Log ``[MEMORY] <operation>: <RSS> MB RSS``; ``fields`` say for machines what it was about."""
         rss = self._probe.rss()
-        self._log.info(f"[MEMORY] {operation}: {exact(rss)} RSS", rss_mb=_mb(rss))
+        self._log.info(f"[MEMORY] {operation}: {exact(rss)} RSS", what="memory", rss_mb=_mb(rss), **fields)
 
     def _tick(self) -> Verdict:
         if self._stopping.is_set():
@@ -115,7 +115,7 @@ class Gate:
         before, began = governor.mode, governor.since
         verdict = governor.tick(rss, now, pressure)
         if governor.crossed:
-            self._log.warning(f"[MEMORY] High memory usage: {exact(rss)}", rss_mb=_mb(rss))
+            self._log.warning(f"[MEMORY] High memory usage: {exact(rss)}", what="high memory", rss_mb=_mb(rss))
         if verdict.changed:
             self._tell(verdict, rss, f" after {now - began:.1f} s" if before is Mode.PAUSE else "")
         if verdict.changed and verdict.state is Mode.THROTTLE:
@@ -125,11 +125,15 @@ class Gate:
     def _tell(self, verdict: Verdict, rss: int, after: str) -> None:
         match verdict.state:
             case Mode.RUN:
-                self._log.info(f"[MEMORY] Resumed{after}: {verdict.reason}", rss_mb=_mb(rss))
+                self._log.info(f"[MEMORY] Resumed{after}: {verdict.reason}", what="resumed", rss_mb=_mb(rss))
             case Mode.THROTTLE:
-                self._log.info(f"[MEMORY] Throttled: {verdict.reason}; smaller batches", rss_mb=_mb(rss))
+                self._log.info(
+                    f"[MEMORY] Throttled: {verdict.reason}; smaller batches", what="throttled", rss_mb=_mb(rss)
+                )
             case Mode.PAUSE:
-                self._log.warning(f"[MEMORY] Paused: {verdict.reason}; reclaiming", rss_mb=_mb(rss))
+                self._log.warning(
+                    f"[MEMORY] Paused: {verdict.reason}; reclaiming", what="paused", rss_mb=_mb(rss)
+                )
 
     def _pause(self) -> None:
         tried: Counter[str] = Counter()
@@ -159,12 +163,16 @@ class Gate:
         climbed = self._ladder.climb(now, target, cheap=cheap)
         for freed in climbed:
             if freed.error:
-                self._log.warning(f"[MEMORY] Could not {freed.rung} to free memory: {freed.error}")
+                self._log.warning(
+                    f"[MEMORY] Could not {freed.rung} to free memory: {freed.error}", what="memory"
+                )
         if any(freed.enough for freed in climbed):
             before, after = climbed[0].before, climbed[-1].after
             by = ", ".join(freed.rung for freed in climbed if freed.enough)
             self._log.info(
-                f"[MEMORY] Reclaimed: {exact(before)} to {exact(after)} RSS ({by})", rss_mb=_mb(after)
+                f"[MEMORY] Reclaimed: {exact(before)} to {exact(after)} RSS ({by})",
+                what="reclaimed",
+                rss_mb=_mb(after),
             )
         return climbed
 
@@ -175,6 +183,7 @@ class Gate:
         self._log.error(
             f"[MEMORY] Stuck: {reason}; peak {exact(vitals.peak)}, VSZ {exact(vitals.vsz)}; "
             f"{rungs or 'no rung of the ladder could be tried'}",
+            what="stuck",
             rss_mb=_mb(vitals.rss),
         )
         return Stuck(

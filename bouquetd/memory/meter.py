@@ -51,6 +51,8 @@ class Meter:
         self._log.warning(
             f"[MEMORY] Operation {stage} grew by {exact(growth)} "
             f"(memory.operation is {short(self.allowance)}): {document}",
+            what="operation",
+            stage=stage,
             grown_mb=round(growth / MB, 2),
             **({"unreported": unsaid} if unsaid else {}),
         )

@@ -5,7 +5,9 @@ import json
 import logging
 import os
 import re
+import socket
 import sys
+import tempfile
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
@@ -184,6 +186,7 @@ def test_auto_finds_the_journal_by_the_stream_it_was_given(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = tmp_path / "journal"
+    monkeypatch.setattr(log, "JOURNAL", str(tmp_path / "no socket"))
     with path.open("w") as stream:
         stat = os.fstat(stream.fileno())
         monkeypatch.setenv("JOURNAL_STREAM", f"{stat.st_dev}:{stat.st_ino}")
@@ -207,3 +210,83 @@ def test_a_stream_that_cannot_be_written_stops_nobody(monkeypatch: pytest.Monkey
     out = written("journal")
     out.close()
     log.get().info("x")
+
+
+@pytest.fixture
+def journald(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[socket.socket]:
+    """A socket as journald has one, and stderr connected to it as systemd does."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as listener, tempfile.TemporaryDirectory() as short:
+        listener.bind(f"{short}/socket")
+        listener.settimeout(5)
+        monkeypatch.setattr(log, "JOURNAL", f"{short}/socket")
+        with (tmp_path / "stream").open("w+") as stream:
+            stat = os.fstat(stream.fileno())
+            monkeypatch.setenv("JOURNAL_STREAM", f"{stat.st_dev}:{stat.st_ino}")
+            monkeypatch.setattr(sys, "stderr", stream)
+            log.configure()
+            yield listener
+
+
+def entry(journald: socket.socket) -> dict[str, str]:
+    """One entry as journald reads it: ``KEY=value``, or a key, a length and a value with line breaks."""
+    data, ancillary, _, _ = journald.recvmsg(65536, socket.CMSG_SPACE(4))
+    if ancillary:  # too large for a datagram: a descriptor of a file
+        with os.fdopen(int.from_bytes(ancillary[0][2], sys.byteorder), "rb") as file:
+            file.seek(0)
+            data = file.read()
+    fields = {}
+    while data:
+        head, _, data = data.partition(b"\n")
+        if b"=" in head:
+            key, _, value = head.partition(b"=")
+        else:
+            size = int.from_bytes(data[:8], sys.byteorder)
+            key, value, data = head, data[8 : 8 + size], data[9 + size :]
+        fields[key.decode()] = value.decode()
+    return fields
+
+
+def test_an_entry_of_the_journal_has_the_line_its_priority_and_its_fields(journald: socket.socket) -> None:
+    log.get().warning(
+        "[MEMORY] Paused: 501.00 MB RSS", what="paused", stage="embed", document="d1", rss_mb=501.0, n=3
+    )
+    assert entry(journald) == {
+        "MESSAGE": "[MEMORY] Paused: 501.00 MB RSS n=3",
+        "PRIORITY": "4",
+        "SYSLOG_IDENTIFIER": "bouquetd",
+        "BOUQUETD_EVENT": "paused",
+        "BOUQUETD_STAGE": "embed",
+        "BOUQUETD_DOCUMENT": "d1",
+        "BOUQUETD_RSS_MB": "501.0",
+        "BOUQUETD_N": "3",
+    }
+
+
+def test_a_traceback_is_one_entry_of_the_journal(journald: socket.socket) -> None:
+    try:
+        raise ValueError("bad\x1b[31m\nfile")
+    except ValueError:
+        log.get().exception("It failed")
+    found = entry(journald)
+    assert found["PRIORITY"] == "3"
+    assert found["MESSAGE"].startswith("It failed\nTraceback (most recent call last):\n")
+    assert "\x1b" not in found["MESSAGE"]
+
+
+def test_a_library_is_heard_in_the_journal_too(journald: socket.socket) -> None:
+    logging.getLogger("pypdf.reader").warning("odd\nPRIORITY=0")
+    found = entry(journald)
+    assert (found["MESSAGE"], found["PRIORITY"]) == ("odd\\nPRIORITY=0 logger=pypdf.reader", "4")
+
+
+def test_an_entry_larger_than_a_datagram_arrives_whole(journald: socket.socket) -> None:
+    fields = {f"field{n}": "x" * 16_000 for n in range(20)}
+    log.get().info("large", **fields)
+    assert entry(journald)["BOUQUETD_FIELD19"] == "x" * 16_000
+
+
+def test_without_journald_the_line_goes_to_stderr(journald: socket.socket) -> None:
+    journald.close()
+    log.get().info("still said")
+    sys.stderr.seek(0)
+    assert sys.stderr.read() == "still said\n"
