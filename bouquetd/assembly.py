@@ -49,9 +49,6 @@ T = TypeVar("T")
 CHUNKER = "chunk/1"
 """Revision of the chunker and the extractors; part of every document's identity, so change it with them."""
 
-STAGE_DEADLINE = 120.0
-"""Seconds one step of a stage may take before it counts as hung."""
-
 MALLOC_ARENAS = 2
 """Heaps of the C library: with one for each thread RSS is 12 to 23 MB higher (section 6 of the design)."""
 
@@ -113,6 +110,7 @@ class Engine:
         self.governor.limits = limits(settings)
         self.gate.configured, self.gate.pause_limit = settings.pipeline.batch_size, memory.pause_limit
         self.health.pause_limit = memory.pause_limit
+        self.health.deadline = settings.pipeline.stage_deadline
         self.meter.allowance = memory.operation
         self.intake.rescan, self.intake.ignore = settings.inbox.rescan, Ignore(settings.inbox.ignore)
         self.intake.next_scan = 0.0
@@ -150,7 +148,7 @@ def engine(
         embedder = StaticEmbedder()
         chroma = recovery.chroma(settings)
 
-        health = Health(STAGE_DEADLINE, settings.memory.pause_limit)
+        health = Health(settings.pipeline.stage_deadline, settings.memory.pause_limit)
 
         def checked(doing: str) -> None:
             if stopping.is_set():
@@ -203,7 +201,9 @@ def engine(
         )
         worker = Worker(
             settings, ledger=ledger, store=store, queue=queue, intake=intake, filing=filing,
-            pipeline=_pipeline(settings, ledger, store, embedder, finder, gate, meter, stopping),
+            pipeline=_pipeline(
+                settings, ledger, store, embedder, finder, gate, meter, health, clock, stopping
+            ),
             media_type=extract.media_type, gate=gate, health=health, clock=clock, log=log,
         )  # fmt: skip
         service = Service(settings, ledger, store, embedder, worker)
@@ -232,6 +232,8 @@ def _pipeline(
     finder: Entities,
     gate: Gate,
     meter: Meter,
+    health: Health,
+    clock: Callable[[], float],
     stopping: threading.Event,
 ) -> Pipeline:
     stream = settings.stream
@@ -248,6 +250,7 @@ def _pipeline(
                 return
             if stopping.is_set():  # a long stretch without a whole batch must not hold up a stop
                 raise Stopped("asked to stop between two pieces")
+            health.beat(clock(), "extract")
             yield piece
 
     def metered(stage: str, function: Callable[P, T]) -> Callable[P, T]:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
@@ -18,8 +18,7 @@ from bouquetd.errors import BouquetdError, ConfigError, Explained, Stopped, Unav
 from bouquetd.model import State, printable
 
 if TYPE_CHECKING:
-    from bouquetd.config import Config, Settings
-    from bouquetd.ledger import Entry
+    from bouquetd.config import Config
 
 OK, FAILED, USAGE, UNAVAILABLE, CONFIG = 0, 1, 2, 69, 78
 """Exit statuses; the last two as in sysexits.h. A daemon may also end with 70 or 75, see ``daemon``."""
@@ -123,10 +122,12 @@ def status(as_json: JsonOption = False, config: ConfigOption = None) -> None:
     """Say what the daemon is doing; exit status 1 when none runs or it is held up."""
     from bouquetd.ops.status import read
 
-    settings = _load(config).settings
-    now, found = time.time(), read(settings.paths.runtime)
+    loaded = _load(config)
+    now, found = time.time(), read(loaded.settings.paths.runtime)
     running = found is not None and now - found["at"] < 10 and _alive(found["pid"])
-    shown: dict[str, Any] = {**(found or {}), "running": running, "states": _counts(settings)}
+    shown: dict[str, Any] = {
+        **(found or {}), "running": running, "states": _ask_ledger(loaded, "counts")
+    }  # fmt: skip
     if not running:
         shown["state"] = "stopped"
     if as_json:
@@ -146,21 +147,17 @@ def files(
     config: ConfigOption = None,
 ) -> None:
     """List documents with their states, the ones that changed last first."""
-    settings = _load(config).settings
-    with _ledger(settings) as ledger:
-        rows = [_row(entry) for entry in ledger.recent(*(state or ()), limit=limit)] if ledger else []
-        alone = ledger.left_alone() if ledger and not state else []
+    found = _ask_ledger(_load(config), "files", states=[str(s) for s in state or ()], limit=limit)
     if as_json:
-        _print_json(
-            {"documents": rows, "left_alone": [{"source": printable(s), "reason": r} for s, r in alone]}
-        )
+        _print_json(found)
         return
+    rows, alone = found["documents"], found["left_alone"]
     for row in rows:
         when = time.strftime("%Y-%m-%d %H:%M", time.localtime(row["updated"]))
         why = f"  {sentence(row['reason'])} {sentence(row['remedy'])}" if row["reason"] else ""
         print(f"{when}  {row['state']:<9} {row['chunks']:>6} chunks  {row['source']}{why}")
-    for source, reason in alone:
-        print(f"{'':16}  left alone               {printable(source)}  {reason}")
+    for item in alone:
+        print(f"{'':16}  left alone               {item['source']}  {item['reason']}")
     if not rows and not alone:
         print("No documents" + (" in that state." if state else " yet. Drop files into the inbox."))
 
@@ -175,21 +172,11 @@ def retry(
     config: ConfigOption = None,
 ) -> None:
     """Put failed files back into the inbox for a new try."""
-    from bouquetd.ops import documents
-
     if not sources and not every:
         raise typer.BadParameter(
             "name files or globs, or say --all; `bouquetd files --state failed` lists them"
         )
-    settings = _load(config).settings
-    with _ledger(settings) as ledger:
-        if ledger is None:
-            raise Unavailable("there is no ledger yet", "nothing was ingested with this configuration")
-        chosen = documents.matching(ledger, ["*"] if every else sources or [], State.FAILED)
-        done = [
-            {"source": printable(source), "error": error}
-            for source, error in documents.retry(ledger, settings.paths.failed, settings.paths.inbox, chosen)
-        ]
+    done = _ask_ledger(_load(config), "retry", patterns=["*"] if every else sources)
     if as_json:
         _print_json(done)
     else:
@@ -249,34 +236,74 @@ def verify(
 
 
 @app.command()
-def check(as_json: JsonOption = False, config: ConfigOption = None) -> None:
+def check(
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print what is wrong only.")] = False,
+    as_json: JsonOption = False,
+    config: ConfigOption = None,
+) -> None:
     """Validate the configuration; print every value in effect and where it came from."""
     from bouquetd.config import advise, render
+    from bouquetd.memory.probe import Probe
+    from bouquetd.ops import fit
 
     loaded = _load(config)
-    rows, advice = render(loaded), advise(loaded.settings)
+    known = fit.unit_of(loaded.path, Path.home())
+    with Probe() as probe:
+        ceiling = probe.ceiling()
+    unit = fit.ask(known[0], user=known[1]) if known else None
+    fits = fit.advise(loaded.settings.memory.limit, ceiling, unit)
+    rows, advice = render(loaded), [*advise(loaded.settings), *fits]
     if as_json:
         values = {key: {"value": value, "origin": origin} for key, value, origin in rows}
         _print_json({"file": printable(str(loaded.path)), "values": values, "warnings": advice})
         return
     width = max(len(key) for key, _, _ in rows)
-    for key, value, origin in rows:
+    for key, value, origin in () if quiet else rows:
         print(f"{key:<{width}}  {value:<28}  {origin}")
     for line in advice:
         print(f"Warning: {line}")
-    print(f"{printable(str(loaded.path))} is valid.")
+    if not quiet:
+        print(f"{printable(str(loaded.path))} is valid.")
 
 
 @app.command()
 def init(
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="The YAML to write; its folders lie beside it.")],
+    file: Annotated[
+        Path | None, typer.Argument(metavar="FILE", help="The YAML to write; its folders lie beside it.")
+    ] = None,
+    system: Annotated[
+        str | None,
+        typer.Option("--system", metavar="NAME", help="For bouquetd@NAME: /etc/bouquetd/NAME.yaml."),
+    ] = None,
 ) -> None:
     """Write a fresh, commented configuration."""
-    from bouquetd.config import write_fresh
+    from bouquetd.config import SYSTEM, for_system, write_fresh
 
-    write_fresh(file)
-    shown = printable(str(file))
-    print(f"Wrote {shown}. Look through it, then: bouquetd run -c {shown}")
+    if (file is None) == (system is None):
+        raise typer.BadParameter("name a FILE, or say --system NAME")
+    if system is not None and not re.fullmatch(r"[a-z0-9][a-z0-9_-]{0,30}", system):
+        raise typer.BadParameter("a NAME has up to 31 lower-case letters, digits, - and _")
+    path = file or SYSTEM / f"{system}.yaml"
+    write_fresh(path, for_system(system) if system else None)
+    shown = printable(str(path))
+    unit = "bouquetd" if system == "bouquetd" else f"bouquetd@{system}"
+    then = f"systemctl enable --now {unit}" if system else f"bouquetd run -c {shown}"
+    print(f"Wrote {shown}. Look through it, then: {then}")
+
+
+@app.command()
+def install(
+    user: Annotated[bool, typer.Option("--user", help="For you alone, without root.")] = False,
+) -> None:
+    """Put a service of your own in place: a unit and a configuration in your home."""
+    from bouquetd.ops.install import for_me
+
+    if not user:
+        raise typer.BadParameter(
+            "say --user; for the whole system install the package (README, As a system service)"
+        )
+    for line in for_me(Path.home(), os.environ, Path(sys.argv[0])):
+        print(line)
 
 
 def _load(path: Path | None) -> Config:
@@ -304,45 +331,33 @@ def _ask(config: Config, op: str, **arguments: Any) -> Any:
             time.sleep(0.2)
 
 
-@contextmanager
-def _ledger(settings: Settings) -> Iterator[Any]:
-    """The ledger beside a daemon that may be running; None when there is none yet."""
+def _ask_ledger(config: Config, op: str, **arguments: Any) -> Any:
+    """Have the daemon answer from its ledger, or, where none runs, open that ourselves."""
     from bouquetd.assembly import recipe
+    from bouquetd.control import NoDaemon, request
     from bouquetd.ledger import Ledger
+    from bouquetd.ops.documents import LIGHT, NOTHING
     from bouquetd.recovery import LEDGER
+    from bouquetd.running import SOCKET
 
+    settings = config.settings
+    with suppress(NoDaemon):
+        return request(settings.paths.runtime / SOCKET, op, 60.0, **arguments)
     path = settings.paths.state / LEDGER
-    if not path.exists():
-        yield None
-        return
+    try:
+        there = path.exists()
+    except PermissionError:
+        raise Unavailable(
+            f"no daemon runs, and {printable(str(path.parent))} is not yours to read",
+            "start the daemon, or run the command as its user",
+        ) from None
+    if not there:
+        return NOTHING[op]
     ledger = Ledger(path, recipe(settings), check=False)
     try:
-        yield ledger
+        return LIGHT[op](ledger, settings.paths, arguments)
     finally:
         ledger.close()
-
-
-def _row(entry: Entry) -> dict[str, Any]:
-    document = entry.document
-    return {
-        "source": printable(document.source),
-        "state": str(entry.state),
-        "chunks": entry.chunks,
-        "size": document.size,
-        "media_type": document.media_type,
-        "attempts": document.attempts,
-        "updated": entry.updated,
-        "document": document.id,
-        "digest": document.digest,
-        "destination": None if entry.destination is None else printable(entry.destination),
-        "reason": entry.reason,
-        "remedy": entry.remedy,
-    }
-
-
-def _counts(settings: Settings) -> dict[str, int]:
-    with _ledger(settings) as ledger:
-        return dict(ledger.counts()) if ledger else {}
 
 
 def _alive(pid: int) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import faulthandler
 import math
 import os
 import sys
@@ -24,7 +25,7 @@ from bouquetd.memory.gate import Stuck
 from bouquetd.memory.governor import exact
 from bouquetd.model import MB, printable
 from bouquetd.notify import Notifier, watchdog_interval
-from bouquetd.ops import status
+from bouquetd.ops import fit, status
 from bouquetd.ops.service import by_worker
 
 SOCKET = "control.sock"
@@ -38,6 +39,8 @@ OK, FAILED, UNAVAILABLE = 0, 1, 69
 
 def serve(config: Config) -> int:
     """Run the daemon until it is told to stop; returns the exit status."""
+    # On a fatal signal, the watchdog's SIGABRT among them, the stacks of all threads go to stderr.
+    faulthandler.enable()
     log = _begin(config)
     notifier, signals, work = Notifier(), Signals(), threading.Event()
 
@@ -51,6 +54,7 @@ def serve(config: Config) -> int:
             config.settings, log, stopping=signals.stopping, on_mark=work.set, beat=beat, patience=math.inf
         ) as parts,
     ):
+        _say_whether_it_fits(config, parts, log)
         baseline = parts.warm()
         parts.worker.reconcile()
         watch = Watch(parts, log)
@@ -241,6 +245,13 @@ def _begin(config: Config, level: str | None = None) -> Log:
     for line in advise(settings):
         log.warning(f"{printable(str(config.path))}: {line}")
     return log
+
+
+def _say_whether_it_fits(config: Config, parts: Engine, log: Log) -> None:
+    ceiling, known = parts.probe.ceiling(), fit.unit_of(config.path, Path.home())
+    unit = fit.Unit(known[0], None, ceiling, known[1]) if known else None
+    for line in fit.advise(config.settings.memory.limit, ceiling, unit):
+        log.warning(f"{printable(str(config.path))}: {line}")
 
 
 def _drain(parts: Engine, signals: Signals, show: Callable[[], None]) -> int:

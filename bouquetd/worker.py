@@ -32,8 +32,8 @@ from bouquetd.store.shards import Store
 FIRST_RETRY, LAST_RETRY = 1.0, 60.0
 """Seconds between tries while something around us is missing; doubled each time up to the second."""
 
-GATHER = 1.0
-"""Seconds a document may wait for others to share its store batch while the inbox has more."""
+GATHER = 5.0
+"""Seconds a document that is read may wait for others to share its store batch while the inbox has more."""
 
 REST = 10.0
 """Seconds of idleness after which Chroma is closed: its memory is given back, and a kill harms nothing."""
@@ -41,13 +41,17 @@ REST = 10.0
 
 @dataclass(frozen=True, slots=True)
 class Ingested:
-    """A document whose chunks are all journalled; ``position`` of the last one in the store's stream."""
+    """A document whose chunks are all journalled; ``position`` of the last one in the store's stream.
+
+    ``began`` and ``ended`` in seconds of the worker's clock.
+    """
 
     document: Document
     fingerprint: Fingerprint
     position: int
     chunks: int
     began: float
+    ended: float
 
 
 @dataclass(slots=True)
@@ -148,7 +152,7 @@ class Worker:
             self._active = now
             self._health.beat(now, "take")
             self._take(sighting)
-            self._file_away(wait=bool(self._ingested) and self._clock() - self._ingested[0].began > GATHER)
+            self._file_away(wait=bool(self._ingested) and self._clock() - self._ingested[0].ended > GATHER)
             return 0.0
         self._file_away(wait=True)
         self._health.idle(self._clock())
@@ -257,7 +261,7 @@ class Worker:
             document = replace(document, media_type=self._media_type(file, document.name))
             chunks = self._pipeline.ingest(document, file)
             self._unchanged(source, seen, file)
-            self._ingested.append(Ingested(document, seen, self._store.taken, chunks, began))
+            self._ingested.append(Ingested(document, seen, self._store.taken, chunks, began, self._clock()))
         except (Stopped, Unavailable):
             self._give_back(document.id)
             raise
@@ -393,8 +397,8 @@ class Worker:
         for entry in list(self._ledger.entries(State.COMPLETE, State.STORING, State.CLAIMED)):
             there = fingerprint(self._intake.inbox, entry.document.source)
             if entry.state is State.COMPLETE or (entry.whole and there == entry.fingerprint):
-                item = Ingested(entry.document, entry.fingerprint, 0, entry.chunks, self._clock())
-                self._ingested.append(item)
+                now = self._clock()
+                self._ingested.append(Ingested(entry.document, entry.fingerprint, 0, entry.chunks, now, now))
             elif there != entry.fingerprint:
                 self._ledger.abandon(entry.document.id)
                 self._log.info(f"Dropped {printable(entry.document.source)}: its file went away half-way")

@@ -1,7 +1,8 @@
 """YAML -> frozen, typed ``Settings``; every problem at once, with its file and line."""
 
 from bouquetd.config.folders import advise, check_paths
-from bouquetd.config.loader import Config, changed, find, load, render, write_fresh
+from bouquetd.config.fresh import SYSTEM, for_system, for_user, shipped, write_fresh
+from bouquetd.config.loader import Config, changed, find, load, render
 from bouquetd.config.settings import (
     LIVE,
     OPTIONS,
@@ -21,6 +22,7 @@ from bouquetd.config.settings import (
 __all__ = [
     "LIVE",
     "OPTIONS",
+    "SYSTEM",
     "Chunking",
     "Config",
     "Embed",
@@ -37,7 +39,10 @@ __all__ = [
     "changed",
     "check_paths",
     "find",
+    "for_system",
+    "for_user",
     "load",
     "render",
+    "shipped",
     "write_fresh",
 ]

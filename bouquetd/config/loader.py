@@ -1,4 +1,4 @@
-"""Find a configuration, load it with its profile beneath it, compare two, print one, write a fresh one."""
+"""Find a configuration, load it with its profile beneath it, compare two, print one."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Literal
 from pydantic import ValidationError
 
 from bouquetd.config.folders import folder_conflicts
+from bouquetd.config.fresh import SYSTEM, defaults
 from bouquetd.config.settings import OPTIONS, PROFILES, Settings, Surroundings, conflicts, notation, value
 from bouquetd.config.source import Problem, Source, closest, read
 from bouquetd.config.units import shown
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 
 Origin = Literal["default", "profile", "file"]
 
-SYSTEM_FILE = Path("/etc/bouquetd/bouquetd.yaml")
+SYSTEM_FILE = SYSTEM / "bouquetd.yaml"
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,46 +93,6 @@ def changed(old: Settings, new: Settings) -> list[str]:
 def render(config: Config) -> list[tuple[str, str, str]]:
     """Every option as (dotted key, effective value in the YAML's own notation, origin)."""
     return [(key, notation(config.settings, key), config.origin[key]) for key in OPTIONS]
-
-
-def write_fresh(path: Path) -> None:
-    """Write the commented file with every option at its default; the folders it names will lie beside it.
-
-    Raises ``ConfigError`` when ``path`` is there already or cannot be written.
-    """
-    name = printable(str(path))
-    text = (defaults() / "bouquetd.yaml").read_bytes()
-    try:
-        with open(path, "xb") as stream:
-            try:
-                stream.write(text)
-                stream.flush()
-            except OSError:
-                os.unlink(path)
-                raise
-    except FileExistsError:
-        raise ConfigError(
-            [f"{name}: is there already and is left as it is; move it away or name another"]
-        ) from None
-    except OSError as error:
-        reason = error.strerror
-        raise ConfigError(
-            [f"{name}: cannot be written ({reason}); check its folder and the room there"]
-        ) from None
-
-
-def defaults() -> Path:
-    """The folder with the commented file and the profiles: in the installed package, or of the checkout.
-
-    Raises ``ConfigError`` when it is in neither place.
-    """
-    package = Path(__file__).resolve().parents[1]
-    for folder in (package / "defaults", package.parent / "config"):
-        if (folder / "bouquetd.yaml").is_file():
-            return folder
-    raise ConfigError(
-        [f"{printable(str(package / 'defaults'))}: the profiles are missing; install bouquetd again"]
-    )
 
 
 def _validate(values: Mapping[str, object], around: Surroundings) -> tuple[Settings, dict[str, str]]:

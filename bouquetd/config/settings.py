@@ -138,10 +138,15 @@ class Embed(Section):
 
 
 class Pipeline(Section):
-    """Chunks in flight at once, and how often a file may bring the daemon down before it is quarantined."""
+    """How many chunks are in flight at once, and what a file may cost.
+
+    ``max_attempts``: how often it may bring the daemon down before it is quarantined; ``stage_deadline``:
+    seconds that one step of a stage may take before it counts as hung.
+    """
 
     batch_size: Annotated[int, count(1, 1000)] = 20
     max_attempts: Annotated[int, count(1, 100)] = 3
+    stage_deadline: Annotated[float, duration("1s", "1d")] = 120.0
 
 
 class Store(Section):
@@ -236,6 +241,7 @@ LIVE = frozenset(
         "inbox.max_file_size",
         "inbox.ignore",
         "pipeline.batch_size",
+        "pipeline.stage_deadline",
         "memory.limit",
         "memory.throttle",
         "memory.resume",

@@ -1,12 +1,18 @@
-"""What the operator does to documents: list them, try failed ones again, forget them."""
+"""What the operator does to documents: list them, try failed ones again, forget them.
+
+``LIGHT`` are the commands for which the ledger is enough: the daemon answers them over its socket, and where
+none runs a command opens the ledger itself. Answers are plain values that JSON can say.
+"""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from fnmatch import fnmatchcase
 from pathlib import Path
+from typing import Any
 
+from bouquetd.config import Paths
 from bouquetd.errors import Rejected, Unavailable
 from bouquetd.inbox.archive import put_back
 from bouquetd.ledger import Entry, Ledger
@@ -55,3 +61,56 @@ def requeue(ledger: Ledger, archive: Path, inbox: Path, entry: Entry) -> str:
     except (Unavailable, Rejected) as error:
         return f"cannot be ingested anew. {error.told}"
     return "put back from the archive, to be ingested anew"
+
+
+def _counts(ledger: Ledger, _paths: Paths, _arguments: Mapping[str, Any]) -> dict[str, int]:
+    """Documents by state."""
+    return dict(ledger.counts())
+
+
+def _files(ledger: Ledger, _paths: Paths, arguments: Mapping[str, Any]) -> dict[str, Any]:
+    """The documents that changed last, and what will never be read."""
+    states = [State(name) for name in arguments["states"]]
+    return {
+        "documents": [_shown(entry) for entry in ledger.recent(*states, limit=int(arguments["limit"]))],
+        "left_alone": []
+        if states
+        else [{"source": printable(source), "reason": reason} for source, reason in ledger.left_alone()],
+    }
+
+
+def _retry(ledger: Ledger, paths: Paths, arguments: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Put failed files back; each source and, where it could not be done, why."""
+    chosen = matching(ledger, list(arguments["patterns"]), State.FAILED)
+    return [
+        {"source": printable(source), "error": error}
+        for source, error in retry(ledger, paths.failed, paths.inbox, chosen)
+    ]
+
+
+LIGHT: Mapping[str, Callable[[Ledger, Paths, Mapping[str, Any]], Any]] = {
+    "counts": _counts,
+    "files": _files,
+    "retry": _retry,
+}
+
+NOTHING: Mapping[str, Any] = {"counts": {}, "files": {"documents": [], "left_alone": []}, "retry": []}
+"""Their answers where there is no ledger yet."""
+
+
+def _shown(entry: Entry) -> dict[str, Any]:
+    document = entry.document
+    return {
+        "source": printable(document.source),
+        "state": str(entry.state),
+        "chunks": entry.chunks,
+        "size": document.size,
+        "media_type": document.media_type,
+        "attempts": document.attempts,
+        "updated": entry.updated,
+        "document": document.id,
+        "digest": document.digest,
+        "destination": None if entry.destination is None else printable(entry.destination),
+        "reason": entry.reason,
+        "remedy": entry.remedy,
+    }

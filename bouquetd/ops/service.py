@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from concurrent.futures import TimeoutError as TookTooLong
 from dataclasses import asdict, dataclass
+from functools import partial
 from typing import Any, TypeVar
 
 from bouquetd.config import Settings
@@ -17,7 +18,7 @@ from bouquetd.embed import Embedder
 from bouquetd.errors import Rejected, Unavailable
 from bouquetd.ledger import Entry, Ledger
 from bouquetd.model import State, printable
-from bouquetd.ops.documents import matching, requeue
+from bouquetd.ops.documents import LIGHT, matching, requeue
 from bouquetd.ops.search import search
 from bouquetd.ops.verify import repair, verify
 from bouquetd.store.shards import Store
@@ -41,7 +42,9 @@ class Service:
 
     def handlers(self, owner: Callable[[Callable[[], Any]], Any]) -> dict[str, Callable[[dict[str, Any]], Any]]:
         """By name; ``owner`` runs what writes in the thread that owns the store."""
+        light = {op: partial(do, self.ledger, self.settings.paths) for op, do in LIGHT.items()}
         return {
+            **light,
             "search": lambda a: self.search(str(a["text"]), int(a["n"])),
             "verify": lambda a: owner(self.repair) if a.get("repair") else asdict(verify(*self._verified())),
             "forget": lambda a: owner(lambda: self.forget(list(a["patterns"]), missing=bool(a.get("missing")))),

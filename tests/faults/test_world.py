@@ -153,8 +153,7 @@ def test_systemd_is_told_of_readiness_status_reload_and_stop_and_only_a_sound_ya
 
 HANGS = """
 import time
-import bouquetd.assembly, bouquetd.extract
-bouquetd.assembly.STAGE_DEADLINE = 1.0
+import bouquetd.extract
 def hang(file, *, read_size):
     while True:
         time.sleep(0.1)
@@ -164,7 +163,7 @@ bouquetd.extract.EXTRACTORS['text/html'] = hang
 
 
 def test_the_watchdog_is_fed_only_while_there_is_progress_and_a_second_sigterm_ends_a_hang(tmp_path):
-    home = Home(tmp_path / "home")
+    home = Home(tmp_path / "home", {"pipeline": {"stage_deadline": "1s"}})
     env = {"NOTIFY_SOCKET": str(tmp_path / "notify"), "WATCHDOG_USEC": "400000"}
     with Systemd(tmp_path / "notify") as systemd, home.daemon(patch=HANGS, env=env) as daemon:
         home.put("sound.txt", prose(20_000))

@@ -681,7 +681,7 @@ def test_an_installed_package_finds_its_profiles_inside_itself(
 ) -> None:
     package = tmp_path / "site" / "bouquetd"
     checkout = defaults()
-    monkeypatch.setattr("bouquetd.config.loader.__file__", str(package / "config" / "load.py"))
+    monkeypatch.setattr("bouquetd.config.fresh.__file__", str(package / "config" / "load.py"))
     with pytest.raises(ConfigError, match="install bouquetd again"):
         defaults()
     shutil.copytree(checkout, package / "defaults")

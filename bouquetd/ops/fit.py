@@ -1,0 +1,95 @@
+"""Does ``memory.limit`` fit under what the kernel and systemd allow, and the drop-in that would mend it."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+
+from bouquetd.model import MB
+
+FIRST = 1.1
+"""MemoryHigh is to be this many times memory.limit, or the kernel slows the daemon down before it pauses."""
+
+LAST, ROOM = 1.2, 64 * MB
+"""MemoryMax is to be ``LAST`` times memory.limit and ``ROOM`` more: page cache and sockets count there too."""
+
+PATIENCE = 5.0
+"""Seconds that systemctl may take."""
+
+
+@dataclass(frozen=True, slots=True)
+class Unit:
+    """A systemd unit and what it may take, in bytes; none where nothing is set."""
+
+    name: str
+    high: int | None
+    maximum: int | None
+    user: bool = False
+
+
+def advise(limit: int, ceiling: int, unit: Unit | None) -> list[str]:
+    """What does not fit, one line each; ``ceiling`` is the least of RAM and every limit above the process."""
+    least, enough = int(limit * FIRST), int(limit * LAST) + ROOM
+    if unit is not None and unit.maximum is not None and unit.maximum < enough:
+        place, then = f"MemoryMax={unit.maximum // MB}M of {unit.name}", "kill the daemon"
+        room = (unit.maximum - ROOM) / LAST
+    elif unit is not None and unit.high is not None and unit.high < least:
+        place, then = f"MemoryHigh={unit.high // MB}M of {unit.name}", "slow the daemon down"
+        room = unit.high / FIRST
+    elif ceiling < enough:
+        place, then = f"what this machine or its container has ({ceiling // MB} MB)", "kill the daemon"
+        room = (ceiling - ROOM) / LAST
+        unit = None
+    else:
+        return []
+    lower = f"lower memory.limit to {max(50, int(room) // MB // 10 * 10)}MB"
+    raised = ""
+    if unit is not None:
+        edit = f"systemctl {'--user ' if unit.user else ''}edit {unit.name}"
+        raised = (
+            f", or raise the unit's with `{edit}`: [Service] MemoryHigh={_up(least)}M MemoryMax={_up(enough)}M"
+            " (and MemoryMax of bouquetd.slice with them)"
+        )
+    return [
+        f"memory.limit: {limit // MB}MB does not fit under {place}: the kernel would {then} before it pauses;"
+        f" {lower}{raised}"
+    ]
+
+
+def unit_of(config: Path, home: Path) -> tuple[str, bool] | None:
+    """The unit that runs a configuration by where that lies, and whether it is a user's; none for others."""
+    if config.parent == Path("/etc/bouquetd") and config.suffix == ".yaml":
+        return ("bouquetd.service" if config.stem == "bouquetd" else f"bouquetd@{config.stem}.service"), False
+    if config == home / ".config" / "bouquetd" / "bouquetd.yaml":
+        return "bouquetd.service", True
+    return None
+
+
+def ask(name: str, *, user: bool) -> Unit | None:
+    """What systemd says of a unit; none where there is no systemd or no such unit."""
+    systemctl = shutil.which("systemctl")
+    if systemctl is None:
+        return None
+    command = [systemctl, *(["--user"] if user else []), "show", name]
+    try:
+        said = subprocess.run(  # noqa: S603
+            [*command, "--property=LoadState,MemoryHigh,MemoryMax"],
+            capture_output=True, text=True, timeout=PATIENCE, check=True,
+        ).stdout  # fmt: skip
+    except (OSError, subprocess.SubprocessError):
+        return None
+    found = dict(line.split("=", 1) for line in said.splitlines() if "=" in line)
+    if found.get("LoadState") != "loaded":
+        return None
+    return Unit(name, _size(found.get("MemoryHigh")), _size(found.get("MemoryMax")), user)
+
+
+def _size(text: str | None) -> int | None:
+    return int(text) if text and text.isdecimal() else None
+
+
+def _up(size: int) -> int:
+    """In MB, rounded up to tens."""
+    return -(-size // MB // 10) * 10
