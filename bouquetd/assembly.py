@@ -7,7 +7,7 @@ import gc
 import os
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -20,6 +20,7 @@ from bouquetd.config import Settings
 from bouquetd.embed.static import StaticEmbedder
 from bouquetd.entities import PROVIDERS, Entities
 from bouquetd.errors import ConfigError, Stopped, Unavailable
+from bouquetd.extract.plugins import Plugin, installed
 from bouquetd.filing import Filing
 from bouquetd.health import Health
 from bouquetd.inbox.intake import Intake
@@ -134,6 +135,7 @@ def engine(
     ``Unavailable`` or ``ConfigError`` when something is missing, ``Stopped`` when asked to stop meanwhile.
     """
     paths, clock = settings.paths, time.monotonic
+    plugins = [found.plugin for found in installed()]
     _modest_heap()
     with ExitStack() as stack:
         embedded = settings.store.mode == "embedded"
@@ -202,9 +204,10 @@ def engine(
         worker = Worker(
             settings, ledger=ledger, store=store, queue=queue, intake=intake, filing=filing,
             pipeline=_pipeline(
-                settings, ledger, store, embedder, finder, gate, meter, health, clock, stopping
+                settings, plugins, ledger, store, embedder, finder, gate, meter, health, clock, stopping
             ),
-            media_type=extract.media_type, gate=gate, health=health, clock=clock, log=log,
+            media_type=partial(extract.media_type, plugins=plugins), gate=gate, health=health, clock=clock,
+            log=log,
         )  # fmt: skip
         service = Service(settings, ledger, store, embedder, worker)
         yield Engine(
@@ -226,6 +229,7 @@ def limits(settings: Settings) -> Limits:
 
 def _pipeline(
     settings: Settings,
+    plugins: Sequence[Plugin],
     ledger: Ledger,
     store: Store,
     embedder: StaticEmbedder,
@@ -240,7 +244,11 @@ def _pipeline(
 
     def extracted(file: BinaryIO, document: Document) -> Iterator[Piece]:
         pieces: Iterable[Piece] = extract.extract(
-            file, document.media_type, read_size=stream.read_size, buffer_size=stream.buffer_size
+            file,
+            document.media_type,
+            read_size=stream.read_size,
+            buffer_size=stream.buffer_size,
+            plugins=plugins,
         )
         pull = iter(pieces)
         while True:

@@ -243,6 +243,7 @@ def check(
 ) -> None:
     """Validate the configuration; print every value in effect and where it came from."""
     from bouquetd.config import advise, render
+    from bouquetd.extract.plugins import installed
     from bouquetd.memory.probe import Probe
     from bouquetd.ops import fit
 
@@ -252,14 +253,18 @@ def check(
         ceiling = probe.ceiling()
     unit = fit.ask(known[0], user=known[1]) if known else None
     fits = fit.advise(loaded.settings.memory.limit, ceiling, unit)
-    rows, advice = render(loaded), [*advise(loaded.settings), *fits]
+    rows, advice, plugins = render(loaded), [*advise(loaded.settings), *fits], installed()
     if as_json:
         values = {key: {"value": value, "origin": origin} for key, value, origin in rows}
-        _print_json({"file": printable(str(loaded.path)), "values": values, "warnings": advice})
+        extractors = {found.plugin.media_type: found.origin for found in plugins}
+        path = printable(str(loaded.path))
+        _print_json({"file": path, "values": values, "extractors": extractors, "warnings": advice})
         return
     width = max(len(key) for key, _, _ in rows)
     for key, value, origin in () if quiet else rows:
         print(f"{key:<{width}}  {value:<28}  {origin}")
+    for found in () if quiet else plugins:
+        print(f"{'extractor':<{width}}  {found.plugin.media_type:<28}  {found.origin}")
     for line in advice:
         print(f"Warning: {line}")
     if not quiet:

@@ -11,7 +11,6 @@ Past 400 lines because these transactions span documents, placements and journal
 from __future__ import annotations
 
 import hashlib
-import json
 import os
 import sqlite3
 import threading
@@ -22,10 +21,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from bouquetd.errors import Explained, Unavailable
 from bouquetd.model import Document, Fingerprint, Record, State
+from bouquetd.row import Row, packed, unpacked
 
 PAGE = 500
 """Rows read at a time where a table may be long."""
@@ -244,10 +242,7 @@ class Ledger:
             shard = self._active(db)
             db.executemany(
                 "INSERT INTO journal (id, document, text, metadata, vector) VALUES (?,?,?,?,?)",
-                [
-                    (r.id, document.id, r.text, json.dumps(dict(r.metadata)), r.vector.tobytes())
-                    for r in records
-                ],
+                [(id_, document.id, *rest) for id_, *rest in map(packed, records)],
             )
             db.execute(
                 "UPDATE documents SET state = 'storing', chunks = ?, whole = ?, media_type = ?, updated = ?"
@@ -582,12 +577,18 @@ class Ledger:
         with self._write() as db:
             db.execute("DELETE FROM shards WHERE number = ? AND sealed = 1", (number,))
 
-    def journalled(self) -> Iterator[list[Record]]:
-        """The active shard as it must be, in order, a page at a time."""
+    def rows(self) -> Iterator[list[Row]]:
+        """The active shard as it must be, in order, a page at a time, as it lies here."""
+        sql = "SELECT seq, id, text, metadata, vector FROM journal WHERE seq > ? ORDER BY seq LIMIT ?"
         seq = 0
-        while rows := self._rows("SELECT * FROM journal WHERE seq > ? ORDER BY seq LIMIT ?", seq, PAGE):
-            yield [_record(row) for row in rows]
-            seq = rows[-1]["seq"]
+        while page := self._rows(sql, seq, PAGE):
+            yield [row[1:] for row in page]
+            seq = page[-1]["seq"]
+
+    def journalled(self) -> Iterator[list[Record]]:
+        """The same as records."""
+        for page in self.rows():
+            yield [unpacked(row) for row in page]
 
     def placements(self, id_: str) -> list[tuple[int, int, int]]:
         """Where a document's chunks lie: shard, first and last chunk number."""
@@ -668,12 +669,6 @@ def _bytes(path: str | None) -> bytes | None:
 def _signed(number: int) -> int:
     """A device or inode number, which network file systems make of all 64 bits, as SQLite can hold it."""
     return number - 2**64 if number >= 2**63 else number
-
-
-def _record(row: sqlite3.Row) -> Record:
-    return Record(
-        row["id"], row["text"], json.loads(row["metadata"]), np.frombuffer(row["vector"], dtype=np.float32)
-    )
 
 
 def _entry(row: sqlite3.Row) -> Entry:

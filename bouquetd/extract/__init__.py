@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator
+import os
+from collections.abc import Iterator, Sequence
 from typing import BinaryIO, Protocol
 
 from bouquetd.errors import Rejected
 from bouquetd.extract import docx, html, json_, pdf, sniff, table, text
 from bouquetd.extract.clean import clean
-from bouquetd.extract.encoding import decoded
-from bouquetd.extract.sniff import media_type
+from bouquetd.extract.encoding import SAMPLE, decoded, read
+from bouquetd.extract.plugins import Plugin
 from bouquetd.model import Piece
 
 __all__ = ["EXTRACTORS", "Extractor", "extract", "media_type", "warm"]
@@ -41,13 +42,31 @@ EXTRACTORS: dict[str, Extractor] = {
 }
 
 
-def extract(file: BinaryIO, media_type: str, *, read_size: int, buffer_size: int) -> Iterator[Piece]:
+def media_type(file: BinaryIO, name: str, plugins: Sequence[Plugin] = ()) -> str:
+    """The media type of a file, which is left at offset 0; the plug-ins are asked first, in their order.
+
+    Raises Rejected for an empty file and for one of a kind that nobody reads.
+    """
+    if plugins:
+        file.seek(0)
+        head = read(file, SAMPLE)
+        for plugin in plugins:
+            if head and plugin.claims(head, os.path.basename(name)):
+                file.seek(0)
+                return plugin.media_type
+    return sniff.media_type(file, name)
+
+
+def extract(
+    file: BinaryIO, media_type: str, *, read_size: int, buffer_size: int, plugins: Sequence[Plugin] = ()
+) -> Iterator[Piece]:
     """The text of a file in pieces of at most ``buffer_size`` bytes of UTF-8, clean and in NFC.
 
     The text does not depend on either size. Raises Rejected, perhaps half-way, when the file is not what its
     media type says or has no text; OSError passes.
     """
-    extractor = EXTRACTORS.get(media_type)
+    foreign = {plugin.media_type: plugin.extract for plugin in plugins}
+    extractor = foreign.get(media_type) or EXTRACTORS.get(media_type)
     if extractor is None:
         raise Rejected(f"bouquetd does not read files of the type {media_type}", "Convert it to text or PDF.")
     found = False

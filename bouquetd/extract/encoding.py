@@ -170,7 +170,7 @@ def _detect(file: BinaryIO, hint: str | None) -> tuple[str, int]:
 def _is(data: bytes, name: str) -> bool:
     try:
         codecs.getincrementaldecoder(name)().decode(data)
-    except UnicodeDecodeError:
+    except UnicodeError:  # a plain one from the multibyte codecs, for an escape that leads nowhere
         return False
     return True
 

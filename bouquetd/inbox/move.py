@@ -44,8 +44,8 @@ def move(here: int, name: str, expected: Fingerprint, there: int, wanted: str, d
         # Somebody put another file there at the last moment: it is theirs and goes back.
         _rename_free(there, final, here, name)
         raise changed(name)
+    # Not also the folder it left: should its old name come back after a power cut, ``arrived`` finds the twin.
     sync_folder(there)
-    sync_folder(here)
     return final
 
 

@@ -7,17 +7,15 @@ embedded for it. One SQLite file a shard, about 2.4 KB a chunk; a document that 
 
 from __future__ import annotations
 
-import json
 import os
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
 
-import numpy as np
-
 from bouquetd.errors import Unavailable
 from bouquetd.model import Record
+from bouquetd.row import Row, unpacked
 
 _SCHEMA = "CREATE TABLE records (id TEXT UNIQUE, text TEXT, metadata TEXT, vector BLOB) STRICT"
 
@@ -34,8 +32,8 @@ class Kept:
     def _path(self, shard: int) -> Path:
         return self._folder / f"{shard:05d}.records"
 
-    def keep(self, shard: int, pages: Iterable[Sequence[Record]]) -> None:
-        """Write a shard's records, durably; there under their name only when whole. Raises ``Unavailable``."""
+    def keep(self, shard: int, pages: Iterable[Sequence[Row]]) -> None:
+        """Write packed records durably; there under their name only when whole. Raises ``Unavailable``."""
         path = self._path(shard)
         partial = path.with_suffix(".partial")
         with self._writing(path):
@@ -48,7 +46,7 @@ class Kept:
                 db.execute(_SCHEMA)
                 db.execute("BEGIN")
                 for page in pages:
-                    db.executemany("INSERT INTO records VALUES (?,?,?,?)", map(_row, page))
+                    db.executemany("INSERT INTO records VALUES (?,?,?,?)", page)
                 db.execute("COMMIT")
             _sync(partial)
             partial.rename(path)
@@ -65,7 +63,7 @@ class Kept:
                     page = ids[start : start + MOST]
                     marks = ",".join("?" * len(page))
                     for row in db.execute(f"SELECT * FROM records WHERE id IN ({marks})", page):
-                        found[row[0]] = _record(*row)
+                        found[row[0]] = unpacked(row)
         except (sqlite3.DatabaseError, ValueError):
             return {}
         return found
@@ -105,14 +103,6 @@ class Kept:
             path.unlink(missing_ok=True)
         except OSError as error:
             raise _unavailable(path, error.strerror) from error
-
-
-def _row(record: Record) -> tuple[str, str, str, bytes]:
-    return record.id, record.text, json.dumps(dict(record.metadata)), record.vector.astype("<f4").tobytes()
-
-
-def _record(id_: str, text: str, metadata: str, vector: bytes) -> Record:
-    return Record(id_, text, json.loads(metadata), np.frombuffer(vector, dtype="<f4"))
 
 
 def _unavailable(path: Path, problem: object) -> Unavailable:

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from bouquetd.ledger import Ledger, Shard, collection_name
 from bouquetd.model import Fingerprint, Record, Vector
+from bouquetd.row import Row, packed
 from bouquetd.store.chroma import PAGE, Chroma
 from bouquetd.store.findings import Findings
 from bouquetd.store.kept import Kept
@@ -138,9 +139,9 @@ def _embedded(texts: Mapping[str, Record], embed: Embed) -> dict[str, Record]:
     }
 
 
-def _pages(chroma: Chroma, collection: str, ids: Sequence[str]) -> Iterator[list[Record]]:
+def _pages(chroma: Chroma, collection: str, ids: Sequence[str]) -> Iterator[list[Row]]:
     for start in range(0, len(ids), PAGE):
-        yield list(chroma.get(collection, ids[start : start + PAGE]).values())
+        yield [packed(r) for r in chroma.get(collection, ids[start : start + PAGE]).values()]
 
 
 def equals_journal(chroma: Chroma, ledger: Ledger, entry: Shard) -> bool:
@@ -150,8 +151,8 @@ def equals_journal(chroma: Chroma, ledger: Ledger, entry: Shard) -> bool:
     ids; reading them too would take four times as long.
     """
     count = 0
-    for page in ledger.journalled():
-        if not _same(page, chroma.vectors(entry.collection, [r.id for r in page])):
+    for page in ledger.rows():
+        if not _same(page, chroma.vectors(entry.collection, [id_ for id_, *_ in page])):
             return False
         count += len(page)
     return len(chroma.ids(entry.collection)) == count
@@ -201,9 +202,8 @@ def _collections(names: set[str]) -> dict[int, str]:
     return shards
 
 
-def _same(page: Sequence[Record], found: Mapping[str, Vector]) -> bool:
-    theirs = [found[r.id] for r in page if r.id in found and found[r.id].shape == r.vector.shape]
+def _same(page: Sequence[Row], found: Mapping[str, Vector]) -> bool:
     # All at once: one by one this would take longer than reading them does.
-    return len(theirs) == len(page) and bool(
-        np.abs(np.stack([r.vector for r in page]) - np.stack(theirs)).max() <= TOLERANCE
-    )
+    wanted = np.frombuffer(b"".join(vector for *_, vector in page), dtype="<f4").reshape(len(page), -1)
+    theirs = [found[id_] for id_, *_ in page if id_ in found and found[id_].shape == wanted[0].shape]
+    return len(theirs) == len(page) and bool(np.abs(wanted - np.stack(theirs)).max() <= TOLERANCE)

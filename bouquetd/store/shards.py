@@ -172,7 +172,7 @@ class Store:
         if not rebuild.equals_journal(self._chroma, self._ledger, shard):
             rebuild.from_journal(self._chroma, self._ledger, shard, self._beat)
         self._close()
-        self._kept.keep(shard.number, self._ledger.journalled())
+        self._kept.keep(shard.number, self._ledger.rows())
         self._ledger.seal(shard.number)
         self._suspect.discard(shard.number)
 

@@ -47,7 +47,6 @@ LIFE = [
     ("moved", "bouquetd.filing:file_away", 1),
     ("renamed", "bouquetd.inbox.move:rename_new", 1),
     ("renamed, archive folder synced", "bouquetd.inbox.move:sync_folder", 1),
-    ("renamed, inbox folder synced", "bouquetd.inbox.move:sync_folder", 2),
     ("empty folders removed", "bouquetd.filing:remove_empty_parents", 1),
     ("filed", "bouquetd.ledger:Ledger.filed", 1),
     ("old content leaves a sealed shard", "bouquetd.store.chroma:Chroma.remove", 1),

@@ -116,7 +116,7 @@ class Inbox(RuleBasedStateMachine):
         sighting = self.take()
         if sighting is not None:
             assert sighting.source in self.eligible()
-            assert self.now - self.changed[sighting.source] >= SETTLE
+            assert self.now - self.changed[sighting.source] >= SETTLE - 1e-9  # sums of floats
             assert sighting.fingerprint == fingerprint(self.root, sighting.source)
 
 

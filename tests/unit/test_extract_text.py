@@ -123,3 +123,9 @@ def test_the_clean_text_does_not_depend_on_the_pieces(raw: str, data: st.DataObj
     whole = "".join(p.text for p in clean([Piece(raw)], 1 << 20))
     assert "".join(p.text for p in clean(parts, 4)) == whole
     whole.encode()
+
+
+def test_a_stray_japanese_escape_in_a_text_does_not_make_it_japanese():
+    data = b"plain text \x1b$ and no Japanese at all, " * 9
+    assert "plain text" in text(data)
+    assert "and no Japanese at all" in text(data)
