@@ -8,7 +8,7 @@ PYTEST  := $(BIN)/python -m pytest
 WORKERS ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint types faults findability bench bench-short ceiling kills constraints clean
+.PHONY: help run test lint types faults system deb wheel findability bench bench-short ceiling kills constraints clean
 
 help: ## show what there is
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -45,7 +45,16 @@ types: $(VENV)/dev.stamp ## mypy, strict
 	$(BIN)/mypy
 
 faults: $(VENV)/dev.stamp ## the full fault campaign: 100 kills at random moments, one at every named step, 50 MB of every kind
-	$(PYTEST) -n $(WORKERS) --maxschedchunk 1 -rP -m long tests
+	$(PYTEST) -n $(WORKERS) --maxschedchunk 1 -rP -m "long and not system" tests
+
+system: $(VENV)/dev.stamp ## the package and the units under a real systemd in a machine of the tests' own (root, debootstrap)
+	CI=true $(PYTEST) -rP -m system tests/system
+
+deb: $(VENV)/run.stamp ## a Debian package into dist/, for the Python here or FOR=3.12, 3.13, 3.14
+	$(BIN)/python packaging/deb.py $(if $(FOR),--python $(FOR))
+
+wheel: $(VENV)/run.stamp ## a wheel into dist/, for packaging/install.sh
+	$(BIN)/python -m pip wheel --quiet --disable-pip-version-check --no-deps --wheel-dir dist .
 
 findability: $(VENV)/dev.stamp ## 500 real documents from Debian packages, each sentence found again (needs apt-get, pandoc)
 	$(PYTEST) -s -m corpus tests/bench

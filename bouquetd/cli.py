@@ -387,9 +387,12 @@ def _print_status(shown: dict[str, Any]) -> None:
     if shown["running"]:
         rss, limit, peak = (f"{shown[key]:.0f} MB" for key in ("rss_mb", "limit_mb", "peak_mb"))
         print(f"  memory   {rss} RSS of {limit}, peak {peak}, VSZ {shown['vsz_mb']:.0f} MB")
-        print(f"  inbox    {shown['queue']['files']} files waiting, watched by {shown['watch']}")
+        print(f"  inbox    {shown['queue']['files']} waiting, watched by {shown['watch']}")
         if current := shown["current"]:
-            print(f"  now      {current['source']}, {current['share']:.0%} read, {current['chunks']} chunks")
+            print(
+                f"  now      {current['source']}, {current['share']:.0%} read, {current['chunks']} chunks,"
+                f" {shown['chunks_per_second']:.0f} a second"
+            )
     else:
         print("  start it with: bouquetd run, or systemctl start bouquetd")
     states = ", ".join(f"{n} {state}" for state, n in shown["states"].items() if n)

@@ -24,6 +24,7 @@ from bouquetd.memory.governor import Mode
 from bouquetd.memory.probe import Probe
 from bouquetd.model import MB, printable
 from bouquetd.notify import Notifier
+from bouquetd.rate import Rate
 from bouquetd.worker import Worker
 
 TICK = 1.0
@@ -108,6 +109,7 @@ class Daemon:
         self._next_ping = 0.0
         self._mourned: str | None = None
         self._began = time.time()
+        self._rate = Rate()
 
     def run(self) -> int:
         """Work until SIGTERM or until the worker gives up; returns the exit status."""
@@ -192,6 +194,7 @@ class Daemon:
             },
             "documents": tally.documents,
             "chunks": tally.chunks,
+            "chunks_per_second": round(self._rate.of(time.monotonic(), tally.chunks), 1),
             "failed": tally.failed,
             "duplicates": tally.duplicates,
             **self._facts(),

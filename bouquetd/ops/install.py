@@ -24,7 +24,8 @@ def for_me(home: Path, environ: Mapping[str, str], program: Path) -> list[str]:
         unit.parent.mkdir(parents=True, exist_ok=True)
         yaml.parent.mkdir(parents=True, exist_ok=True)
         template = shipped("units", "systemd", "user/bouquetd.service") / "user" / "bouquetd.service"
-        text = template.read_text(encoding="utf-8").replace("@BOUQUETD@", str(_found(program)))
+        called = str(_found(program)).replace("\\", "\\\\").replace('"', '\\"').replace("%", "%%")
+        text = template.read_text(encoding="utf-8").replace("@BOUQUETD@", called)
         unit.write_text(text, encoding="utf-8")
     except OSError as error:
         raise ConfigError(

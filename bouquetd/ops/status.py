@@ -35,10 +35,17 @@ def line(status: Mapping[str, Any]) -> str:
     parts = [
         f"{status['state'].capitalize()}{': ' + status['why'] if status['why'] else ''}",
         f"{status['rss_mb']:.0f} of {status['limit_mb']:.0f} MB",
-        f"{status['queue']['files']} files waiting",
+        f"{_files(status['queue']['files'])} waiting",
     ]
     if status["current"]:
         current = status["current"]
-        parts.append(f"{current['source']} {current['share']:.0%} ({current['chunks']} chunks)")
+        parts.append(
+            f"{current['source']} {current['share']:.0%}, {current['chunks']} chunks,"
+            f" {status['chunks_per_second']:.0f} chunks/s"
+        )
     parts.append(f"{status['documents']} stored, {status['failed']} failed")
     return "; ".join(parts)
+
+
+def _files(number: int) -> str:
+    return f"{number} file" if number == 1 else f"{number} files"

@@ -175,6 +175,7 @@ class Store:
         self._kept.keep(shard.number, self._ledger.rows())
         self._ledger.seal(shard.number)
         self._suspect.discard(shard.number)
+        self._trim()
 
     def remove(self, document: str) -> None:
         """Take all chunks of a document out of every shard, then out of the ledger."""

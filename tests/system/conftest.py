@@ -1,0 +1,80 @@
+"""A machine with bouquetd installed from its package, new for each test."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.system.machine import Machine, base, unfit
+from tests.system.served import Served
+
+ROOT = Path(__file__).resolve().parents[2]
+CACHE = ROOT / ".cache" / "system"
+
+
+@pytest.fixture(scope="session")
+def tree() -> Path:
+    """A minimal Debian that has never heard of bouquetd."""
+    if why := unfit():
+        if os.environ.get("CI"):
+            pytest.fail(f"the tests under a real systemd cannot be run: {why}")
+        pytest.skip(why)
+    return base(CACHE)
+
+
+def build(tree: Path, output: Path, *options: str) -> Path:
+    """The package for that Debian's Python."""
+    python = os.readlink(tree / "usr" / "bin" / "python3").removeprefix("python")
+    command = [sys.executable, str(ROOT / "packaging" / "deb.py"), "--python", python, "--output", str(output)]
+    subprocess.run([*command, *options], check=True)
+    (deb,) = output.glob("bouquetd_*.deb")
+    return deb
+
+
+@pytest.fixture(scope="session")
+def package(tree: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The package as `make deb` builds it."""
+    return build(tree, tmp_path_factory.mktemp("package"))
+
+
+@pytest.fixture(scope="session")
+def installed(tree: Path, package: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[Path]]:
+    """The layers of a machine on which it was installed, with two people, one of them in its group."""
+    machine = Served(tmp_path_factory.mktemp("installed"), [tree])
+    machine.boot()
+    try:
+        machine.install(package)
+        machine.until(machine.ready, "the service is ready after its installation", 90)
+        machine.run("useradd -m -G bouquetd anna; useradd -m mallory")
+        machine.shut_down()
+    finally:
+        machine.off()
+    yield [machine.upper, tree]
+    shutil.rmtree(machine.folder, ignore_errors=True)
+
+
+@pytest.fixture
+def bare(tree: Path, tmp_path: Path) -> Iterator[Machine]:
+    """A machine without bouquetd, off."""
+    yield from _used(Served(tmp_path / "machine", [tree]))
+
+
+@pytest.fixture
+def machine(installed: list[Path], tmp_path: Path) -> Iterator[Served]:
+    """A machine with bouquetd, off: tests change what they need, then boot it."""
+    yield from _used(Served(tmp_path / "machine", installed))
+
+
+def _used(machine: Served) -> Iterator[Served]:
+    (machine.upper / "etc" / "systemd" / "system").mkdir(parents=True)
+    try:
+        yield machine
+    finally:
+        machine.off()
+        shutil.rmtree(machine.folder, ignore_errors=True)

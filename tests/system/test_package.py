@@ -1,0 +1,110 @@
+"""The package: installed where nothing is to be fetched, upgraded in the middle of a file, removed, purged."""
+
+from __future__ import annotations
+
+import random
+from pathlib import Path
+
+import pytest
+
+from tests.faults.documents import document
+from tests.system.conftest import build
+from tests.system.served import ARCHIVE, INBOX, Served
+
+pytestmark = [pytest.mark.system, pytest.mark.long]
+
+MOST = 350 * 2**20
+"""Bytes that an installation may take."""
+
+
+def test_it_is_small_and_brings_pages_completion_and_a_configuration_of_ones_own(machine: Served) -> None:
+    machine.boot()
+    listed = machine.out("dpkg -L bouquetd").split()
+    for path in (
+        "/usr/share/man/man1/bouquetd.1.gz", "/usr/share/man/man5/bouquetd.yaml.5.gz",
+        "/usr/share/man/man8/bouquetd.8.gz", "/usr/share/bash-completion/completions/bouquetd",
+        "/usr/share/zsh/vendor-completions/_bouquetd", "/usr/bin/bouquetd", "/etc/bouquetd/bouquetd.yaml",
+    ):  # fmt: skip
+        assert path in listed
+    taken = int(machine.out("du -s --block-size=1 /usr/lib/bouquetd").split()[0])
+    assert taken < MOST, f"{taken / 2**20:.0f} MB"
+    assert machine.out("dpkg-query -f '${Conffiles}' -W bouquetd").split()[0] == "/etc/bouquetd/bouquetd.yaml"
+    assert not machine.run("dpkg -V bouquetd").stdout
+    assert machine.unit("UnitFileState") == "enabled"
+    for person in ("bouquetd", "bouquetd-chroma"):
+        assert machine.out(f"getent passwd {person}").strip().endswith("nologin")
+    assert "bouquetd search" in machine.out("bash -c '. /usr/share/bash-completion/completions/bouquetd; "
+        "COMP_WORDS=(bouquetd se); COMP_CWORD=1; _bouquetd; echo bouquetd $COMPREPLY'")  # fmt: skip
+
+
+def test_what_it_says_of_itself_fits_the_machine(machine: Served) -> None:
+    machine.boot()
+    done = machine.run("bouquetd check", user="anna")
+    assert "Warning" not in done.stdout
+    assert "store.mode" in done.stdout
+    assert "memory.limit" not in machine.said("-p", "warning")
+
+
+def test_an_upgrade_in_the_middle_of_a_file_loses_and_repeats_nothing(
+    machine: Served, tree: Path, tmp_path: Path
+) -> None:
+    newer = build(tree, tmp_path, "--version", "99.0-1")
+    rng = random.Random("upgrade")
+    machine.boot()
+    machine.until(machine.ready, "both services run", 60)
+    with open(machine.root / "etc/bouquetd/bouquetd.yaml", "a") as config:
+        config.write("# mine\n")
+    machine.drop({"before.txt": document("txt", rng, 40)})
+    machine.done()
+    machine.drop({"during.txt": document("txt", rng, 6000)})
+    machine.until(
+        lambda: (machine.status().get("current") or {}).get("chunks", 0) > 300, "it is on its way", 60
+    )
+    starts = len(machine.entries("BOUQUETD_EVENT=ready"))
+
+    machine.install(newer)
+
+    machine.until(machine.ready, "both services run again", 60)
+    machine.done()
+    assert len(machine.entries("BOUQUETD_EVENT=ready")) == starts + 1
+    assert machine.out("dpkg-query -f '${Version}' -W bouquetd") == "99.0-1"
+    assert machine.out("tail -n 1 /etc/bouquetd/bouquetd.yaml") == "# mine\n"
+    assert machine.files() == ["before.txt", "during.txt"]
+    report = machine.verified()
+    assert report["documents"] == 2
+    stored = machine.stored()["bouquet"]
+    assert sum(stored.values()) == report["chunks"]
+    assert "Stored before.txt" not in machine.said("--since", "-20s")
+    assert [s for s in machine.said().splitlines() if s.startswith("Stored before.txt")].__len__() == 1
+
+
+def test_what_was_stopped_before_an_upgrade_stays_so(machine: Served, package: Path) -> None:
+    machine.boot()
+    machine.run("systemctl stop bouquetd")
+    machine.install(package)
+    assert machine.unit("ActiveState") == "inactive"
+    assert machine.unit("ActiveState", "bouquetd-chroma") == "active"
+
+
+def test_removing_keeps_everything_and_a_purge_leaves_what_people_dropped(
+    machine: Served, package: Path
+) -> None:
+    machine.boot()
+    machine.until(machine.ready, "both services run", 60)
+    machine.drop({"kept.txt": b"The heron stands in the reeds and waits. " * 40})
+    machine.done()
+
+    machine.run("dpkg -r bouquetd")
+    assert not (machine.root / "usr/lib/bouquetd").exists()
+    assert machine.unit("ActiveState") == "inactive"
+    assert (machine.root / "etc/bouquetd/bouquetd.yaml").exists()
+    machine.install(package)
+    machine.until(machine.ready, "both services run again", 60)
+    assert machine.sources("heron in the reeds") == ["kept.txt"]
+    assert machine.verified()["documents"] == 1
+
+    machine.run("dpkg -P bouquetd")
+    for gone in ("etc/bouquetd", "var/lib/bouquetd", "var/lib/bouquetd-chroma", "usr/lib/bouquetd"):
+        assert not (machine.root / gone).exists(), gone
+    assert machine.files(ARCHIVE) == ["kept.txt"]
+    assert not machine.files(INBOX)

@@ -1,0 +1,52 @@
+"""``bouquetd install --user``, on a home made for it."""
+
+from pathlib import Path
+
+import pytest
+
+from bouquetd.config import load
+from bouquetd.errors import ConfigError
+from bouquetd.ops.install import for_me
+
+
+def installed(home: Path, program: str = "/opt/b/bin/bouquetd") -> list[str]:
+    return for_me(home, {"XDG_RUNTIME_DIR": str(home / "run")}, Path(program))
+
+
+def test_it_writes_a_unit_that_calls_this_very_program_and_a_configuration_that_loads(tmp_path):
+    told = installed(tmp_path)
+    unit = (tmp_path / ".config/systemd/user/bouquetd.service").read_text()
+    assert 'ExecStart="/opt/b/bin/bouquetd" run' in unit
+    assert "@BOUQUETD@" not in unit
+    settings = load(tmp_path / ".config/bouquetd/bouquetd.yaml").settings
+    assert settings.paths.runtime == tmp_path / "run/bouquetd"
+    assert settings.store.mode == "embedded"
+    assert any("systemctl --user enable --now bouquetd" in line for line in told)
+
+
+def test_a_configuration_that_is_there_stays_and_the_unit_is_renewed(tmp_path):
+    installed(tmp_path)
+    yaml = tmp_path / ".config/bouquetd/bouquetd.yaml"
+    yaml.write_text("# mine\n")
+    told = installed(tmp_path, "/opt/new/bouquetd")
+    assert yaml.read_text() == "# mine\n"
+    assert "/opt/new/bouquetd" in (tmp_path / ".config/systemd/user/bouquetd.service").read_text()
+    assert any("as it is" in line for line in told)
+
+
+def test_a_path_that_systemd_would_misread_is_quoted(tmp_path):
+    installed(tmp_path, "/opt/100% mine/bouquetd")
+    unit = (tmp_path / ".config/systemd/user/bouquetd.service").read_text()
+    assert 'ExecStart="/opt/100%% mine/bouquetd" run' in unit
+
+
+def test_the_home_of_the_configuration_may_be_elsewhere(tmp_path):
+    for_me(tmp_path, {"XDG_CONFIG_HOME": str(tmp_path / "etc")}, Path("/b"))
+    assert (tmp_path / "etc/systemd/user/bouquetd.service").exists()
+    assert (tmp_path / "etc/bouquetd/bouquetd.yaml").exists()
+
+
+def test_a_home_that_may_not_be_written_is_told(tmp_path):
+    (tmp_path / ".config").write_text("a file in the way")
+    with pytest.raises(ConfigError, match="cannot be written"):
+        installed(tmp_path)
