@@ -571,7 +571,7 @@ class Ledger:
         with self._write() as db:
             db.execute("UPDATE shards SET sealed = 1, dirty = 0 WHERE number = ?", (number,))
             db.execute("DELETE FROM journal")
-            db.execute("PRAGMA shrink_memory")  # reading the whole journal filled the cache
+        self._rows("PRAGMA shrink_memory")  # reading the whole journal filled the cache
 
     def drop_shard(self, number: int) -> None:
         """Forget a sealed shard that holds nothing any more."""
