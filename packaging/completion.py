@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import typer
 
 from bouquetd.cli import app
+from bouquetd.model import State
 
 BASH = """\
 # Completion of bouquetd for bash, made from its command line.
@@ -88,7 +89,7 @@ def _commands() -> list[Command]:
         options = tuple(
             Option(
                 tuple(p.opts), (p.help or "").split(";")[0].rstrip("."), not p.is_flag,
-                tuple(str(value) for value in getattr(p.type, "choices", ())),
+                tuple(State) if "--state" in p.opts else (),
             )
             for p in command.params
             if p.param_type_name == "option"

@@ -43,6 +43,23 @@ LEFT_OUT = {
     "oauthlib": "of kubernetes",
     "requests-oauthlib": "of kubernetes",
     "durationpy": "of kubernetes",
+    "uvicorn": "of chromadb's former server; `chroma run` is Rust now",
+    "uvloop": "of uvicorn",
+    "httptools": "of uvicorn",
+    "watchfiles": "of uvicorn",
+    "websockets": "of uvicorn",
+    "bcrypt": "of chromadb's former server",
+    "build": "of chromadb's tests",
+    "pyproject-hooks": "of build",
+    "hf-xet": "fetches models, of huggingface-hub; the weights come with wordllama",
+    "aiohttp": "of wordllama's downloads",
+    "aiohttp-retry": "of wordllama's downloads",
+    "aiohappyeyeballs": "of aiohttp",
+    "aiosignal": "of aiohttp",
+    "frozenlist": "of aiohttp",
+    "multidict": "of aiohttp",
+    "propcache": "of aiohttp",
+    "yarl": "of aiohttp",
 }
 """Dependencies of dependencies that bouquetd and `chroma run` never import, and whose they are."""
 

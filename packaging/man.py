@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import typer
 
@@ -43,22 +44,18 @@ def _command(date: str) -> str:
     for name in group.list_commands(context):
         command = group.get_command(context, name)
         parameters = [p for p in command.params if p.name != "help"]
-        arguments = " ".join(
-            f"[\\fI{_text(p.human_readable_name)}\\fR]" for p in parameters if p.param_type_name == "argument"
-        )
+        arguments = " ".join(f"[{_named(p)}]" for p in parameters if p.param_type_name == "argument")
         lines.append(f".SS bouquetd {name} {arguments}")
         lines += [_text(part) + "\n.PP" for part in (command.help or "").split("\n\n")]
         for parameter in parameters:
             if parameter.param_type_name == "option":
-                value = (
-                    ""
-                    if parameter.is_flag
-                    else f" \\fI{_text((parameter.metavar or parameter.name).upper())}\\fR"
-                )
+                value = "" if parameter.is_flag else f" {_named(parameter)}"
                 names = ", ".join(f"\\fB{_text(o)}\\fR" for o in parameter.opts)
                 lines.append(f".TP\n{names}{value}\n{_text(parameter.help or '')}")
             elif help_ := getattr(parameter, "help", None):
-                lines.append(f".TP\n\\fI{_text(parameter.human_readable_name)}\\fR\n{_text(help_)}")
+                lines.append(
+                    f".TP\n\\fI{_text(parameter.metavar or parameter.name.upper())}\\fR\n{_text(help_)}"
+                )
     status = EPILOG.removeprefix("Exit status: ").rstrip(".")
     lines.append(".SH EXIT STATUS")
     lines += [f".TP\n.B {number}\n{_text(meaning)}" for number, meaning in _statuses(status)]
@@ -67,6 +64,10 @@ def _command(date: str) -> str:
     )
     lines.append(".SH SEE ALSO\n.BR bouquetd (8),\n.BR bouquetd.yaml (5),\n.BR journalctl (1)")
     return "\n".join(lines) + "\n"
+
+
+def _named(parameter: Any) -> str:
+    return f"\\fI{_text(parameter.metavar or parameter.name.upper())}\\fR"
 
 
 def _statuses(text: str) -> Iterator[tuple[str, str]]:

@@ -22,8 +22,8 @@ from pathlib import Path
 from typing import Any
 
 CGROUPS = Path("/sys/fs/cgroup")
-HIERARCHIES = ("memory", "pids", "cpu", "systemd", "unified")
-"""Of cgroup v1: the controllers that the units use, and the two that systemd keeps its books in."""
+NEEDED = ("memory", "pids", "cpu", "systemd", "unified")
+"""Of cgroup v1: the controllers that the units use, and the two hierarchies that systemd keeps its books in."""
 
 PACKAGES = (
     "systemd",
@@ -84,7 +84,7 @@ def unfit() -> str | None:
             return f"{tool} is missing: apt-get install debootstrap util-linux dpkg"
     if "overlay" not in Path("/proc/filesystems").read_text():
         return "the kernel has no overlayfs"
-    if not _unified() and not all(os.access(CGROUPS / name, os.W_OK) for name in HIERARCHIES):
+    if not _unified() and not all(os.access(CGROUPS / name, os.W_OK) for name in NEEDED):
         return f"the cgroups under {CGROUPS} cannot be written"
     return None
 
@@ -103,7 +103,7 @@ def base(cache: Path) -> Path:
             check=True, stdout=subprocess.DEVNULL,
         )  # fmt: skip
         # Journals that outlive a reboot; a time zone is of no interest, a host name is.
-        (partial / "var" / "log" / "journal").mkdir()
+        (partial / "var" / "log" / "journal").mkdir(exist_ok=True)
         (partial / "etc" / "hostname").write_text("machine\n")
         shutil.rmtree(partial / "var" / "cache" / "apt", ignore_errors=True)
         partial.rename(tree)
@@ -130,9 +130,13 @@ class Machine:
         for name in ("upper", "work", "root"):
             (self.folder / name).mkdir(parents=True, exist_ok=True)
         name = f"bouquetd-test-{uuid.uuid4().hex[:12]}"
-        self.groups = [CGROUPS / name] if _unified() else [CGROUPS / h / name for h in HIERARCHIES]
+        # Of each hierarchy, used here or not: its systemd takes whatever the kernel has.
+        self.groups = [CGROUPS / name] if _unified() else [h / name for h in CGROUPS.iterdir() if h.is_dir()]
         for group in self.groups:
             group.mkdir()
+            for share in ("cpuset.cpus", "cpuset.mems"):
+                if (group / share).exists():
+                    (group / share).write_text((group.parent / share).read_text())
         environment = {
             "PATH": os.environ["PATH"], "ROOT": str(self.folder / "root"), "UPPER": str(self.upper),
             "WORK": str(self.folder / "work"), "LOWER": ":".join(map(str, self.layers)),
@@ -165,11 +169,11 @@ class Machine:
         self, command: str, *, user: str = "root", check: bool = True, timeout: float = 300, text: str = ""
     ) -> subprocess.CompletedProcess[str]:
         """Run a shell command in it; ``text`` is its standard input."""
-        inside = ["env", "-i", "PATH=/usr/sbin:/usr/bin:/sbin:/bin", "LANG=C.UTF-8"]
+        inside = ["env", "-i", "-C", "/", "PATH=/usr/sbin:/usr/bin:/sbin:/bin", "LANG=C.UTF-8"]
         if user != "root":
             inside += ["runuser", "-u", user, "--"]
         done = subprocess.run(
-            ["nsenter", "-t", str(self.init), "-a", "--wd=/", "--", *inside, "sh", "-c", command],
+            ["nsenter", "-t", str(self.init), "-a", "--", *inside, "sh", "-c", command],
             capture_output=True, text=True, errors="replace", timeout=timeout, input=text, check=False,
         )  # fmt: skip
         assert not check or done.returncode == 0, f"{command}: {done.returncode}\n{done.stdout}\n{done.stderr}"
