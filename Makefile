@@ -3,7 +3,9 @@
 VENV    := .venv
 BIN     := $(VENV)/bin
 PYTHON  ?= python3
-PIP     := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint packaging/constraints.txt
+PIP     := $(BIN)/python -m pip install --quiet --no-compile --disable-pip-version-check --constraint packaging/constraints.txt
+# Bytecode for a quick start, on all cores; not of what Chroma brings along and nobody imports.
+COMPILE := $(BIN)/python -m compileall -q -j 0 -x '/(kubernetes|sympy|mpmath|onnxruntime|google|pip|setuptools)/' $(VENV)/lib || true
 PYTEST  := $(BIN)/python -m pytest
 WORKERS ?= 2
 
@@ -21,10 +23,12 @@ $(BIN)/python:
 
 $(VENV)/run.stamp: pyproject.toml packaging/constraints.txt | $(BIN)/python
 	$(PIP) --editable .
+	@$(COMPILE)
 	@touch $@
 
 $(VENV)/dev.stamp: pyproject.toml packaging/constraints.txt | $(BIN)/python
 	$(PIP) --editable '.[dev]'
+	@$(COMPILE)
 	@touch $@ $(VENV)/run.stamp
 
 bouquetd.yaml: | $(VENV)/run.stamp

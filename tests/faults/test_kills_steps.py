@@ -222,17 +222,16 @@ def around(steps):
     ]
 
 
-@pytest.mark.xdist_group("story")  # which takes longer to make than to tell
-@pytest.mark.parametrize(
-    "death",
-    [
-        pytest.param(("after", "bouquetd.ledger:Ledger.journal", 8), id="after a later batch journalled"),
-        pytest.param(("after", "bouquetd.store.chroma:Chroma.remove", 1), id="after old content left a shard"),
-        pytest.param(("after", "bouquetd.inbox.move:rename_new", 1), id="after renamed"),
-    ],
-)
-def test_a_kill_at_a_step_that_matters_leaves_no_trace(story: Story, tmp_path: Path, death) -> None:
-    story.killed(tmp_path, death)
+THAT_MATTER = [
+    ("after", "bouquetd.ledger:Ledger.journal", 8),
+    ("after", "bouquetd.store.chroma:Chroma.remove", 1),
+    ("after", "bouquetd.inbox.move:rename_new", 1),
+]
+
+
+def test_a_kill_at_a_step_that_matters_leaves_no_trace(story: Story, tmp_path: Path) -> None:
+    for number, death in enumerate(THAT_MATTER):
+        story.killed(tmp_path / str(number), death)
 
 
 @pytest.mark.long

@@ -11,6 +11,7 @@ import threading
 from contextlib import contextmanager
 
 import numpy as np
+import pytest
 
 from bouquetd.model import MB
 from tests.harness import AS_NOBODY_SPECIAL, OWN_MOUNTS, PROGRAM, Home, prose, until
@@ -36,6 +37,7 @@ def assert_same(stored, undisturbed):
 # -- stopping and going on ----------------------------------------------------------------------------------
 
 
+@pytest.mark.long
 def test_a_stop_in_the_middle_of_a_50_mb_file_is_graceful_and_the_next_start_goes_on_at_the_very_chunk(
     tmp_path,
 ):
@@ -59,6 +61,7 @@ def test_a_stop_in_the_middle_of_a_50_mb_file_is_graceful_and_the_next_start_goe
     assert numbers == list(range(entry.chunks))
 
 
+@pytest.mark.long
 def test_a_file_interrupted_by_stops_and_kills_is_stored_as_in_an_undisturbed_run(tmp_path):
     options = {"store": {"batch_size": 50, "shard_chunks": 200}}
     home, quiet = Home(tmp_path / "home", options), Home(tmp_path / "quiet", options)
@@ -221,6 +224,7 @@ def test_commands_ask_the_running_daemon_and_a_second_daemon_is_told_who_holds_t
     assert home.cli("status").status == 1
 
 
+@pytest.mark.long
 def test_whoever_reads_the_status_file_finds_a_whole_one_each_time(tmp_path):
     home = Home(tmp_path / "home")
     with home.daemon() as daemon:
@@ -383,6 +387,7 @@ def test_a_full_and_then_a_read_only_archive_hold_the_file_in_the_inbox_until_it
     assert len(home.texts()) == 2
 
 
+@pytest.mark.long
 def test_a_full_disk_under_the_store_holds_the_intake_and_every_vector_is_right_afterwards(tmp_path):
     options = {"store": {"batch_size": 20, "shard_chunks": 100}}
     home, quiet = Home(tmp_path / "home", options), Home(tmp_path / "quiet", options)
@@ -404,6 +409,7 @@ def test_a_full_disk_under_the_store_holds_the_intake_and_every_vector_is_right_
     assert_same(home.stored(), quiet.stored())
 
 
+@pytest.mark.long
 def test_once_ends_with_69_when_the_archive_may_not_be_written_and_goes_on_when_it_may(tmp_path):
     home = Home(tmp_path / "home")
     home.put("a.txt", "Nowhere to go.")

@@ -41,9 +41,11 @@ def extract(file, *, read_size):
     if way == "slow":
         time.sleep(7)
     if way == "fill":
-        held = b"x" * 120_000_000
-        yield Piece("Memory is short now. " * 200)
-        del held
+        ring = [b"x" * 120_000_000]
+        ring.append(ring)  # nobody's any more, until garbage is collected
+        del ring
+        for n in range(200):
+            yield Piece(f"Memory is short now, says line {n}. " * 20)
     yield Piece(f"It came to an end, {way}. " * 50)
 '''
 
@@ -106,7 +108,12 @@ class Served(Machine):
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_bytes(data)
         self.run(f"chmod -R a+rX {heap}")
-        self.run(f"cp -r {heap}/. {where}/", user=user)
+        # Folders as `mkdir` makes them: the mode that `cp -r` sets outdoes the inbox's default ACL.
+        self.run(
+            f"cd {heap} && find . -type d -exec mkdir -p {where}/{{}} \\; && "
+            f"find . -type f -exec cp {{}} {where}/{{}} \\;",
+            user=user,
+        )
         self.run(f"rm -r {heap}")
 
     def search(self, words: str, user: str = "anna", n: int = 3, config: str = "") -> list[dict[str, Any]]:
@@ -157,7 +164,7 @@ class Served(Machine):
 
     def files(self, where: Path = ARCHIVE) -> list[str]:
         """What lies in a folder, sorted."""
-        return sorted(self.out(f"find {where} -type f -printf '%P\\n'").split("\n")[:-1])
+        return sorted(self.out(f"find {where} -type f -printf '%P\\n' 2>/dev/null || true").split("\n")[:-1])
 
     def entries(self, *match: str, unit: str = "bouquetd") -> list[dict[str, Any]]:
         """The unit's entries of the journal with all their fields."""

@@ -18,13 +18,14 @@ def test_short_of_memory_it_pauses_reclaims_and_resumes_before_the_kernel_strike
     machine.boot()
     machine.until(machine.ready, "both services run", 60)
     baseline = machine.status()["baseline_mb"]
-    # Room for ordinary work, none for what this file holds on to for a while.
+    # Room for ordinary work, none for what this file leaves behind until somebody cleans up.
     machine.configure({"memory.limit": f"{int(baseline) + 100}MB"})
     machine.run("systemctl reload bouquetd")
     machine.drop({"heavy.fill": b"fill", "after.txt": b"Then all is well again. " * 60})
     machine.done()
     said = machine.said("-g", r"\[MEMORY\]")
     assert "Paused" in said
+    assert "Reclaimed" in said
     assert "Resumed" in said
     assert machine.unit("NRestarts") == "0"
     assert machine.files(ARCHIVE) == ["after.txt", "heavy.fill"]
