@@ -71,7 +71,8 @@ def test_a_reload_of_an_unchanged_or_a_broken_file_changes_nothing(tmp_path):
 
 SEEN = {
     "state": "working", "why": "", "rss_mb": 171.2, "limit_mb": 500.0, "queue": {"files": 3, "bytes": 9},
-    "current": {"source": "a.txt", "size": 9, "share": 0.25, "chunks": 4}, "documents": 12, "failed": 1,
+    "current": {"source": "a.txt", "size": 9, "share": 0.25, "chunks": 4}, "chunks_per_second": 41.6,
+    "documents": 12, "failed": 1,
 }  # fmt: skip
 
 
@@ -87,7 +88,7 @@ def test_the_status_is_published_as_a_file_and_as_one_line(tmp_path):
     lines = Lines()
     Publisher(tmp_path, lines, Recorder())(SEEN)
     assert status.read(tmp_path) == SEEN
-    assert lines.lines == ["Working; 171 of 500 MB; 3 files waiting; a.txt 25% (4 chunks); 12 stored, 1 failed"]
+    assert lines.lines == ["Working; 171 of 500 MB; 3 files waiting; a.txt 25%, 4 chunks, 42 chunks/s; 12 stored, 1 failed"]
 
 
 def test_a_status_file_that_cannot_be_written_is_mentioned_once_until_it_can_again(tmp_path):
