@@ -125,8 +125,8 @@ class Served(Machine):
         return found
 
     def sources(self, words: str, **how: Any) -> list[str]:
-        """The sources of what is found."""
-        return [hit["source"] for hit in self.search(words, **how)]
+        """The sources of what is found, each once, the best first."""
+        return list(dict.fromkeys(hit["source"] for hit in self.search(words, **how)))
 
     # -- what is to be seen -------------------------------------------------------------------------------
 

@@ -97,5 +97,6 @@ def test_what_lies_in_the_archive_is_never_overwritten(guarded: Served) -> None:
     guarded.done()
     assert guarded.files(ARCHIVE) == ["a (2).txt", "a.txt"]
     assert "first" in guarded.out(f"cat {ARCHIVE}/a.txt")
-    for attempt in (f"echo x >{ARCHIVE}/a.txt", f"rm -f {ARCHIVE}/a.txt", f"ln -s /etc/passwd {ARCHIVE}/b.txt"):
+    # Her file stays hers to write; what it is called, and that it is there, is no more.
+    for attempt in (f"rm -f {ARCHIVE}/a.txt", f"mv {ARCHIVE}/a.txt /tmp", f"ln -s /etc/passwd {ARCHIVE}/b.txt"):
         assert guarded.run(attempt, user="anna", check=False).returncode != 0
