@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
+from typer.core import TyperCommand
 
 from bouquetd import __version__
 from bouquetd.errors import BouquetdError, ConfigError, Explained, Stopped, Unavailable, sentence
@@ -47,6 +48,20 @@ ConfigOption = Annotated[
     ),
 ]  # fmt: skip
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON, for scripts.")]
+
+
+_NO_OPTION = re.compile(r"-+[^-a-zA-Z]|(?!--[a-z-]+=)-.*\s", re.DOTALL)
+
+
+class Search(TyperCommand):
+    """Takes a sentence that begins with a dash, as a number below zero does, for what it is."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Put sentences where no option is looked for."""
+        if "--" not in args:
+            texts = [arg for arg in args if _NO_OPTION.match(arg)]
+            args = [*(arg for arg in args if not _NO_OPTION.match(arg)), "--", *texts] if texts else args
+        return super().parse_args(ctx, args)
 
 
 def main() -> None:
@@ -98,7 +113,7 @@ def once(config: ConfigOption = None) -> None:
     sys.exit(drain(loaded))
 
 
-@app.command()
+@app.command(cls=Search)
 def search(
     text: Annotated[str, typer.Argument(help="What you look for, in your own words.")],
     n: Annotated[int, typer.Option("-n", min=1, max=1000, help="How many passages.")] = 5,

@@ -88,7 +88,9 @@ def test_the_status_is_published_as_a_file_and_as_one_line(tmp_path):
     lines = Lines()
     Publisher(tmp_path, lines, Recorder())(SEEN)
     assert status.read(tmp_path) == SEEN
-    assert lines.lines == ["Working; 171 of 500 MB; 3 files waiting; a.txt 25%, 4 chunks, 42 chunks/s; 12 stored, 1 failed"]
+    assert lines.lines == [
+        "Working; 171 of 500 MB; 3 files waiting; a.txt 25%, 4 chunks, 42 chunks/s; 12 stored, 1 failed"
+    ]
 
 
 def test_a_status_file_that_cannot_be_written_is_mentioned_once_until_it_can_again(tmp_path):

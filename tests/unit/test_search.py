@@ -86,3 +86,11 @@ def test_a_rare_word_alone_finds_its_passage_among_many(tmp_path):
     [hit] = home.cli("search", "xylotomous", "-n", "1", "--json").json
     assert hit["source"] == "rare.txt"
     assert "xylotomous" in hit["text"]
+
+
+@pytest.mark.parametrize("text", ["-5 degrees in Sodankylä", "-1.75", "-n is what an option begins with"])
+def test_what_begins_with_a_dash_is_looked_for_too(tmp_path, text):
+    home = Home(tmp_path / "home")
+    home.put("a.txt", f"It said: {text}, and no more. ".encode() * 3)
+    home.once()
+    assert [hit["source"] for hit in home.cli("search", text, "-n", "1", "--json").json] == ["a.txt"]
