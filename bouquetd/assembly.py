@@ -23,6 +23,8 @@ from bouquetd.errors import ConfigError, Stopped, Unavailable
 from bouquetd.extract.plugins import Plugin, installed
 from bouquetd.filing import Filing
 from bouquetd.health import Health
+from bouquetd.inbox.access import Access
+from bouquetd.inbox.alone import Alone
 from bouquetd.inbox.intake import Intake
 from bouquetd.inbox.queue import Queue
 from bouquetd.inbox.scan import Ignore
@@ -56,6 +58,9 @@ MALLOC_ARENAS = 2
 MAPPED_FROM = MB
 """Bytes from which the C library gets a block of its own from the system and gives it back when it is freed.
 Left to itself it raises that to 32 MB, and then a model that was dropped and loaded again costs 28 MB more."""
+
+ASK = "BOUQUETD_ASK"
+"""The variable with the path that ``inbox.access`` asks at; the unit of the service sets it."""
 
 WARM_TEXT = "Warm before the first file, so that the baseline is known. " * 14
 """About as long as a chunk of the default size."""
@@ -191,10 +196,12 @@ def engine(
         marks = _WakingMarks(on_mark)
         queue = Queue(settings.inbox.settle)
         stack.callback(queue.close)
+        keep, ask = settings.inbox.after == "keep", os.environ.get(ASK)
         intake = Intake(
-            inbox=paths.inbox, queue=queue, marks=marks, ledger=ledger, ignore=Ignore(settings.inbox.ignore),
-            rescan=settings.inbox.rescan, keep=settings.inbox.after == "keep", busy=lambda _: False,
-            clock=clock, log=log,
+            inbox=paths.inbox, queue=queue, marks=marks, ledger=ledger,
+            access=Access(paths.inbox, Path(ask) if ask else None, moves=not keep),
+            alone=Alone(paths.inbox, ledger, clock, log), ignore=Ignore(settings.inbox.ignore),
+            rescan=settings.inbox.rescan, keep=keep, busy=lambda _: False, clock=clock, log=log,
         )  # fmt: skip
         finder = Entities(PROVIDERS[settings.entities.provider], settings.entities.max_concurrent)
         stack.callback(finder.close)

@@ -63,11 +63,6 @@ class Filing:
         self._log = log
         self._storm = Storm()
 
-    def leave_alone(self, source: str, reason: str) -> None:
-        """It stays in the inbox and will not be read; said once."""
-        if self._ledger.leave_alone(source, reason):
-            self._log.warning(f"Left alone {printable(source)}: {reason}", what="left alone")
-
     def move(self, document: Document, seen: Fingerprint) -> str | None:
         """Where the file of an ingested document goes: "" when it is no more, None when it stays."""
         inbox, after = self._intake.inbox, self._settings.inbox.after
@@ -91,14 +86,18 @@ class Filing:
 
     def _immovable(self, source: str) -> bool:
         """Whether it is this file's folder that forbids the move; then the others must not wait for it."""
-        parent = os.path.dirname(os.path.join(self._intake.inbox, source))
-        if os.access(parent, os.W_OK | os.X_OK, effective_ids=True):
+        folder = os.path.dirname(source)
+        if not folder or self._intake.access.may_change(folder):
             return False
-        self.leave_alone(
-            source,
-            "it is done with, but its folder may not be changed by the daemon's user, so it stays"
-            " there until that is allowed (chmod g+w)",
-        )
+        until = self._intake.access.denied(folder, self._clock())
+        if until is None:
+            self._intake.alone.leave(
+                folder,
+                "the daemon's user may not move files out of this folder; they are done with, and stay there"
+                " until it may (chmod g+w)",
+            )
+        else:
+            self._intake.look_again(until)
         return True
 
     def again(self, entry: Entry, seen: Fingerprint) -> None:
@@ -139,8 +138,10 @@ class Filing:
             if entry.state is State.FAILED:
                 self.reject(document, seen, Rejected(entry.reason or "", entry.remedy or ""))
             else:
-                there = fingerprint(self._intake.inbox, document.source) == seen
-                self._ledger.seen_again(document.id, seen, self.move(document, seen) if there else "")
+                # Its ctime may differ: its owner, or the service that was asked, changed its mode.
+                there = fingerprint(self._intake.inbox, document.source)
+                same = there is not None and replace(there, ctime_ns=seen.ctime_ns) == seen
+                self._ledger.seen_again(document.id, seen, self.move(document, seen) if same else "")
 
     def reject(self, document: Document, seen: Fingerprint, error: Rejected) -> None:
         """Into ``failed/`` with a reason; no chunk stays behind."""

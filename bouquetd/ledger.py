@@ -477,13 +477,18 @@ class Ledger:
             )
             return cursor.rowcount > 0
 
-    def left_alone(self) -> list[tuple[str, str]]:
-        """What is left alone, with the reason, at most a thousand."""
-        rows = self._rows("SELECT source, reason FROM left_alone ORDER BY source LIMIT 1000")
+    def left_alone(self, after: str = "") -> list[tuple[str, str]]:
+        """What is left alone, with the reason: at most a thousand, those whose names come after another."""
+        rows = self._rows(
+            "SELECT source, reason FROM left_alone WHERE source > ? ORDER BY source LIMIT 1000",
+            os.fsencode(after),
+        )
         return [(os.fsdecode(row["source"]), row["reason"]) for row in rows]
 
-    def no_longer_left_alone(self, sources: Iterable[str]) -> None:
-        """These are gone from the inbox."""
+    def no_longer_left_alone(self, sources: Sequence[str]) -> None:
+        """These are gone from the inbox, or may be read and moved by now."""
+        if not sources:
+            return
         with self._write() as db:
             db.executemany("DELETE FROM left_alone WHERE source = ?", [(os.fsencode(s),) for s in sources])
 

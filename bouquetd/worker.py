@@ -202,10 +202,14 @@ class Worker:
 
     def _take(self, sighting: Sighting) -> None:
         source = sighting.source
+        until = self._intake.access.awaited(source, self._clock())
+        if until is not None:
+            self._queue.postpone(source, until)
+            return
         try:
             self._open(source, sighting.fingerprint)
         except LeftAlone as error:
-            self._filing.leave_alone(source, error.reason)
+            self._intake.alone.leave(source, error.reason)
         except Changed as error:
             self._intake.marks.add(source)
             self._log.info(f"Put back {printable(source)}: {error}", what="put back")

@@ -198,8 +198,10 @@ def _system(tree: Path) -> None:
 
     systemd = tree / "usr" / "lib" / "systemd" / "system"
     systemd.mkdir(parents=True)
-    for unit in (*ROOT.glob("systemd/*.service"), *ROOT.glob("systemd/*.slice")):
-        shutil.copy(unit, systemd)
+    for kind in ("service", "slice", "path"):
+        for unit in ROOT.glob(f"systemd/*.{kind}"):
+            shutil.copy(unit, systemd)
+    shutil.copy(ROOT / "systemd" / "inbox.tmpfiles", tree / PREFIX)
     for kind in ("sysusers", "tmpfiles"):
         folder = tree / "usr" / "lib" / f"{kind}.d"
         folder.mkdir()

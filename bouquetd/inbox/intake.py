@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from bouquetd.errors import Unavailable
+from bouquetd.inbox.access import Access
+from bouquetd.inbox.alone import Alone
 from bouquetd.inbox.opening import is_gone
 from bouquetd.inbox.queue import Queue
 from bouquetd.inbox.scan import Found, Ignore, Skipped, scan
@@ -15,7 +18,7 @@ from bouquetd.inbox.vanish import may_forget
 from bouquetd.inbox.watcher import Marks
 from bouquetd.ledger import Ledger
 from bouquetd.log import Log
-from bouquetd.model import Fingerprint, State, printable
+from bouquetd.model import Fingerprint, State
 
 SPARING = 100
 """A rescan comes no sooner than this many times what the last one took: at most a hundredth of a core."""
@@ -34,6 +37,8 @@ class Intake:
     queue: Queue
     marks: Marks
     ledger: Ledger
+    access: Access
+    alone: Alone
     ignore: Ignore
     rescan: float
     keep: bool
@@ -43,6 +48,7 @@ class Intake:
     next_scan: float = 0.0
     scanned: bool = False
     _held: str | None = None
+    _let_in: float = math.inf
 
     @property
     def pending(self) -> bool:
@@ -51,6 +57,7 @@ class Intake:
 
     def refresh(self) -> None:
         """Follow what events marked; scan all when it is time. Raises ``Unavailable`` without an inbox."""
+        self.alone.calm()
         marked, overflow = self.marks.take()
         now = self.clock()
         try:
@@ -64,18 +71,26 @@ class Intake:
             raise
 
     def _scan_all(self, started: float) -> None:
+        self._let_in = math.inf
         self.queue.see_all(self._wanted(scan(self.inbox, self.ignore)), started, self.clock)
         self.queue.forget_unseen(started)
-        self.ledger.no_longer_left_alone(s for s, _ in self.ledger.left_alone() if is_gone(self.inbox, s))
+        self.alone.forget_gone()
         now = self.clock()
-        self.next_scan = now + max(self.rescan, SPARING * (now - started))
+        self.next_scan = min(now + max(self.rescan, SPARING * (now - started)), self._let_in)
         self.scanned = True
+
+    def look_again(self, when: float) -> None:
+        """Scan all not later than that."""
+        self.next_scan, self._let_in = min(self.next_scan, when), min(self._let_in, when)
 
     def _wanted(self, found: Iterable[Found | Skipped]) -> Iterator[tuple[str, Fingerprint]]:
         for item in found:
             if isinstance(item, Skipped):
-                if self.ledger.leave_alone(item.source, item.reason):
-                    self.log.warning(f"Left alone {printable(item.source)}: {item.reason}")
+                until = self.access.denied(item.source, self.clock()) if item.denied else None
+                if until is None:
+                    self.alone.leave(item.source, item.reason)
+                else:
+                    self.look_again(until)
             elif not self.busy(item.source) and not self.ledger.knows(item.source, item.fingerprint):
                 yield item.source, item.fingerprint
 

@@ -33,10 +33,14 @@ class Found:
 
 @dataclass(frozen=True, slots=True)
 class Skipped:
-    """Something in the inbox that is left alone. ``reason`` completes "<source> is left alone: ..."."""
+    """Something in the inbox that is left alone. ``reason`` completes "<source> is left alone: ...".
+
+    ``denied`` when it is for want of permission only.
+    """
 
     source: str
     reason: str
+    denied: bool = False
 
 
 class Ignore:
@@ -106,7 +110,9 @@ def _walk(root: int, ignore: Ignore, under: str) -> Iterator[Found | Skipped]:
                     except FileNotFoundError:
                         continue
                     except PermissionError:
-                        yield Skipped(source, "its folder may not be entered (chmod a+x the folder)")
+                        yield Skipped(
+                            source, "its folder may not be entered (chmod a+x the folder)", denied=True
+                        )
                         continue
                     yield from _sort(source, status, pending)
         except (FileNotFoundError, NotADirectoryError):
@@ -115,7 +121,7 @@ def _walk(root: int, ignore: Ignore, under: str) -> Iterator[Found | Skipped]:
         except PermissionError:
             if not path:
                 raise
-            yield Skipped(path, "the folder may not be read (chmod a+rx it)")
+            yield Skipped(path, "the folder may not be read (chmod a+rx it)", denied=True)
         except OSError as error:
             # A folder that became a link while it waited for its turn.
             if error.errno != errno.ELOOP or not path:

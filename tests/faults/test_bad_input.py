@@ -119,6 +119,25 @@ def test_links_fifos_and_sockets_are_left_alone_reported_once_and_what_they_lead
     assert [item["source"] for item in alone] == ["fifo.txt", "folder", "link.txt"]
 
 
+def test_a_folder_that_may_not_be_changed_keeps_its_files_which_are_read_once_all_the_same(tmp_path):
+    home = Home(tmp_path / "home")
+    shut = home.inbox / "shut"
+    for name in ("a.txt", "b.txt"):
+        home.put(f"shut/{name}", f"In a folder of somebody else, {name}.")
+    shut.chmod(0o555)
+    first = home.process("once", wrap=AS_NOBODY_SPECIAL)
+    assert (first.status, first.err.count("Left alone shut: ")) == (0, 1)
+    assert "chmod g+w" in first.err
+    again = home.process("once", wrap=AS_NOBODY_SPECIAL)
+    assert (again.status, again.err.count("Left alone"), again.err.count("tored ")) == (0, 0, 0)
+    assert sorted(home.texts()) == ["shut/a.txt", "shut/b.txt"]
+    shut.chmod(0o755)
+    assert home.process("once", wrap=AS_NOBODY_SPECIAL).status == 0
+    assert sorted(path.name for path in (home.archive / "shut").iterdir()) == ["a.txt", "b.txt"]
+    assert not shut.exists()
+    assert home.cli("files", "--json").json["left_alone"] == []
+
+
 def test_a_file_that_may_not_be_read_is_rejected_and_can_be_retried_once_it_may(tmp_path):
     home = Home(tmp_path / "home")
     home.put("mine.txt", "For my eyes only.").chmod(0)

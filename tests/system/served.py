@@ -108,12 +108,7 @@ class Served(Machine):
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_bytes(data)
         self.run(f"chmod -R a+rX {heap}")
-        # Folders as `mkdir` makes them: the mode that `cp -r` sets outdoes the inbox's default ACL.
-        self.run(
-            f"cd {heap} && find . -type d -exec mkdir -p {where}/{{}} \\; && "
-            f"find . -type f -exec cp {{}} {where}/{{}} \\;",
-            user=user,
-        )
+        self.run(f"cp -r {heap}/. {where}/", user=user)
         self.run(f"rm -r {heap}")
 
     def search(self, words: str, user: str = "anna", n: int = 3, config: str = "") -> list[dict[str, Any]]:

@@ -113,6 +113,26 @@ def test_strange_files_are_told_in_one_line_each_without_their_content(machine: 
     assert len(machine.entries("-p", "warning")) < 60
 
 
+def test_what_a_member_copies_or_moves_is_taken_whatever_its_modes(machine: Served) -> None:
+    machine.boot()
+    machine.until(machine.ready, "both services run", 60)
+    machine.run(
+        f"""umask 077; cd ~anna
+mkdir -p papers/deep/deeper shared && chmod 755 shared
+for n in 1 2 3; do
+    echo "The wagtail runs along the brook, $n." | tee papers/$n.txt papers/deep/deeper/1$n.txt >shared/2$n.txt
+done
+chmod 644 shared/*; echo 'A letter by the linnet.' >letter.txt
+cp -r papers {INBOX}/; cp -r shared {INBOX}/; mv letter.txt {INBOX}/""",
+        user="anna",
+    )
+    machine.done()
+    assert len(machine.files()) == 10
+    assert not machine.said("-p", "warning")
+    assert not machine.out(f"find {INBOX} -mindepth 1")
+    assert machine.sources("linnet")[0] == "letter.txt"
+
+
 def test_a_reload_applies_what_is_sound_and_refuses_what_is_not(machine: Served) -> None:
     machine.boot()
     machine.until(machine.ready, "both services run", 60)

@@ -11,7 +11,12 @@ from pathlib import Path
 import pytest
 
 UNITS = Path(__file__).resolve().parents[2] / "systemd"
-MOST = {"bouquetd.service": 1.5, "bouquetd@.service": 1.5, "bouquetd-chroma.service": 2.0}
+MOST = {
+    "bouquetd.service": 1.5,
+    "bouquetd@.service": 1.5,
+    "bouquetd-chroma.service": 2.0,
+    "bouquetd-inbox.service": 2.0,
+}
 
 pytestmark = pytest.mark.system
 
@@ -36,7 +41,7 @@ def test_a_unit_is_shut_in_as_far_as_was_promised(analyze: str, unit: str) -> No
     assert float(exposure[1]) <= MOST[unit], done.stdout
 
 
-@pytest.mark.parametrize("unit", [*MOST, "bouquetd.slice"])
+@pytest.mark.parametrize("unit", [*MOST, "bouquetd.slice", "bouquetd-inbox.path"])
 def test_systemd_understands_every_line_of_a_unit(analyze: str, unit: str, tmp_path: Path) -> None:
     text = (UNITS / unit).read_text()
     # Programs and users that come with the package.
