@@ -38,7 +38,7 @@ run: $(VENV)/run.stamp bouquetd.yaml ## set everything up, run the daemon in the
 	@exec $(BIN)/bouquetd run --config bouquetd.yaml
 
 test: $(VENV)/dev.stamp ## set everything up, run the tests, a short form of every kind among them
-	$(PYTEST) -n $(WORKERS) --dist loadgroup -m "not long and not bench and not corpus" tests
+	$(PYTEST) -n $(WORKERS) --dist loadgroup -rs -m "not long and not bench and not corpus" tests
 
 lint: $(VENV)/dev.stamp ## style, and imports that run only downward
 	$(BIN)/ruff check .
@@ -52,7 +52,7 @@ faults: $(VENV)/dev.stamp ## the full fault campaign: 100 kills at random moment
 	$(PYTEST) -n $(WORKERS) --maxschedchunk 1 -rP -m "long and not system" tests
 
 system: $(VENV)/dev.stamp ## the package and the units under a real systemd in a machine of the tests' own (root, debootstrap)
-	CI=true $(PYTEST) -rP -m system tests/system
+	CI=true $(PYTEST) -rP --timeout 1200 -m system tests/system
 
 deb: $(VENV)/run.stamp ## a Debian package into dist/, for the Python here or FOR=3.12, 3.13, 3.14
 	$(BIN)/python packaging/deb.py $(if $(FOR),--python $(FOR))

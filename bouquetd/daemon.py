@@ -5,6 +5,7 @@ The worker has a thread of its own, so that this one can tell a worker that work
 
 from __future__ import annotations
 
+import faulthandler
 import os
 import signal
 import threading
@@ -35,6 +36,9 @@ GRACE = 4.0
 
 EXIT_OK, EXIT_INTERNAL, EXIT_STUCK = 0, 70, 75
 """``EX_SOFTWARE`` and ``EX_TEMPFAIL`` of sysexits.h: systemd starts the daemon afresh after both."""
+
+STDERR = 2
+"""Where the stacks of all threads go when something fails in a way nobody foresaw."""
 
 
 class Signals:
@@ -117,10 +121,14 @@ class Daemon:
         thread.start()
         self._notifier.ready()
         period = min(TICK, self._watchdog or TICK)
-        while thread.is_alive() and not self._signals.stopping.is_set():
-            self._tick(time.monotonic())
-            self._signals.wake.wait(period)
-            self._signals.wake.clear()
+        try:
+            while thread.is_alive() and not self._signals.stopping.is_set():
+                self._tick(time.monotonic())
+                self._signals.wake.wait(period)
+                self._signals.wake.clear()
+        except Exception:
+            faulthandler.dump_traceback(STDERR)
+            raise
         self._notifier.stopping()
         self._notifier.status("Stopping: finishing the batch in hand")
         self._signals.stopping.set()
@@ -166,6 +174,7 @@ class Daemon:
             self._exit = EXIT_STUCK if isinstance(error, Stuck) else EXIT_INTERNAL
         except Exception:
             self._log.exception("The worker failed in a way nobody foresaw; a restart goes on from the ledger")
+            faulthandler.dump_traceback(STDERR)
             self._exit = EXIT_INTERNAL
         finally:
             self._signals.wake.set()

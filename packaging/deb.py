@@ -100,7 +100,6 @@ def main() -> None:
     here = f"{sys.version_info.major}.{sys.version_info.minor}"
     parser.add_argument("--python", choices=RELEASES, default=here, help=f"whose packages; {here} is this one")
     parser.add_argument("--output", type=Path, default=ROOT / "dist", help="the folder to put it in")
-    parser.add_argument("--version", help="another version than the source says, to try an upgrade")
     chosen = parser.parse_args()
     for tool in ("dpkg-deb", "dpkg"):
         if shutil.which(tool) is None:
@@ -109,12 +108,12 @@ def main() -> None:
     chosen.output.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="bouquetd-deb-") as folder:
         tree = Path(folder) / "tree"
-        deb = build(tree, Path(folder), chosen.python, chosen.output, chosen.version)
+        deb = build(tree, Path(folder), chosen.python, chosen.output)
         installed = _size(tree)
     print(f"{deb}: {deb.stat().st_size / 2**20:.0f} MB, {installed / 2**20:.0f} MB installed")
 
 
-def build(tree: Path, work: Path, python: str, output: Path, version: str | None) -> Path:
+def build(tree: Path, work: Path, python: str, output: Path) -> Path:
     """Fill ``tree`` and pack it; returns the package."""
     from bouquetd import __version__
 
@@ -130,7 +129,7 @@ def build(tree: Path, work: Path, python: str, output: Path, version: str | None
         shutil.copy(ROOT / "packaging" / "debian" / script, tree / "DEBIAN" / script)
         (tree / "DEBIAN" / script).chmod(0o755)
     (tree / "DEBIAN" / "conffiles").write_text("/etc/bouquetd/bouquetd.yaml\n")
-    version = version or f"{__version__}-1~{RELEASES[python]}"
+    version = f"{__version__}-1~{RELEASES[python]}"
     major, minor = python.split(".")
     (tree / "DEBIAN" / "control").write_text(
         CONTROL.format(

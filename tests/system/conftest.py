@@ -28,19 +28,15 @@ def tree() -> Path:
     return base(CACHE)
 
 
-def build(tree: Path, output: Path, *options: str) -> Path:
-    """The package for that Debian's Python."""
-    python = os.readlink(tree / "usr" / "bin" / "python3").removeprefix("python")
-    command = [sys.executable, str(ROOT / "packaging" / "deb.py"), "--python", python, "--output", str(output)]
-    subprocess.run([*command, *options], check=True)
-    (deb,) = output.glob("bouquetd_*.deb")
-    return deb
-
-
 @pytest.fixture(scope="session")
 def package(tree: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The package as `make deb` builds it."""
-    return build(tree, tmp_path_factory.mktemp("package"))
+    """The package as `make deb` builds it, for that Debian's Python."""
+    python = os.readlink(tree / "usr" / "bin" / "python3").removeprefix("python")
+    output = tmp_path_factory.mktemp("package")
+    command = [sys.executable, str(ROOT / "packaging" / "deb.py"), "--python", python, "--output", str(output)]
+    subprocess.run(command, check=True)
+    (deb,) = output.glob("bouquetd_*.deb")
+    return deb
 
 
 @pytest.fixture(scope="session")

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import random
+import re
+import shutil
+import subprocess
 from pathlib import Path
 
 import pytest
 
 from tests.faults.documents import document
-from tests.system.conftest import build
 from tests.system.served import ARCHIVE, INBOX, Served
 
 pytestmark = [pytest.mark.system, pytest.mark.long]
@@ -45,10 +47,20 @@ def test_what_it_says_of_itself_fits_the_machine(machine: Served) -> None:
     assert "memory.limit" not in machine.said("-p", "warning")
 
 
+def renamed(package: Path, version: str, work: Path) -> Path:
+    """The same package as another version."""
+    subprocess.run(["dpkg-deb", "--raw-extract", package, work / "tree"], check=True)
+    control = work / "tree" / "DEBIAN" / "control"
+    control.write_text(re.sub(r"(?m)^Version: .*", f"Version: {version}", control.read_text()))
+    subprocess.run(["dpkg-deb", "-Zzstd", "-z1", "--build", work / "tree", work / "newer.deb"], check=True)
+    shutil.rmtree(work / "tree")
+    return work / "newer.deb"
+
+
 def test_an_upgrade_in_the_middle_of_a_file_loses_and_repeats_nothing(
-    machine: Served, tree: Path, tmp_path: Path
+    machine: Served, package: Path, tmp_path: Path
 ) -> None:
-    newer = build(tree, tmp_path, "--version", "99.0-1")
+    newer = renamed(package, "99.0-1", tmp_path)
     rng = random.Random("upgrade")
     machine.boot()
     machine.until(machine.ready, "both services run", 60)

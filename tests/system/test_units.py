@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.system.machine import unfit
+
 UNITS = Path(__file__).resolve().parents[2] / "systemd"
 MOST = {
     "bouquetd.service": 1.5,
@@ -28,6 +30,12 @@ def analyze() -> str:
         why = "systemd-analyze is missing: apt-get install systemd"
         pytest.fail(why) if os.environ.get("CI") else pytest.skip(why)
     return found
+
+
+def test_the_machine_that_make_system_boots_can_be_booted_here() -> None:
+    if why := unfit():
+        why += " (`make system` proves the service under a systemd of its own)"
+        pytest.fail(why) if os.environ.get("CI") else pytest.skip(why)
 
 
 @pytest.mark.parametrize("unit", MOST)
