@@ -118,11 +118,16 @@ class Feeder:
 
     def top_up(self, drop: Callable[["Feeder"], None]) -> None:
         """See that there is always something to do, for about ``kept`` chunks."""
-        while sum(path.stat().st_size for path in self._waiting()) < self.kept * documents.CHARACTERS:
+        while sum(map(_size, self.world.in_inbox())) < self.kept * documents.CHARACTERS:
             drop(self)
 
-    def _waiting(self) -> list[Path]:
-        return [path for path in self.world.in_inbox() if path.exists()]
+
+def _size(path: Path) -> int:
+    """Its bytes; none when the daemon has just put it away."""
+    try:
+        return path.stat().st_size
+    except FileNotFoundError:
+        return 0
 
 
 def drop_mostly_new(feeder: Feeder) -> None:

@@ -290,7 +290,10 @@ class Life:
     def _stopped(self) -> bool:
         """Whether every thread of it is."""
         tasks = Path(f"/proc/{self.process.pid}/task").iterdir()
-        return all((task / "stat").read_text().rpartition(")")[2].split()[0] == "T" for task in tasks)
+        try:
+            return all((task / "stat").read_text().rpartition(")")[2].split()[0] == "T" for task in tasks)
+        except (FileNotFoundError, ProcessLookupError):  # a thread that has just ended
+            return False
 
 
 def undisturbed(world: World, root: Path) -> World:
