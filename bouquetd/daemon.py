@@ -183,6 +183,9 @@ class Daemon:
         """Everything ``bouquetd status`` shows; sizes in MB of 1024 * 1024 bytes, times in seconds."""
         vitals, current, tally = self._probe.vitals(), self.worker.current, self.worker.tally
         state, why = self._state()
+        # The file in hand leaves the queue when it is done with.
+        in_hand = (1, current.size) if current else (0, 0)
+        files, size = max(0, self._queue.count() - in_hand[0]), max(0, self._queue.bytes() - in_hand[1])
         return {
             "state": state,
             "why": why,
@@ -192,7 +195,7 @@ class Daemon:
             "rss_mb": round(vitals.rss / MB, 2),
             "peak_mb": round(vitals.peak / MB, 2),
             "vsz_mb": round(vitals.vsz / MB, 2),
-            "queue": {"files": self._queue.count(), "bytes": self._queue.bytes()},
+            "queue": {"files": files, "bytes": size},
             "current": None
             if current is None
             else {

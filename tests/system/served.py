@@ -140,7 +140,7 @@ class Served(Machine):
 
     def waiting(self) -> list[str]:
         """What lies in the inbox."""
-        return self.out(f"find {INBOX} -type f -printf '%P\\n'").split("\n")[:-1]
+        return self.files(INBOX)
 
     def settled(self) -> bool:
         """Whether all that was dropped is done with and stored."""
