@@ -77,7 +77,7 @@ def test_a_member_of_the_group_drops_files_of_every_kind_and_finds_them_through_
 def test_the_status_line_says_what_a_person_wants_to_know(machine: Served) -> None:
     machine.boot()
     machine.until(machine.ready, "both services run", 60)
-    machine.drop({"big.txt": document("txt", random.Random("line"), 4000), "next.txt": b"Next. " * 99})
+    machine.drop({"big.txt": document("txt", random.Random("line"), 12000), "next.txt": b"Next. " * 99})
     halfway(machine, 200)
     line = machine.until(
         lambda: next((s for s in [machine.unit("StatusText")] if "big.txt" in s and "%" in s), ""),
