@@ -119,6 +119,7 @@ def test_links_fifos_and_sockets_are_left_alone_reported_once_and_what_they_lead
     assert [item["source"] for item in alone] == ["fifo.txt", "folder", "link.txt"]
 
 
+@pytest.mark.long
 def test_a_folder_that_may_not_be_changed_keeps_its_files_which_are_read_once_all_the_same(tmp_path):
     home = Home(tmp_path / "home")
     shut = home.inbox / "shut"
@@ -170,6 +171,7 @@ extract.EXTRACTORS['text/plain'] = slowly
 """
 
 
+@pytest.mark.long
 def test_a_file_that_vanishes_or_changes_while_it_is_read_leaves_nothing_half_stored(tmp_path):
     home = Home(tmp_path / "home", {"store": {"batch_size": 20}})
     with home.daemon(patch=SLOWLY) as daemon:
@@ -217,6 +219,7 @@ main()
 """
 
 
+@pytest.mark.long
 def test_a_file_that_kills_the_daemon_each_time_is_quarantined_and_those_around_it_are_ingested(tmp_path):
     home = Home(tmp_path / "home", {"pipeline": {"max_attempts": 2}})
     for number, (name, text) in enumerate(

@@ -336,6 +336,7 @@ def full(folder):
         os.unlink(ballast)
 
 
+@pytest.mark.long
 def test_a_full_disk_under_the_state_holds_the_intake_costs_no_attempt_and_loses_nothing(tmp_path):
     home = Home(tmp_path / "home", {"paths": {"runtime": "runtime"}, "pipeline": {"max_attempts": 1}})
     home.root.joinpath("state").mkdir()

@@ -105,6 +105,7 @@ def test_kept_files_are_known_again_and_not_read_anew(tmp_path):
         assert home.once().status == 0
 
 
+@pytest.mark.long
 def test_a_document_that_was_half_stored_is_dropped_and_ingested_again(tmp_path):
     home = filled(tmp_path)
     home.put("half.txt", prose(40_000, 9))

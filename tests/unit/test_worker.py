@@ -467,7 +467,13 @@ def test_a_stop_or_a_fault_in_the_midst_of_a_recovery_leaves_it_to_the_next_star
 # -- verify and repair --------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("kept", [True, False], ids=["records kept", "only the archive left"])
+@pytest.mark.parametrize(
+    "kept",
+    [
+        pytest.param(True, id="records kept"),
+        pytest.param(False, id="only the archive left", marks=pytest.mark.long),
+    ],
+)
 def test_verify_finds_and_repairs_what_chroma_lost_from_journal_records_and_archive(tmp_path, kept):
     home = Home(tmp_path / "home", {"store": {"batch_size": 20, "shard_chunks": 60}})
     for n in range(4):
