@@ -27,6 +27,9 @@ LEDGER = "ledger.db"
 AGAIN = 1.0
 """Seconds between two looks for a Chroma server that does not answer yet."""
 
+QUIET = 5.0
+"""Seconds before that is worth a warning: at boot both start together."""
+
 
 def chroma(settings: Settings) -> Embedded | Server:
     """The Chroma that ``store.mode`` asks for, not yet spoken to."""
@@ -37,26 +40,34 @@ def chroma(settings: Settings) -> Embedded | Server:
 
 
 def meet(
-    server: Server, log: Log, stopping: threading.Event, patience: float, beat: Callable[[], None]
+    server: Server,
+    log: Log,
+    stopping: threading.Event,
+    patience: float,
+    beat: Callable[[], None],
+    clock: Callable[[], float] = time.monotonic,
 ) -> None:
-    """Wait until the server answers.
+    """Wait until the server answers; ``patience`` in seconds of the clock.
 
-    Raises ``Unavailable`` after ``patience`` seconds, ``ConfigError`` where its collections are not ours;
+    Raises ``Unavailable`` when that is over, ``ConfigError`` where its collections are not ours;
     ``beat`` may raise ``Stopped``.
     """
-    until, said = time.monotonic() + patience, False
+    began, said = clock(), False
     while True:
         beat()
         try:
             server.greet()
         except Unavailable as error:
-            if time.monotonic() >= until:
+            waited = clock() - began
+            if waited >= patience:
                 raise
-            if not said:
+            if not said and waited >= QUIET:
                 log.warning(f"Waiting for Chroma before anything else. {error.told}")
                 said = True
             stopping.wait(AGAIN)
         else:
+            if said:
+                log.info("Going on: Chroma answers", what="resumed")
             return
 
 

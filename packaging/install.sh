@@ -47,7 +47,11 @@ rm -rf "$prefix.new"
     --constraint "$here/constraints.txt" "$wheel"
 echo /usr/local/lib/bouquetd/extractors >"$("$prefix.new/bin/python" -c 'import site; print(site.getsitepackages()[0])')/extractors.pth"
 
-[ -z "$running" ] || systemctl stop $running
+# Those that store first, and Chroma when they have let go of it.
+for unit in $running; do
+    [ "$unit" = bouquetd-chroma.service ] || systemctl stop "$unit"
+done
+[ -z "$running" ] || systemctl stop bouquetd-chroma.service
 rm -rf "$prefix"
 mv "$prefix.new" "$prefix"
 # The commands name the place they were made in.

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.system.machine import Machine, base, unfit
+from tests.system.machine import base, unfit
 from tests.system.served import Served
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -56,7 +56,7 @@ def installed(tree: Path, package: Path, tmp_path_factory: pytest.TempPathFactor
 
 
 @pytest.fixture
-def bare(tree: Path, tmp_path: Path) -> Iterator[Machine]:
+def bare(tree: Path, tmp_path: Path) -> Iterator[Served]:
     """A machine without bouquetd, off."""
     yield from _used(Served(tmp_path / "machine", [tree]))
 

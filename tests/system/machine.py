@@ -34,6 +34,7 @@ PACKAGES = (
     "libfaketime",
     "libpam-systemd",
     "dbus-user-session",
+    "python3-venv",
 )
 
 BOOT = """

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import os
 import random
 import re
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 from tests.faults.documents import document
+from tests.system.conftest import ROOT
 from tests.system.served import ARCHIVE, INBOX, Served
 
 pytestmark = [pytest.mark.system, pytest.mark.long]
@@ -120,3 +123,40 @@ def test_removing_keeps_everything_and_a_purge_leaves_what_people_dropped(
         assert not (machine.root / gone).exists(), gone
     assert machine.files(ARCHIVE) == ["kept.txt"]
     assert not machine.files(INBOX)
+
+
+# -- without a package ------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def wheels(tree: Path, tmp_path: Path) -> Path:
+    """What PyPI would have for the machine: bouquetd and its dependencies at the versions that were tested."""
+    theirs = os.readlink(tree / "usr" / "bin" / "python3")
+    assert theirs == f"python{sys.version_info.major}.{sys.version_info.minor}", "make PYTHON=/usr/bin/python3"
+    pip = [sys.executable, "-m", "pip", "wheel", "--quiet", "--wheel-dir", tmp_path / "wheels"]
+    subprocess.run([*pip, "--constraint", ROOT / "packaging" / "constraints.txt", ROOT], check=True)
+    return tmp_path / "wheels"
+
+
+def test_the_script_for_other_distributions_installs_upgrades_and_removes(bare: Served, wheels: Path) -> None:
+    bare.boot()
+    shutil.copytree(wheels, bare.root / "root" / "wheels")
+    shutil.copytree(ROOT / "packaging", bare.root / "root" / "packaging")
+    install = "PIP_NO_INDEX=1 PIP_FIND_LINKS=/root/wheels sh /root/packaging/install.sh"
+    assert "systemctl enable --now" in bare.out(f"{install} /root/wheels/bouquetd-*.whl")
+    bare.run("systemctl enable --now bouquetd bouquetd-chroma; useradd -m -G bouquetd anna")
+    bare.until(bare.ready, "both services run", 60)
+    bare.drop({"kept/a.txt": b"The heron stands in the reeds. " * 40})
+    bare.done()
+
+    assert "started again: bouquetd" in bare.out(f"{install} /root/wheels/bouquetd-*.whl")
+    bare.until(bare.ready, "both services run again", 60)
+    assert bare.sources("heron") == ["kept/a.txt"]
+    assert bare.verified()["documents"] == 1
+    assert len(bare.entries("BOUQUETD_EVENT=stored")) == 1
+    assert not bare.said("-p", "warning")
+
+    bare.run("sh /root/packaging/install.sh --uninstall")
+    assert not bare.out("systemctl list-unit-files 'bouquetd*' --no-legend")
+    assert not (bare.root / "usr/lib/bouquetd").exists()
+    assert bare.files(ARCHIVE) == ["kept/a.txt"]
