@@ -26,10 +26,15 @@ $(VENV)/run.stamp: pyproject.toml packaging/constraints.txt | $(BIN)/python
 	@$(COMPILE)
 	@touch $@
 
+$(VENV)/test.stamp: pyproject.toml packaging/constraints.txt | $(BIN)/python
+	$(PIP) --editable '.[test]'
+	@$(COMPILE)
+	@touch $@ $(VENV)/run.stamp
+
 $(VENV)/dev.stamp: pyproject.toml packaging/constraints.txt | $(BIN)/python
 	$(PIP) --editable '.[dev]'
 	@$(COMPILE)
-	@touch $@ $(VENV)/run.stamp
+	@touch $@ $(VENV)/run.stamp $(VENV)/test.stamp
 
 bouquetd.yaml: | $(VENV)/run.stamp
 	$(BIN)/bouquetd init $@
@@ -37,7 +42,7 @@ bouquetd.yaml: | $(VENV)/run.stamp
 run: $(VENV)/run.stamp bouquetd.yaml ## set everything up, run the daemon in the foreground on ./inbox
 	@exec $(BIN)/bouquetd run --config bouquetd.yaml
 
-test: $(VENV)/dev.stamp ## set everything up, run the tests, a short form of every kind among them
+test: $(VENV)/test.stamp ## set everything up, run the tests, a short form of every kind among them
 	$(PYTEST) -n $(WORKERS) --dist loadgroup -rs -m "not long and not bench and not corpus" tests
 
 lint: $(VENV)/dev.stamp ## style, and imports that run only downward
@@ -48,10 +53,10 @@ lint: $(VENV)/dev.stamp ## style, and imports that run only downward
 types: $(VENV)/dev.stamp ## mypy, strict
 	$(BIN)/mypy
 
-faults: $(VENV)/dev.stamp ## the full fault campaign: 100 kills at random moments, one at every named step, 50 MB of every kind
+faults: $(VENV)/test.stamp ## the full fault campaign: 100 kills at random moments, one at every named step, 50 MB of every kind
 	$(PYTEST) -n $(WORKERS) --maxschedchunk 1 -rP -m "long and not system" tests
 
-system: $(VENV)/dev.stamp ## the package and the units under a real systemd in a machine of the tests' own (root, debootstrap)
+system: $(VENV)/test.stamp ## the package and the units under a real systemd in a machine of the tests' own (root, debootstrap)
 	CI=true $(PYTEST) -rP --timeout 1200 -m system tests/system
 
 deb: $(VENV)/run.stamp ## a Debian package into dist/, for the Python here or FOR=3.12, 3.13, 3.14
@@ -60,16 +65,16 @@ deb: $(VENV)/run.stamp ## a Debian package into dist/, for the Python here or FO
 wheel: $(VENV)/run.stamp ## a wheel into dist/, for packaging/install.sh
 	$(BIN)/python -m pip wheel --quiet --disable-pip-version-check --no-deps --wheel-dir dist .
 
-findability: $(VENV)/dev.stamp ## 500 real documents from Debian packages, each sentence found again (needs apt-get, pandoc)
+findability: $(VENV)/test.stamp ## 500 real documents from Debian packages, each sentence found again (needs apt-get, pandoc)
 	$(PYTEST) -s -m corpus tests/bench
 
-bench: $(VENV)/dev.stamp ## speed and memory beside a bare loop, idle cost, large files; tables into bench-results/
+bench: $(VENV)/test.stamp ## speed and memory beside a bare loop, idle cost, large files; tables into bench-results/
 	$(BIN)/python -m tests.bench --output bench-results
 
-bench-short: $(VENV)/dev.stamp ## speed and the flat memory of rolling shards, in a few minutes
+bench-short: $(VENV)/test.stamp ## speed and the flat memory of rolling shards, in a few minutes
 	$(BIN)/python -m tests.bench --short --output bench-results speed ceiling
 
-ceiling: $(VENV)/dev.stamp ## 300,000 chunks into the embedded store (half an hour)
+ceiling: $(VENV)/test.stamp ## 300,000 chunks into the embedded store (half an hour)
 	$(BIN)/python -m tests.bench ceiling --output bench-results
 
 constraints: ## choose the newest versions that fit, and write them down for every install

@@ -89,6 +89,7 @@ def test_of_a_jsonl_file_broken_late_not_even_the_lines_before_the_fault_are_kep
     assert home.cli("verify").status == 0
 
 
+@pytest.mark.long
 def test_links_fifos_and_sockets_are_left_alone_reported_once_and_what_they_lead_to_is_never_read(tmp_path):
     home = Home(tmp_path / "home")
     (home.root / "secret.txt").write_text(SECRET)

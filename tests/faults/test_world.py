@@ -255,6 +255,7 @@ def test_a_search_while_a_long_file_is_ingested_finds_what_of_it_was_just_stored
 # -- memory -------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.long
 def test_a_daemon_under_a_low_limit_throttles_pauses_reclaims_resumes_and_finishes(tmp_path):
     options = {
         "chunk": {"size": 200, "overlap": 0},
