@@ -157,6 +157,6 @@ def test_the_script_for_other_distributions_installs_upgrades_and_removes(bare: 
     assert not bare.said("-p", "warning")
 
     bare.run("sh /root/packaging/install.sh --uninstall")
-    assert not bare.out("systemctl list-unit-files 'bouquetd*' --no-legend")
+    assert not bare.out("systemctl list-unit-files 'bouquetd*' --no-legend || true")
     assert not (bare.root / "usr/lib/bouquetd").exists()
     assert bare.files(ARCHIVE) == ["kept/a.txt"]
