@@ -48,7 +48,6 @@ class Intake:
     next_scan: float = 0.0
     scanned: bool = False
     _held: str | None = None
-    _let_in: float = math.inf
 
     @property
     def pending(self) -> bool:
@@ -67,21 +66,21 @@ class Intake:
                 for path in sorted(marked):
                     self.queue.see_all(self._wanted(scan(self.inbox, self.ignore, path)), now, self.clock)
         except Unavailable:
-            self.marks.add("")  # what was marked must not be lost with this scan
+            self.next_scan = 0.0  # what was marked must not be lost; a mark would wake the worker at once
             raise
 
     def _scan_all(self, started: float) -> None:
-        self._let_in = math.inf
+        self.next_scan = math.inf
         self.queue.see_all(self._wanted(scan(self.inbox, self.ignore)), started, self.clock)
         self.queue.forget_unseen(started)
         self.alone.forget_gone()
         now = self.clock()
-        self.next_scan = min(now + max(self.rescan, SPARING * (now - started)), self._let_in)
+        self.next_scan = min(now + max(self.rescan, SPARING * (now - started)), self.next_scan)
         self.scanned = True
 
     def look_again(self, when: float) -> None:
         """Scan all not later than that."""
-        self.next_scan, self._let_in = min(self.next_scan, when), min(self._let_in, when)
+        self.next_scan = min(self.next_scan, when)
 
     def _wanted(self, found: Iterable[Found | Skipped]) -> Iterator[tuple[str, Fingerprint]]:
         for item in found:

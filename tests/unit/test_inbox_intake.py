@@ -3,6 +3,7 @@ from types import SimpleNamespace
 
 import pytest
 
+from bouquetd.errors import Unavailable
 from bouquetd.inbox import scan as scanning
 from bouquetd.inbox.access import PATIENCE, Access
 from bouquetd.inbox.alone import Alone
@@ -101,3 +102,17 @@ def test_a_storm_of_links_is_told_in_a_few_lines_and_forgotten_when_they_are_gon
     house.now = house.intake.next_scan
     house.intake.refresh()
     assert [source for source, _ in house.ledger.left_alone()] == ["0.txt"]
+
+
+def test_a_missing_inbox_is_scanned_again_when_asked_and_wakes_nobody_meanwhile(house):
+    house.intake.refresh()
+    (house.intake.inbox / "new.txt").write_text("new")
+    house.intake.marks.add("new.txt")
+    house.intake.inbox.rename(house.intake.inbox.with_name("away"))
+    with pytest.raises(Unavailable):
+        house.intake.refresh()
+    assert not house.intake.marks
+    assert house.intake.pending
+    house.intake.inbox.with_name("away").rename(house.intake.inbox)
+    house.intake.refresh()
+    assert house.queue.count() == 1
