@@ -56,23 +56,27 @@ class Chroma:
 
     # -- what differs -------------------------------------------------------------------------------------
 
-    def _connect(self) -> ClientAPI:
-        """A fresh client."""
+    def names(self) -> set[str]:
+        """Our collections."""
         raise NotImplementedError
 
-    def _marks(self) -> dict[str, Any] | None:
-        """Metadata of our collections."""
-        return None
+    def create(self, name: str) -> None:
+        """Make an empty collection measured by cosine distance."""
+        raise NotImplementedError
 
-    def _mine(self, _metadata: Metadata) -> bool:
-        """Whether a collection of one of our names is ours."""
-        return True
+    def delete(self, name: str) -> None:
+        """Remove a collection, its index unopened."""
+        raise NotImplementedError
+
+    def _reach(self, name: str) -> ClientAPI:
+        """The client through which a collection is reached."""
+        raise NotImplementedError
 
     def detach(self, name: str) -> None:
         """Take a collection's index away unopened, where that can be done."""
 
     def sweep(self) -> None:
-        """Remove what deleted collections left behind."""
+        """Remove what a kill left of collections half made or half deleted."""
 
     def begin(self) -> None:
         """Writing begins: from here to ``confirm`` it must be one and the same Chroma."""
@@ -101,17 +105,11 @@ class Chroma:
         """Whether a client, and with it memory, is held."""
         return self._client is not None
 
-    def _api(self) -> ClientAPI:
-        if self._client is None:
-            with self._translated():
-                self._client = self._connect()
-        return self._client
-
     def _outer(self, name: str) -> str:
         return self._prefix + name.removeprefix(OWN)
 
     def _collection(self, name: str) -> Collection:
-        return self._api().get_collection(self._outer(name), embedding_function=None)
+        return self._reach(name).get_collection(self._outer(name), embedding_function=None)
 
     def close(self) -> None:
         """Close the client; indexes that this process holds leave memory with it."""
@@ -120,34 +118,18 @@ class Chroma:
             with self._translated():
                 client.close()  # type: ignore[attr-defined]
 
-    def _listed(self) -> Iterator[tuple[str, Metadata]]:
-        """The collections of our names, whoever made them."""
-        for collection in self._api().list_collections():
-            tail = collection.name.removeprefix(self._prefix)
-            if tail != collection.name and _TAIL.fullmatch(tail):
-                yield OWN + tail, collection.metadata or {}
+    def _inner(self, outer: str) -> str | None:
+        """The ledger's name for one of Chroma's, if it can be ours."""
+        tail = outer.removeprefix(self._prefix)
+        return OWN + tail if tail != outer and _TAIL.fullmatch(tail) else None
 
-    def names(self) -> set[str]:
-        """Our collections."""
-        with self._translated():
-            return {name for name, metadata in self._listed() if self._mine(metadata)}
-
-    def create(self, name: str) -> None:
-        """Make an empty collection measured by cosine distance."""
-        with self._translated():
-            self._api().create_collection(
-                self._outer(name),
-                embedding_function=None,
-                metadata=self._marks(),
-                configuration={"hnsw": {"space": "cosine", "ef_search": EF_SEARCH}},
-            )
-
-    def delete(self, name: str) -> None:
-        """Remove a collection, its index unopened, and the folder that Chroma leaves behind."""
-        self.detach(name)
-        with self._translated():
-            self._api().delete_collection(self._outer(name))
-        self.sweep()
+    def _make(self, client: ClientAPI, name: str, marks: dict[str, Any] | None = None) -> None:
+        client.create_collection(
+            self._outer(name),
+            embedding_function=None,
+            metadata=marks,
+            configuration={"hnsw": {"space": "cosine", "ef_search": EF_SEARCH}},
+        )
 
     def add(self, name: str, records: Sequence[Record]) -> None:
         """Add records whose ids are not there yet."""

@@ -1,42 +1,98 @@
-"""The embedded Chroma: a directory that this process alone may open."""
+"""The embedded Chroma: a directory that this process alone may open, with a Chroma of its own for each shard.
+
+One Chroma for all would grow without end: its SQLite file never shrinks, every insertion gets slower, and its
+text index is one for all collections, so that a question put to one shard walks the words of all (20 s at
+300,000 chunks). Apart, a shard costs the same whatever lies beside it, and is removed with its folder.
+"""
 
 from __future__ import annotations
 
 import re
 import shutil
 import sqlite3
+from collections.abc import Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from bouquetd.model import Record
+from bouquetd.store import together
 from bouquetd.store.chroma import OWN, Chroma
 
 if TYPE_CHECKING:
     from chromadb.api import ClientAPI
 
-_FOLDER = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}(\.torn)?")
+DATABASE = "chroma.sqlite3"
+
+SQLITE_PAGE = 16 * 1024
+"""Bytes of a page of Chroma's SQLite file. A chunk's text is also a key of one of its indexes, and four of them
+fill SQLite's own 4 KB: with larger pages adding 16,000 chunks takes about a tenth less."""
+
+_MAKING, _GONE = ".making", ".gone"
+_INDEX = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 
 class Embedded(Chroma):
-    """Collections in a directory."""
+    """Collections in a directory, each in a folder of its name; one of them is open at a time."""
 
     remedy = "look at the free space and permissions there; a restart rebuilds the shard being written"
 
     def __init__(self, path: Path, collection: str = OWN) -> None:
         super().__init__(str(path), collection)
         self.path = path
+        self._opened: Path | None = None
 
-    @property
-    def made(self) -> bool:
-        """Whether there is anything; asked without opening it."""
-        return (self.path / "chroma.sqlite3").exists()
+    def _folder(self, name: str) -> Path:
+        return self.path / self._outer(name)
 
-    def _connect(self) -> ClientAPI:
-        # Imported here: commands that never touch the store must not pay 70 MB and 0.5 s for it.
-        import chromadb
-        from chromadb.config import Settings
+    def names(self) -> set[str]:
+        """Our collections; asked without opening any."""
+        if not self.path.is_dir():
+            return set()
+        return {name for entry in self.path.iterdir() if (name := self._inner(entry.name))}
 
-        self.path.mkdir(parents=True, exist_ok=True)
-        return chromadb.PersistentClient(str(self.path), settings=Settings(anonymized_telemetry=False))
+    def _reach(self, name: str) -> ClientAPI:
+        folder = self._folder(name)
+        if self._opened != folder:
+            self.close()
+        if self._client is None:
+            if not folder.is_dir():  # Chroma would make it
+                raise FileNotFoundError(f"{folder} is not there")
+            self._client, self._opened = _client(folder), folder
+        return self._client
+
+    def create(self, name: str) -> None:
+        """Make an empty collection; it has its name only when it is whole."""
+        self.close()
+        folder = self._folder(name)
+        making = folder.with_name(folder.name + _MAKING)
+        with self._translated():
+            shutil.rmtree(making, ignore_errors=True)
+            making.mkdir(parents=True)
+            with closing(sqlite3.connect(making / DATABASE)) as db:
+                db.execute(f"PRAGMA page_size = {SQLITE_PAGE}")
+                db.execute("VACUUM")  # writes the first page, and with it the size of all
+            client = _client(making)
+            try:
+                self._make(client, name)
+            finally:
+                client.close()  # type: ignore[attr-defined]
+            making.rename(folder)
+
+    def add(self, name: str, records: Sequence[Record]) -> None:
+        """Add records whose ids are not there yet."""
+        together.gather()
+        super().add(name, records)
+
+    def delete(self, name: str) -> None:
+        """Remove a collection, unopened, with all that it has on disk."""
+        self.close()
+        folder = self._folder(name)
+        gone = folder.with_name(folder.name + _GONE)
+        with self._translated():
+            shutil.rmtree(gone, ignore_errors=True)
+            folder.rename(gone)
+            shutil.rmtree(gone)
 
     def detach(self, name: str) -> None:
         """Take a collection's index away unopened: reading a torn one can crash or balloon the process.
@@ -44,37 +100,22 @@ class Embedded(Chroma):
         Texts and metadata, which Chroma keeps in SQLite, stay readable; the vectors are gone.
         """
         self.close()
-        for folder in self._folders("AND c.name = ?", self._outer(name)):
-            torn = self.path / f"{folder}.torn"
-            if (self.path / folder).is_dir():
-                shutil.rmtree(torn, ignore_errors=True)
-                (self.path / folder).rename(torn)
+        folder = self._folder(name)
+        with self._translated():
+            for entry in folder.iterdir() if folder.is_dir() else ():
+                if _INDEX.fullmatch(entry.name):
+                    shutil.rmtree(entry)
 
     def sweep(self) -> None:
-        """Remove the folders of indexes that no collection refers to any more."""
-        if not (self.path / "chroma.sqlite3").exists():
-            return
-        used = set(self._folders(""))
-        for entry in self.path.iterdir():
-            if entry.is_dir() and _FOLDER.fullmatch(entry.name) and entry.name not in used:
+        """Remove what a kill left of collections half made or half deleted."""
+        for entry in self.path.iterdir() if self.path.is_dir() else ():
+            if entry.name.endswith((_MAKING, _GONE)):
                 shutil.rmtree(entry, ignore_errors=True)
 
-    def _folders(self, condition: str, *arguments: str) -> list[str]:
-        """Index folders from Chroma's own tables, read without its client, which would open the index."""
-        file = self.path / "chroma.sqlite3"
-        if not file.exists():
-            return []
-        try:
-            # Not read-only: a transaction that a kill left half-way must be rolled back before it is read.
-            db = sqlite3.connect(f"{file.absolute().as_uri()}?mode=rw", uri=True, timeout=10)
-            try:
-                rows = db.execute(
-                    "SELECT s.id FROM segments s JOIN collections c ON c.id = s.collection"
-                    f" WHERE s.scope = 'VECTOR' {condition}",
-                    arguments,
-                ).fetchall()
-            finally:
-                db.close()
-        except sqlite3.DatabaseError as error:
-            raise self._unavailable(error) from error
-        return [str(row[0]) for row in rows]
+
+def _client(folder: Path) -> ClientAPI:
+    # Imported here: commands that never touch the store must not pay 70 MB and 0.5 s for it.
+    import chromadb
+    from chromadb.config import Settings
+
+    return chromadb.PersistentClient(str(folder), settings=Settings(anonymized_telemetry=False))

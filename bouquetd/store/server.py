@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import http.client
 import ssl
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from bouquetd.errors import ConfigError
-from bouquetd.model import Metadata
 from bouquetd.store.chroma import OWN, Chroma
 
 if TYPE_CHECKING:
@@ -34,6 +34,7 @@ class Server(Chroma):
         self._pulse: http.client.HTTPConnection | None = None
 
     def _connect(self) -> ClientAPI:
+        """A fresh client."""
         import chromadb
         from chromadb.config import Settings
 
@@ -48,16 +49,39 @@ class Server(Chroma):
         client._server._session.timeout = PATIENCE  # type: ignore[attr-defined]
         return client
 
-    def _marks(self) -> dict[str, Any]:
-        return {OWNER: self.owner}
+    def _api(self) -> ClientAPI:
+        if self._client is None:
+            self._client = self._connect()
+        return self._client
 
-    def _mine(self, metadata: Metadata) -> bool:
-        return metadata.get(OWNER) == self.owner
+    def _reach(self, name: str) -> ClientAPI:  # noqa: ARG002
+        return self._api()
+
+    def _listed(self) -> Iterator[tuple[str, bool]]:
+        """The collections of our names, whoever made them, and whether that was us."""
+        for collection in self._api().list_collections():
+            if name := self._inner(collection.name):
+                yield name, (collection.metadata or {}).get(OWNER) == self.owner
+
+    def names(self) -> set[str]:
+        """Our collections; asks the server."""
+        with self._translated():
+            return {name for name, mine in self._listed() if mine}
+
+    def create(self, name: str) -> None:
+        """Make an empty collection that says whose it is."""
+        with self._translated():
+            self._make(self._api(), name, {OWNER: self.owner})
+
+    def delete(self, name: str) -> None:
+        """Have the server remove a collection."""
+        with self._translated():
+            self._api().delete_collection(self._outer(name))
 
     def greet(self) -> None:
         """Raise ``Unavailable`` unless the server answers, ``ConfigError`` where our names are taken."""
         with self._translated():
-            foreign = sorted(self._outer(name) for name, metadata in self._listed() if not self._mine(metadata))
+            foreign = sorted(self._outer(name) for name, mine in self._listed() if not mine)
         if foreign:
             raise ConfigError(
                 [

@@ -1,6 +1,7 @@
 """Every record of a store, read with plain Chroma by a fresh process, while no daemon runs."""
 
 from concurrent.futures import ProcessPoolExecutor
+from pathlib import Path
 
 import numpy as np
 
@@ -29,8 +30,11 @@ def read(store):
     import chromadb
     from chromadb.config import Settings
 
-    client = chromadb.PersistentClient(store, settings=Settings(anonymized_telemetry=False))
-    collections = [client.get_collection(c.name, embedding_function=None) for c in client.list_collections()]
+    collections = []
+    for folder in sorted(Path(store).glob("bouquet-*")):
+        client = chromadb.PersistentClient(str(folder), settings=Settings(anonymized_telemetry=False))
+        [found] = client.list_collections()
+        collections.append(client.get_collection(found.name, embedding_function=None))
     records, places, twice = {}, {}, []
     for collection in collections:
         for start in range(0, collection.count(), PAGE):
