@@ -16,7 +16,7 @@ from typing import BinaryIO, ParamSpec, TypeVar
 
 from bouquetd import extract, recovery
 from bouquetd.chunk import chunk
-from bouquetd.config import Settings
+from bouquetd.config import Settings, shard_chunks
 from bouquetd.embed.static import StaticEmbedder
 from bouquetd.entities import PROVIDERS, Entities
 from bouquetd.errors import ConfigError, Stopped, Unavailable
@@ -174,7 +174,7 @@ def engine(
             chroma,
             ledger,
             Kept(paths.state / "kept"),
-            shard_chunks=settings.store.shard_chunks,
+            shard_chunks=shard_chunks(settings),
             batch_size=settings.store.batch_size,
             embed=embedder.embed,
             beat=lambda: checked("rebuilding a shard"),
@@ -300,10 +300,16 @@ class _WakingMarks(Marks):
 
 
 def _tell(done: rebuild.Rebuilt, ledger: Ledger, log: Log) -> None:
-    log.info(
-        f"Rebuilt shard {done.shard} after an unclean stop: {done.chunks} chunks from the {done.origin}",
-        what="rebuilt",
-    )
+    if done.compacted:
+        log.info(
+            f"Compacted shard {done.shard}: {done.chunks} chunks stay, {done.compacted} deleted ones took room",
+            what="compacted",
+        )
+    else:
+        log.info(
+            f"Rebuilt shard {done.shard} after an unclean stop: {done.chunks} chunks from the {done.origin}",
+            what="rebuilt",
+        )
     for id_ in done.missing:
         if entry := ledger.find(id_):
             log.error(f"Chunks of {printable(entry.document.source)} are lost; run `bouquetd verify --repair`")

@@ -87,6 +87,9 @@ MIGRATIONS: tuple[str, ...] = (
     ) STRICT, WITHOUT ROWID;
     CREATE TABLE facts (key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID;
     """,
+    """
+    ALTER TABLE shards ADD COLUMN deleted INTEGER NOT NULL DEFAULT 0;  -- still take room in Chroma's index
+    """,
 )
 """One script a schema version; ``user_version`` says how many have run."""
 
@@ -103,13 +106,23 @@ class Corrupt(Explained):
 
 @dataclass(frozen=True, slots=True)
 class Shard:
-    """A Chroma collection of bounded size. ``chunks`` counts what was ever added and not removed."""
+    """A Chroma collection of bounded size.
+
+    ``chunks`` counts what was ever added and not removed, ``deleted`` what was removed and still takes room in
+    Chroma's index, which never shrinks.
+    """
 
     number: int
     collection: str
     sealed: bool
     dirty: bool
     chunks: int
+    deleted: int = 0
+
+    @property
+    def hollow(self) -> bool:
+        """Whether most of what its index holds is deleted."""
+        return self.deleted > self.chunks
 
 
 @dataclass(frozen=True, slots=True)
@@ -363,9 +376,10 @@ class Ledger:
         """The document's chunks are gone from Chroma: drop them here too, and the row unless it says why."""
         with self._write() as db:
             for row in db.execute("SELECT * FROM placements WHERE document = ?", (id_,)).fetchall():
+                gone = row["last"] - row["first"] + 1
                 db.execute(
-                    "UPDATE shards SET chunks = chunks - ? WHERE number = ?",
-                    (row["last"] - row["first"] + 1, row["shard"]),
+                    "UPDATE shards SET chunks = chunks - ?, deleted = deleted + ? WHERE number = ?",
+                    (gone, gone, row["shard"]),
                 )
             db.execute("DELETE FROM placements WHERE document = ?", (id_,))
             db.execute("DELETE FROM journal WHERE document = ?", (id_,))
@@ -497,7 +511,7 @@ class Ledger:
     def shards(self) -> list[Shard]:
         """All shards, oldest first; the last one is active unless it is sealed."""
         return [
-            Shard(r["number"], r["collection"], bool(r["sealed"]), bool(r["dirty"]), r["chunks"])
+            Shard(r["number"], r["collection"], bool(r["sealed"]), bool(r["dirty"]), r["chunks"], r["deleted"])
             for r in self._rows("SELECT * FROM shards ORDER BY number")
         ]
 
@@ -521,7 +535,10 @@ class Ledger:
     def add_shard(self, number: int, collection: str, *, chunks: int, dirty: bool) -> None:
         """Enter a sealed shard found in Chroma by a ledger that knows nothing of it."""
         with self._write() as db:
-            db.execute("INSERT INTO shards VALUES (?,?,1,?,?)", (number, collection, dirty, chunks))
+            db.execute(
+                "INSERT INTO shards (number, collection, sealed, dirty, chunks) VALUES (?,?,1,?,?)",
+                (number, collection, dirty, chunks),
+            )
 
     def adopt(
         self,
@@ -567,9 +584,17 @@ class Ledger:
             db.execute(f"UPDATE shards SET dirty = 0 WHERE dirty = 1 AND number NOT IN ({marks})", [*suspect])
 
     def rename_shard(self, number: int, collection: str) -> None:
-        """The shard was rebuilt into another collection."""
+        """The shard was rebuilt into another collection, without what was deleted."""
         with self._write() as db:
-            db.execute("UPDATE shards SET collection = ?, dirty = 0 WHERE number = ?", (collection, number))
+            db.execute(
+                "UPDATE shards SET collection = ?, dirty = 0, deleted = 0 WHERE number = ?",
+                (collection, number),
+            )
+
+    def refilled(self, number: int) -> None:
+        """The shard was filled anew, without what was deleted."""
+        with self._write() as db:
+            db.execute("UPDATE shards SET deleted = 0 WHERE number = ?", (number,))
 
     def seal(self, number: int) -> None:
         """The shard is full and proven equal to the journal: close it and empty the journal."""

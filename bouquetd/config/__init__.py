@@ -17,6 +17,7 @@ from bouquetd.config.settings import (
     Settings,
     Store,
     Stream,
+    shard_chunks,
 )
 
 __all__ = [
@@ -43,6 +44,7 @@ __all__ = [
     "for_user",
     "load",
     "render",
+    "shard_chunks",
     "shipped",
     "write_fresh",
 ]

@@ -7,7 +7,7 @@ from itertools import combinations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bouquetd.config.settings import SHARD_BYTES_PER_CHUNK, Conflict, Paths, notation
+from bouquetd.config.settings import Conflict, Paths, bytes_per_chunk, notation, shard_chunks
 from bouquetd.model import MB, printable
 
 if TYPE_CHECKING:
@@ -44,14 +44,25 @@ def advise(settings: Settings) -> list[str]:
         for name, path in targets.items()
         if _device(path) != inbox
     ]
-    shard = settings.store.shard_chunks * SHARD_BYTES_PER_CHUNK
-    limit = notation(settings, "memory.limit")
-    if shard > settings.memory.limit / 4:
-        advice.append(
-            f"store.shard_chunks: {settings.store.shard_chunks} chunks in a shard take some {shard // MB} MB of"
+    return advice + _about_shards(settings)
+
+
+def _about_shards(settings: Settings) -> list[str]:
+    if settings.store.mode == "server":  # their memory is the server's
+        return []
+    limit, chunks, each = notation(settings, "memory.limit"), shard_chunks(settings), bytes_per_chunk(settings)
+    if not chunks:
+        most = settings.memory.limit // 2 // each // 1000 * 1000
+        return [
+            f"store.shard_chunks: 0 puts all chunks into one collection, whose memory grows without end: at"
+            f" some {most:,} chunks work stops for good at memory.limit ({limit}); leave it out to have shards"
+        ]
+    if chunks * each > settings.memory.limit / 4:
+        return [
+            f"store.shard_chunks: {chunks} chunks in a shard take some {chunks * each // MB} MB of"
             f" RSS, over a quarter of memory.limit ({limit}); lower it or raise the limit"
-        )
-    return advice
+        ]
+    return []
 
 
 def _folders(settings: Settings) -> dict[str, Path]:

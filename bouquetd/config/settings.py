@@ -11,7 +11,14 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Annotated, Any, Literal, cast, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationInfo,
+    ValidatorFunctionWrapHandler,
+    field_validator,
+)
 from pydantic.fields import FieldInfo
 
 from bouquetd.config.units import Quantity, count, duration, percent, shown, size
@@ -23,8 +30,19 @@ PROFILES: tuple[str, ...] = get_args(Profile)
 _URL = re.compile(r"https?://([^\s/:@?#\[\]]+|\[[0-9a-fA-F:.]+\])(:\d{1,5})?/?")
 _COLLECTION = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{1,38}[A-Za-z0-9]")
 
-SHARD_BYTES_PER_CHUNK = 2048
-"""How much RSS one chunk of an open collection costs (measured: 384 dimensions, 10,000 to 200,000 chunks)."""
+DIMENSIONS: Mapping[str, int] = MappingProxyType({"static": 256})
+"""Length of the vectors by ``embed.provider``."""
+
+BYTES_PER_CHUNK = 512
+"""How much RSS one chunk of an open collection costs besides its vector (measured: 2 KB with 384 dimensions, of
+4 bytes each, 10,000 to 200,000 chunks)."""
+
+SHARE_OF_SHARD = 0.06
+"""The share of ``memory.limit`` that the index of the open shard may take, where the file does not say."""
+
+SMALLEST_SHARD, LARGEST_SHARD = 2_000, 20_000
+"""Chunks in a shard chosen by us. Below, each shard's own cost counts; above, one index misses more of what is
+near (section 6 of the design) and a rebuild takes longer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,14 +170,20 @@ class Pipeline(Section):
 class Store(Section):
     """Where Chroma runs, and what its collections are called.
 
-    ``shard_chunks``: chunks in one shard; ``batch_size``: chunks handed to Chroma in one call (at most 5,461).
+    ``shard_chunks``: chunks in one shard, 0 for one collection without end, None to have it chosen
+    (``shard_chunks`` below); ``batch_size``: chunks handed to Chroma in one call (at most 5,461).
     """
 
     mode: Literal["embedded", "server"] = "embedded"
     url: str = "http://127.0.0.1:8000"
     collection: str = "bouquet"
-    shard_chunks: Annotated[int, count(10, 200_000)] = 20_000
+    shard_chunks: Annotated[int | None, count(0, 200_000)] = None
     batch_size: Annotated[int, count(1, 5461)] = 500
+
+    @field_validator("shard_chunks", mode="wrap")
+    @classmethod
+    def _chosen(cls, value: object, number: ValidatorFunctionWrapHandler) -> Any:
+        return None if value in (None, "auto") else number(value)
 
     @field_validator("url", mode="before")
     @classmethod
@@ -261,9 +285,25 @@ def value(settings: Settings, key: str) -> object:
     return reduce(getattr, key.split("."), settings)
 
 
+def shard_chunks(settings: Settings) -> int:
+    """Chunks in one shard, 0 for no end; what nobody set follows from ``memory.limit`` and the dimensions."""
+    store = settings.store
+    if store.shard_chunks is not None:
+        return store.shard_chunks
+    room = int(settings.memory.limit * SHARE_OF_SHARD / bytes_per_chunk(settings))
+    return max(store.batch_size, min(max(room // 1000 * 1000, SMALLEST_SHARD), LARGEST_SHARD))
+
+
+def bytes_per_chunk(settings: Settings) -> int:
+    """RSS that one chunk of an open shard takes."""
+    return 4 * DIMENSIONS[settings.embed.provider] + BYTES_PER_CHUNK
+
+
 def notation(settings: Settings, key: str) -> str:
     """The value of a dotted key as the YAML would write it: ``50MB``, ``2s``, ``80%``."""
     found = value(settings, key)
+    if found is None:
+        return "auto"
     if isinstance(found, int | float):
         [quantity] = [meta for meta in OPTIONS[key].metadata if isinstance(meta, Quantity)]
         return quantity.show(found)
@@ -287,7 +327,7 @@ _RULES: tuple[tuple[str, str, str, Callable[[Any, Any], bool]], ...] = (
     ("stream.buffer_size", "at most", "stream.read_size", le),
     ("stream.read_size", "at most", "inbox.max_file_size", le),
     ("pipeline.batch_size", "at most", "store.batch_size", le),
-    ("store.batch_size", "at most", "store.shard_chunks", le),
+    ("store.batch_size", "at most", "store.shard_chunks", lambda batch, shard: not shard or batch <= shard),
 )
 
 

@@ -47,6 +47,8 @@ class Rebuilt:
     chunks: int
     origin: str
     missing: tuple[str, ...] = ()
+    compacted: int = 0
+    """Deleted chunks that it was rid of, where that was the reason."""
 
 
 def recover(chroma: Chroma, ledger: Ledger, kept: Kept, embed: Embed, beat: Beat) -> list[Rebuilt]:
@@ -70,10 +72,15 @@ def recover(chroma: Chroma, ledger: Ledger, kept: Kept, embed: Embed, beat: Beat
     return rebuilt
 
 
-def shard(chroma: Chroma, ledger: Ledger, kept: Kept, entry: Shard, embed: Embed, beat: Beat) -> Rebuilt:
-    """Rebuild one shard, from the journal while it is active, else from its kept records."""
+def shard(
+    chroma: Chroma, ledger: Ledger, kept: Kept, entry: Shard, embed: Embed, beat: Beat, *, sound: bool = False
+) -> Rebuilt:
+    """Rebuild one shard, from the journal while it is active, else from its kept records.
+
+    One that is ``sound`` may be asked until the new one takes its place.
+    """
     if entry.sealed:
-        return from_kept(chroma, ledger, kept, entry, embed, beat)
+        return from_kept(chroma, ledger, kept, entry, embed, beat, sound=sound)
     return from_journal(chroma, ledger, entry, beat)
 
 
@@ -88,10 +95,13 @@ def from_journal(chroma: Chroma, ledger: Ledger, entry: Shard, beat: Beat) -> Re
             beat()
             chroma.add(entry.collection, page)
             count += len(page)
+    ledger.refilled(entry.number)
     return Rebuilt(entry.number, count, "journal")
 
 
-def from_kept(chroma: Chroma, ledger: Ledger, kept: Kept, entry: Shard, embed: Embed, beat: Beat) -> Rebuilt:
+def from_kept(
+    chroma: Chroma, ledger: Ledger, kept: Kept, entry: Shard, embed: Embed, beat: Beat, *, sound: bool = False
+) -> Rebuilt:
     """Fill a new collection with a sealed shard's records and let it take the place of the old one.
 
     What was not kept (the state directory was lost) is read from the old collection and embedded again. That
@@ -105,7 +115,8 @@ def from_kept(chroma: Chroma, ledger: Ledger, kept: Kept, entry: Shard, embed: E
     with chroma.steady():
         if fresh in chroma.names():
             chroma.delete(fresh)
-        chroma.detach(entry.collection)
+        if not sound:
+            chroma.detach(entry.collection)
         chroma.create(fresh)
         for start in range(0, len(wanted), PAGE):
             beat()

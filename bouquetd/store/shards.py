@@ -13,7 +13,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from heapq import nsmallest
 
 import numpy as np
@@ -24,6 +24,9 @@ from bouquetd.model import Hit, Record, Vector
 from bouquetd.store import rebuild
 from bouquetd.store.chroma import PAGE, Chroma
 from bouquetd.store.kept import Kept
+
+WORTH_IT = 1000
+"""Deleted chunks in a single collection without bounds (``shard_chunks`` 0) that are worth filling it anew."""
 
 SCRATCH = "bouquet-scratch"
 """The collection that a start warms up with; a kill's leftover is swept with all that no shard names."""
@@ -54,7 +57,7 @@ class Store:
         tell: Callable[[rebuild.Rebuilt], None],
         trim: Callable[[], None],
     ) -> None:
-        """``embed`` serves a rebuild whose records are gone.
+        """``shard_chunks`` 0: one collection for all. ``embed`` serves a rebuild whose records are gone.
 
         ``beat`` is called for each page of a rebuild, ``tell`` after it; ``trim``, which gives freed memory
         back to the system, whenever the client was closed.
@@ -93,8 +96,10 @@ class Store:
             if len(self._gathering) >= self._batch_size:
                 self.flush()
             shard = self._ledger.active()
-            if shard.chunks >= self._shard_chunks:
-                self._seal(shard)
+            if self._shard_chunks and shard.chunks + shard.deleted >= self._shard_chunks:
+                self._retire(shard)
+            elif not self._shard_chunks and shard.hollow and shard.deleted >= WORTH_IT:
+                self._compact(shard)
 
     def flush(self) -> None:
         """Return when all that was taken is in Chroma. What was not is kept for the next call.
@@ -147,8 +152,10 @@ class Store:
         self._writing.clear()
         self._doubtful = False
 
-    def _rebuild(self, shard: Shard) -> rebuild.Rebuilt:
-        return rebuild.shard(self._chroma, self._ledger, self._kept, shard, self._embed, self._beat)
+    def _rebuild(self, shard: Shard, *, sound: bool = False) -> rebuild.Rebuilt:
+        return rebuild.shard(
+            self._chroma, self._ledger, self._kept, shard, self._embed, self._beat, sound=sound
+        )
 
     def retry(self) -> None:
         """Land what Chroma refused, before more is taken: raises ``Unavailable`` as long as it still does."""
@@ -164,6 +171,17 @@ class Store:
                 self._chroma.create(shard.collection)
             self._writing.add(shard.number)
         return shard
+
+    def _retire(self, shard: Shard) -> None:
+        """What takes the room of a full shard; one that is hollow, as it was written over, goes on instead."""
+        if shard.hollow:
+            self._compact(shard)
+        else:
+            self._seal(shard)
+
+    def _compact(self, shard: Shard) -> None:
+        """Fill a shard anew without what was deleted: Chroma's index keeps that for ever."""
+        self._tell(replace(self._replace(shard, sound=True), compacted=shard.deleted))
 
     def _seal(self, shard: Shard) -> None:
         """Prove a full shard equal to the journal, as it lies on disk, keep its records, begin the next one."""
@@ -192,6 +210,9 @@ class Store:
             if any(number in shards and shards[number].sealed for number in self._writing):
                 self.rest()
                 self._drop_empty()
+                for shard in self._ledger.shards():
+                    if shard.sealed and shard.hollow:
+                        self._compact(shard)
 
     def _drop_empty(self) -> None:
         for shard in self._ledger.shards():
@@ -306,13 +327,16 @@ class Store:
     def repair(self, shard: Shard) -> rebuild.Rebuilt:
         """Rebuild one shard that ``verify`` found wanting."""
         with self._lock:
-            self._suspect.add(shard.number)
-            self.rest()
-            self._ledger.mark_dirty(shard.number)
-            done = self._rebuild(shard)
-            self._close()
-            self._suspect.discard(shard.number)
-            return done
+            return self._replace(shard, sound=False)
+
+    def _replace(self, shard: Shard, *, sound: bool) -> rebuild.Rebuilt:
+        self._suspect.add(shard.number)
+        self.rest()
+        self._ledger.mark_dirty(shard.number)
+        done = self._rebuild(shard, sound=sound)
+        self._close()
+        self._suspect.discard(shard.number)
+        return done
 
 
 def _distance(hit: Hit) -> float:

@@ -11,6 +11,7 @@ import pytest
 from bouquetd.errors import ConfigError, Unavailable
 from bouquetd.ledger import Ledger
 from bouquetd.model import Fingerprint, Record
+from bouquetd.store import shards
 from bouquetd.store.embedded import Embedded
 from bouquetd.store.kept import Kept
 from bouquetd.store.server import Server
@@ -364,6 +365,88 @@ def test_a_sealed_shard_that_holds_nothing_any_more_is_dropped_with_its_folder(e
     assert [number for number, *_ in numbers(embedded)] == [2]
     assert embedded.folders() == {"bouquet-00002"}
     embedded.check()
+
+
+# -- what was deleted does not take room for ever -----------------------------------------------------------
+
+
+def compacted(house):
+    return [(done.shard, done.chunks, done.compacted) for done in house.told if done.compacted]
+
+
+def test_a_sealed_shard_of_which_most_was_deleted_is_filled_anew_without_it(house):
+    ids = [house.put(f"document {n}", BATCH) for n in range(4)]
+    house.complete(*ids)
+    house.remove(ids[0])
+    assert compacted(house) == []
+    house.remove(ids[1])
+    assert compacted(house) == [(1, BATCH, 2 * BATCH)]
+    first = house.ledger.shards()[0]
+    assert (first.chunks, first.deleted, first.sealed, first.dirty) == (BATCH, 0, True, False)
+    house.check()
+
+
+@pytest.mark.parametrize("full", [False, True], ids=["half-way", "before the new one counts"])
+def test_a_compaction_that_is_killed_loses_nothing(house, monkeypatch, full):
+    ids = [house.put(f"document {n}", BATCH) for n in range(4)]
+    house.complete(*ids)
+    house.remove(ids[0])
+    with monkeypatch.context() as broken:
+        if full:
+            broken.setattr(house.ledger, "rename_shard", lambda *_: killed())
+        else:
+            broken.setattr(house.store, "_beat", killed)
+        with pytest.raises(RuntimeError, match="killed here"):
+            house.remove(ids[1])
+    house.expected = {k: r for k, r in house.expected.items() if not k.startswith(f"{ids[1]}:")}
+    house.die()
+    house.recover()
+    house.check()
+    assert house.ledger.shards()[0].deleted == 0
+
+
+def test_a_shard_that_is_written_over_and_over_is_compacted_before_its_index_outgrows_it(house):
+    stays = house.put("stays", 2)
+    house.complete(stays)
+    most = 0
+    for turn in range(3 * SHARD // BATCH):
+        id_ = house.put(f"comes and goes {turn}", BATCH)
+        house.complete(id_)
+        house.remove(id_)
+        active = house.ledger.active()
+        most = max(most, active.chunks + active.deleted)
+    assert most <= SHARD + BATCH
+    assert compacted(house)
+    assert [number for number, *_ in numbers(house)] == [1]
+    house.check()
+
+
+def test_without_an_end_everything_lies_in_one_collection_and_is_rebuilt_from_the_journal(tmp_path):
+    house = House(tmp_path, in_folder(tmp_path), shard=0)
+    ids = [house.put(f"document {n}", BATCH) for n in range(8)]
+    house.complete(*ids)
+    house.remove(ids[2])
+    assert [(number, sealed) for number, sealed, *_ in numbers(house)] == [(1, False)]
+    house.check()
+    house.ledger.mark_dirty(1)
+    house.die()
+    assert [done.chunks for done in house.recover()] == [7 * BATCH]
+    house.check()
+    house.die()
+
+
+def test_one_collection_without_an_end_is_compacted_when_that_is_worth_it(tmp_path, monkeypatch):
+    monkeypatch.setattr(shards, "WORTH_IT", 3 * BATCH)
+    house = House(tmp_path, in_folder(tmp_path), shard=0)
+    ids = [house.put(f"document {n}", BATCH) for n in range(5)]
+    house.complete(*ids)
+    for id_ in ids[:4]:
+        house.remove(id_)
+    assert compacted(house) == []
+    house.complete(house.put("one more", BATCH))
+    assert compacted(house) == [(1, 2 * BATCH, 4 * BATCH)]
+    house.check()
+    house.die()
 
 
 def test_removing_what_is_not_there_is_no_error(house):

@@ -23,11 +23,13 @@ from bouquetd.config import (
     find,
     load,
     render,
+    shard_chunks,
     write_fresh,
 )
 from bouquetd.config.loader import defaults
-from bouquetd.config.settings import PROFILES, notation, value
+from bouquetd.config.settings import DIMENSIONS, PROFILES, notation, value
 from bouquetd.config.units import Quantity
+from bouquetd.embed.static import StaticEmbedder
 from bouquetd.errors import ConfigError
 
 MB = 1024 * 1024
@@ -609,7 +611,37 @@ def test_folders_on_another_file_system_are_allowed_with_a_warning(yaml_file: Pa
 
 def test_a_shard_that_is_large_for_the_limit_is_warned_of(yaml_file: Path) -> None:
     [advice] = advise(loaded(yaml_file, "store: {shard_chunks: 100000}").settings)
-    assert advice.startswith("store.shard_chunks: 100000 chunks in a shard take some 195 MB of RSS")
+    assert advice.startswith("store.shard_chunks: 100000 chunks in a shard take some 146 MB of RSS")
+
+
+def test_a_single_collection_is_warned_of_with_the_size_at_which_work_stops(yaml_file: Path) -> None:
+    [advice] = advise(loaded(yaml_file, "store: {shard_chunks: 0}").settings)
+    assert advice.startswith("store.shard_chunks: 0 puts all chunks into one collection")
+    assert "at some 170,000 chunks work stops for good at memory.limit (500MB)" in advice
+
+
+@pytest.mark.parametrize(
+    ("text", "chunks"),
+    [
+        ("", 20_000),
+        ("memory: {limit: 200MB}", 8_000),
+        ("memory: {limit: 50MB}", 2_000),
+        ("memory: {limit: 64GB}", 20_000),
+        ("memory: {limit: 50MB}\nstore: {batch_size: 3000}", 3_000),
+        ("store: {shard_chunks: auto}", 20_000),
+        ("store: {shard_chunks: 700}", 700),
+        ("store: {shard_chunks: 0}", 0),
+    ],
+)
+def test_the_size_of_a_shard_follows_from_the_limit_unless_it_is_set(
+    yaml_file: Path, text: str, chunks: int
+) -> None:
+    config = loaded(yaml_file, text)
+    assert shard_chunks(config.settings) == chunks
+
+
+def test_the_dimensions_known_to_the_configuration_are_the_embedders() -> None:
+    assert DIMENSIONS["static"] == StaticEmbedder.dimensions
 
 
 # Finding, comparing, printing
