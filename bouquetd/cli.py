@@ -117,17 +117,44 @@ def once(config: ConfigOption = None) -> None:
 def search(
     text: Annotated[str, typer.Argument(help="What you look for, in your own words.")],
     n: Annotated[int, typer.Option("-n", min=1, max=1000, help="How many passages.")] = 5,
+    where: Annotated[
+        str | None,
+        typer.Option(
+            "--where",
+            metavar="CONDITION",
+            help="Only passages whose metadata fit: 'media_type = \"application/pdf\" and page <= 3'.",
+        ),
+    ] = None,
+    containing: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--containing",
+            metavar="TEXT",
+            help="Only passages in which this stands, capitals and all; may be given more than once.",
+        ),
+    ] = None,
     as_json: JsonOption = False,
     config: ConfigOption = None,
 ) -> None:
     """Find passages by meaning and by words; sees what was stored a moment ago."""
-    hits = _ask(_load(config), "search", text=text, n=n)
+    from bouquetd.ops.where import parse
+
+    try:
+        condition = parse(where) if where is not None else None
+    except ValueError as error:
+        raise typer.BadParameter(
+            f"{sentence(str(error))} Write for instance --where 'name = \"a.pdf\" and page <= 3'",
+            param_hint="--where",
+        ) from None
+    hits = _ask(_load(config), "search", text=text, n=n, where=condition, texts=containing or [])
     if as_json:
         _print_json(hits)
     else:
         for rank, hit in enumerate(hits, start=1):
             _print_hit(rank, hit)
-        if not hits:
+        if not hits and (where or containing):
+            print("Nothing found that fits --where and --containing.")
+        elif not hits:
             print("Nothing found: the store is empty. Drop files into the inbox; see `bouquetd status`.")
     sys.exit(OK if hits else FAILED)
 

@@ -6,6 +6,7 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -123,6 +124,18 @@ class Hit:
     text: str
     metadata: Metadata
     distance: float
+
+
+@dataclass(frozen=True, slots=True)
+class Filter:
+    """What a hit must be: ``where`` is Chroma's filter on metadata, ``texts`` must each stand in its text."""
+
+    where: Mapping[str, Any] | None = None
+    texts: tuple[str, ...] = ()
+
+
+EVERYTHING = Filter()
+"""No condition at all."""
 
 
 def printable(path: str) -> str:

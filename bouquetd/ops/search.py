@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bouquetd.embed import Embedder
-from bouquetd.model import Hit
+from bouquetd.model import EVERYTHING, Filter, Hit
 from bouquetd.store.shards import Store
 
 CANDIDATES = 300
@@ -43,10 +43,10 @@ _WORD = re.compile(r"\w+")
 _TOKEN = re.compile(r"\w(?:\S*\w)?")
 
 
-def search(store: Store, embedder: Embedder, text: str, n: int) -> list[Hit]:
+def search(store: Store, embedder: Embedder, text: str, n: int, only: Filter = EVERYTHING) -> list[Hit]:
     """The ``n`` best passages for a question, best first, what was stored a moment ago included."""
     vector: NDArray[np.float32] = embedder.embed([text])[0]
-    return rank(text, store.search(vector, max(n, CANDIDATES), runs(text)))[:n]
+    return rank(text, store.search(vector, max(n, CANDIDATES), runs(text), only))[:n]
 
 
 def runs(text: str) -> str | None:

@@ -17,7 +17,7 @@ from bouquetd.config import Settings
 from bouquetd.embed import Embedder
 from bouquetd.errors import Rejected, Unavailable
 from bouquetd.ledger import Entry, Ledger
-from bouquetd.model import State, printable
+from bouquetd.model import EVERYTHING, Filter, State, printable
 from bouquetd.ops.documents import LIGHT, matching, requeue
 from bouquetd.ops.search import search
 from bouquetd.ops.verify import repair, verify
@@ -45,12 +45,14 @@ class Service:
         light = {op: partial(do, self.ledger, self.settings.paths) for op, do in LIGHT.items()}
         return {
             **light,
-            "search": lambda a: self.search(str(a["text"]), int(a["n"])),
+            "search": lambda a: self.search(
+                str(a["text"]), int(a["n"]), Filter(a.get("where"), tuple(map(str, a.get("texts", ()))))
+            ),
             "verify": lambda a: owner(self.repair) if a.get("repair") else asdict(verify(*self._verified())),
             "forget": lambda a: owner(lambda: self.forget(list(a["patterns"]), missing=bool(a.get("missing")))),
         }
 
-    def search(self, text: str, n: int) -> list[dict[str, Any]]:
+    def search(self, text: str, n: int, only: Filter = EVERYTHING) -> list[dict[str, Any]]:
         """The best passages, best first."""
         if not text.strip():
             raise Rejected("the question is empty", 'ask for something: bouquetd search "what I look for"')
@@ -68,7 +70,7 @@ class Service:
                 "distance": round(hit.distance, 4),
                 "text": hit.text,
             }
-            for hit in search(self.store, self.embedder, text, n)
+            for hit in search(self.store, self.embedder, text, n, only)
         ]
 
     def _verified(self) -> tuple[Ledger, Store, int]:

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from bouquetd.errors import BouquetdError, Unavailable
-from bouquetd.model import Hit, Metadata, Record, Vector
+from bouquetd.model import EVERYTHING, Filter, Hit, Metadata, Record, Vector
 
 if TYPE_CHECKING:  # the annotations must not import what is imported late
     from chromadb.api import ClientAPI
@@ -204,13 +204,21 @@ class Chroma:
             yield [(i, values or {}) for i, values in zip(page["ids"], page["metadatas"], strict=True)]
             start += PAGE
 
-    def query(self, name: str, vector: Vector, n: int, pattern: str | None = None) -> list[Hit]:
-        """The ``n`` records nearest to a vector, nearest first; only those whose text matches a pattern."""
+    def query(
+        self, name: str, vector: Vector, n: int, pattern: str | None = None, only: Filter = EVERYTHING
+    ) -> list[Hit]:
+        """The ``n`` records nearest to a vector, nearest first; those whose text matches a pattern, ``only``.
+
+        Capitals count in the texts of a filter.
+        """
+        words: list[Any] = [{"$contains": text} for text in only.texts]
+        words += [{"$regex": pattern}] if pattern else []
         with self._translated():
             answer: Any = self._collection(name).query(
                 query_embeddings=vector,
                 n_results=n,
-                where_document={"$regex": pattern} if pattern else None,
+                where=dict(only.where) if only.where else None,
+                where_document={"$and": words} if len(words) > 1 else words[0] if words else None,
                 include=["documents", "metadatas", "distances"],
             )
         return [

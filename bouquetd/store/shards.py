@@ -20,7 +20,7 @@ import numpy as np
 
 from bouquetd.errors import Unavailable
 from bouquetd.ledger import Ledger, Shard
-from bouquetd.model import Hit, Record, Vector
+from bouquetd.model import EVERYTHING, Filter, Hit, Record, Vector
 from bouquetd.store import rebuild
 from bouquetd.store.chroma import PAGE, Chroma
 from bouquetd.store.kept import Kept
@@ -224,8 +224,10 @@ class Store:
 
     # -- reading ------------------------------------------------------------------------------------------
 
-    def search(self, vector: Vector, n: int, pattern: str | None = None) -> list[Hit]:
-        """The chunks of each shard nearest to a vector, and those whose text matches a pattern; ``n`` of each.
+    def search(
+        self, vector: Vector, n: int, pattern: str | None = None, only: Filter = EVERYTHING
+    ) -> list[Hit]:
+        """The chunks nearest to a vector, and the nearest of those that match a pattern; ``n`` of each.
 
         What was just stored is included. One sealed shard's index is in memory at a time: 0.1 s and 35 MB each.
         """
@@ -237,10 +239,10 @@ class Store:
             made = self._chroma.names()
             shards = [s for s in self._ledger.shards() if s.chunks and s.collection in made]
             for shard in shards:
-                near += self._chroma.query(shard.collection, vector, min(n, shard.chunks))
+                near += self._chroma.query(shard.collection, vector, min(n, shard.chunks), None, only)
                 near = nsmallest(n, near, key=_distance)
                 if pattern:
-                    matching += self._chroma.query(shard.collection, vector, n, pattern)
+                    matching += self._chroma.query(shard.collection, vector, n, pattern, only)
                     matching = nsmallest(n, matching, key=_distance)
                 if len(shards) > 1:
                     self._close()

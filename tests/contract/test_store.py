@@ -10,7 +10,7 @@ import pytest
 
 from bouquetd.errors import ConfigError, Unavailable
 from bouquetd.ledger import Ledger
-from bouquetd.model import Fingerprint, Record
+from bouquetd.model import Filter, Fingerprint, Record
 from bouquetd.store import shards
 from bouquetd.store.embedded import Embedded
 from bouquetd.store.kept import Kept
@@ -365,6 +365,19 @@ def test_a_sealed_shard_that_holds_nothing_any_more_is_dropped_with_its_folder(e
     assert [number for number, *_ in numbers(embedded)] == [2]
     assert embedded.folders() == {"bouquet-00002"}
     embedded.check()
+
+
+def test_a_search_keeps_to_what_metadata_and_texts_are_asked_for_in_every_shard(house):
+    ids = [house.put(f"document {n}", BATCH) for n in range(2 * SHARD // BATCH)]
+    house.complete(*ids)
+    last = house.expected[f"{ids[-1]}:4"]
+    everywhere = house.store.search(last.vector, 100, None, Filter({"chunk": {"$lt": 2}}))
+    assert {hit.id for hit in everywhere} == {f"{id_}:{n}" for id_ in ids for n in (0, 1)}
+    both = {"$and": [{"source": {"$eq": "document 1"}}, {"entities": {"$contains": "n:7"}}]}
+    assert [hit.id for hit in house.store.search(last.vector, 5, "says", Filter(both))] == [f"{ids[1]}:7"]
+    texts = Filter(None, ("document 3", "says 5"))
+    assert [hit.id for hit in house.store.search(last.vector, 5, "says", texts)] == [f"{ids[3]}:5"]
+    assert house.store.search(last.vector, 5, "says", Filter(None, ("DOCUMENT 3",))) == []
 
 
 # -- what was deleted does not take room for ever -----------------------------------------------------------

@@ -337,3 +337,17 @@ def test_the_ledger_is_for_its_owner_alone_and_survives_a_power_cut_after_each_c
     assert ledger.path.stat().st_mode & 0o777 == 0o600
     assert ledger._db.execute("PRAGMA synchronous").fetchone()[0] == 2
     assert ledger._db.execute("PRAGMA journal_mode").fetchone()[0] == "wal"
+
+
+def test_a_ledger_of_the_first_schema_is_brought_up_to_date_with_all_it_holds(tmp_path, monkeypatch):
+    path = tmp_path / "ledger.db"
+    with monkeypatch.context() as earlier:
+        earlier.setattr(module, "MIGRATIONS", module.MIGRATIONS[:1])
+        Ledger(path, "recipe").close()
+        db = sqlite3.connect(path)
+        db.execute("INSERT INTO shards VALUES (1, 'bouquet-00001', 1, 0, 30)")
+        db.commit()
+        db.close()
+    ledger = Ledger(path, "recipe")
+    assert [(s.number, s.chunks, s.deleted, s.hollow) for s in ledger.shards()] == [(1, 30, 0, False)]
+    ledger.close()

@@ -94,3 +94,22 @@ def test_what_begins_with_a_dash_is_looked_for_too(tmp_path, text):
     home.put("a.txt", f"It said: {text}, and no more. ".encode() * 3)
     home.once()
     assert [hit["source"] for hit in home.cli("search", text, "-n", "1", "--json").json] == ["a.txt"]
+
+
+def test_a_search_can_be_narrowed_by_metadata_and_by_words_that_must_stand_there(tmp_path):
+    home = Home(tmp_path / "home")
+    home.put("a.txt", b"The heron waits in the reeds. It never hurries.")
+    home.put("b.md", b"# Birds\n\nThe heron waits in the reeds. Its name is Anton.")
+    assert home.once().status == 0
+
+    def found(*options):
+        return {hit["source"] for hit in home.cli("search", "heron", *options, "--json").json}
+
+    assert found() == {"a.txt", "b.md"}
+    assert found("--where", 'media_type = "text/markdown"') == {"b.md"}
+    assert found("--where", 'name != "b.md"', "--containing", "hurries", "--containing", "reeds") == {"a.txt"}
+    nothing = home.cli("search", "heron", "--where", 'name = "c"')
+    assert (nothing.status, nothing.out.strip()) == (1, "Nothing found that fits --where and --containing.")
+    wrong = home.cli("search", "heron", "--where", "name = c")
+    assert wrong.status == 2
+    assert "Expected a value, text in quotes" in " ".join(wrong.err.replace("│", " ").split())
