@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import chromadb
+import lxml.html
 
 from bouquetd.embed.static import StaticEmbedder
 from tests.bench.machine import memory
@@ -40,6 +41,13 @@ def split(text: str) -> Iterator[str]:
         start = end - OVERLAP
 
 
+def read(path: Path) -> str:
+    """The text of a file; of HTML what lxml says it is."""
+    if path.suffix == ".html":
+        return str(lxml.html.fromstring(path.read_bytes()).text_content())
+    return path.read_text(encoding="utf-8")
+
+
 def ingest(files: list[Path], collection: chromadb.Collection, embedder: StaticEmbedder) -> int:
     """Everything into the collection; returns the number of chunks."""
     total = 0
@@ -55,7 +63,7 @@ def ingest(files: list[Path], collection: chromadb.Collection, embedder: StaticE
             column.clear()
 
     for path in files:
-        for number, part in enumerate(split(path.read_text(encoding="utf-8"))):
+        for number, part in enumerate(split(read(path))):
             ids.append(f"{path.name}:{number}")
             texts.append(part)
             metadatas.append({"source": path.name, "chunk": number})

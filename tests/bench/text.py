@@ -90,15 +90,25 @@ def plain_files(folder: Path, chunks: int, sizes: Sequence[int], seed: int = 1) 
 
     Modified one after the other, so that the daemon takes them in the order of the list.
     """
+    return _files(folder, chunks, sizes, seed, ("txt",))
+
+
+def mixed_files(folder: Path, chunks: int, sizes: Sequence[int], seed: int = 1) -> list[Path]:
+    """The same as plain text, Markdown and HTML in turn."""
+    return _files(folder, chunks, sizes, seed, ("txt", "md", "html"))
+
+
+def _files(folder: Path, chunks: int, sizes: Sequence[int], seed: int, kinds: Sequence[str]) -> list[Path]:
     folder.mkdir(parents=True, exist_ok=True)
     source, files, total = paragraphs(seed), list[Path](), 0
     while total < chunks:
-        text = _filled(source, sizes[len(files) % len(sizes)])
-        path = folder / f"{len(files):06}.txt"
-        path.write_text(text, encoding="utf-8")
+        parts = list(_taken(source, sizes[len(files) // len(kinds) % len(sizes)]))
+        kind = kinds[len(files) % len(kinds)]
+        path = folder / f"{len(files):06}.{kind}"
+        path.write_text(_SHAPES[kind](parts), encoding="utf-8")
         os.utime(path, (1_700_000_000 + len(files),) * 2)
         files.append(path)
-        total += sum(1 for _ in chunk([Piece(text)]))
+        total += sum(1 for _ in chunk([Piece("\n\n".join(parts))]))
     return files
 
 
@@ -109,13 +119,16 @@ def plain(path: Path, size: int, seed: int) -> None:
 
 def page(path: Path, size: int, seed: int) -> None:
     """One long HTML page of headings and paragraphs."""
+    _write(path, size, seed, _PAGE_HEAD, _html, _PAGE_TAIL)
 
-    def one(number: int, part: str) -> str:
-        heading = f"<h2>Section {number}</h2>\n" if number % 10 == 0 else ""
-        return f"{heading}<p>{html.escape(part)}</p>\n"
 
-    head = '<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8"><title>A page</title></head><body>\n'
-    _write(path, size, seed, head, one, "</body></html>\n")
+_PAGE_HEAD = '<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8"><title>A page</title></head><body>\n'
+_PAGE_TAIL = "</body></html>\n"
+
+
+def _html(number: int, part: str) -> str:
+    heading = f"<h2>Section {number}</h2>\n" if number % 10 == 0 else ""
+    return f"{heading}<p>{html.escape(part)}</p>\n"
 
 
 def array(path: Path, size: int, seed: int) -> None:
@@ -143,12 +156,25 @@ KINDS: dict[str, Writer] = {"txt": plain, "html": page, "json": array, "csv": ta
 """Writers of large files by suffix."""
 
 
-def _filled(source: Iterator[str], size: int) -> str:
-    parts, length = list[str](), 0
+def _taken(source: Iterator[str], size: int) -> Iterator[str]:
+    length = 0
     while length < size:
-        parts.append(next(source))
-        length += len(parts[-1]) + 2
-    return "\n\n".join(parts)
+        part = next(source)
+        length += len(part) + 2
+        yield part
+
+
+def _markdown(parts: Sequence[str]) -> str:
+    return "\n\n".join(
+        f"## Section {number}\n\n{part}" if number % 10 == 0 else part for number, part in enumerate(parts)
+    )
+
+
+_SHAPES: dict[str, Callable[[Sequence[str]], str]] = {
+    "txt": "\n\n".join,
+    "md": _markdown,
+    "html": lambda parts: _PAGE_HEAD + "".join(map(_html, range(len(parts)), parts)) + _PAGE_TAIL,
+}
 
 
 def _write(path: Path, size: int, seed: int, head: str, one: Callable[[int, str], str], tail: str) -> None:
