@@ -15,10 +15,10 @@ _PADDING = bytes.fromhex("28BF4E5E4E758A4164004E56FFFA01082E2E00B6D0683E802F0CA9
 _WORD = "http://schemas.openxmlformats.org/wordprocessingml/2006/main"
 
 
-def pdf(pages: Sequence[str]) -> bytes:
-    """A PDF with one page for each text, whose lines stand below each other. Characters beyond
-    Windows-1252 become question marks."""
-    return _pdf([_content(page) for page in pages])
+def pdf(pages: Sequence[str], *, points: int = 11) -> bytes:
+    """A PDF with one page for each text, whose lines stand below each other in letters of so many points.
+    Characters beyond Windows-1252 become question marks."""
+    return _pdf([_content(page, points) for page in pages])
 
 
 def encrypted_pdf(password: str = "secret") -> bytes:
@@ -141,10 +141,10 @@ def bad_files() -> dict[str, bytes]:
     }
 
 
-def _content(text: str) -> bytes:
+def _content(text: str, points: int = 11) -> bytes:
     lines = text.replace("\\", r"\\").replace("(", r"\(").replace(")", r"\)").split("\n")
     shown = " T* ".join(f"({line}) Tj" for line in lines)
-    return f"BT /F1 11 Tf 14 TL 50 780 Td {shown} ET".encode("cp1252", "replace")
+    return f"BT /F1 {points} Tf {points + 3} TL 50 780 Td {shown} ET".encode("cp1252", "replace")
 
 
 def _pdf(contents: Sequence[bytes], trailer: str = "") -> bytes:

@@ -10,7 +10,7 @@ from bouquetd.worker import REST
 from tests.bench.machine import cpu_seconds, memory
 from tests.bench.process import Bench, Daemon, Home
 from tests.bench.report import Result, Table
-from tests.bench.text import paragraphs
+from tests.bench.text import note, paragraphs
 
 PORTION = 1_000
 """Small files dropped at once; RSS is read after each portion."""
@@ -67,10 +67,7 @@ def _drop(inbox: Path, waiting: Path, number: int, source: Any) -> None:
     """Written beside the inbox and moved in, as somebody does who knows that a daemon is watching."""
     waiting.mkdir(exist_ok=True)
     for i in range(PORTION):
-        text = ""
-        while len(text) < SIZE:
-            text += next(source) + "\n\n"
         path = waiting / f"{number:03}-{i:03}.txt"
-        path.write_text(text[:SIZE], encoding="utf-8")
+        path.write_text(note(source, SIZE), encoding="utf-8")
     for path in sorted(waiting.iterdir()):
         path.rename(inbox / path.name)

@@ -21,12 +21,14 @@ import os
 import random
 import string
 import sysconfig
+import textwrap
 from collections.abc import Callable, Iterator, Sequence
 from functools import cache
 from pathlib import Path
 
 from bouquetd.chunk import chunk
 from bouquetd.model import Piece
+from tests import samples
 from tests.bench.process import ROOT
 from tests.bench.report import Failed
 
@@ -150,6 +152,35 @@ def table(path: Path, size: int, seed: int) -> None:
         return row.getvalue()
 
     _write(path, size, seed, "number,title,text\r\n", one, "")
+
+
+def book(path: Path, size: int, seed: int) -> None:
+    """A PDF of as many pages of about ``PDF_PAGE`` bytes as the size has room for, in lines of small print."""
+    lines, pages = _lines(paragraphs(seed)), list[str]()
+    for _ in range(size // PDF_PAGE):
+        page, left = list[str](), PDF_PAGE - PDF_FRAME
+        while left > 0:
+            page.append(next(lines))
+            left -= len(page[-1]) + PDF_LINE
+        pages.append("\n".join(page))
+    path.write_bytes(samples.pdf(pages, points=7))
+
+
+PDF_PAGE, PDF_FRAME, PDF_LINE = 6_291, 370, 9
+"""Bytes of a page, 5,000 of which are 30 MB; of what it has besides its lines; of a line besides its text."""
+
+
+def _lines(source: Iterator[str]) -> Iterator[str]:
+    for part in source:
+        yield from textwrap.wrap(part, 110)
+
+
+def note(source: Iterator[str], size: int) -> str:
+    """A short text of so many characters."""
+    text = ""
+    while len(text) < size:
+        text += next(source) + "\n\n"
+    return text[:size]
 
 
 KINDS: dict[str, Writer] = {"txt": plain, "html": page, "json": array, "csv": table}
