@@ -6,10 +6,12 @@ import json
 import os
 import shutil
 import signal
+import sqlite3
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -19,6 +21,7 @@ import yaml
 
 from bouquetd.config import load
 from bouquetd.ops import status
+from bouquetd.recovery import LEDGER
 from tests.bench.report import Failed
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -29,6 +32,14 @@ LOOK = 0.2
 
 PATIENCE = 600.0
 """Seconds without any progress after which a run has failed."""
+
+GLANCE = 0.02
+"""Seconds between two looks where a moment is to be caught."""
+
+
+def say(text: str) -> None:
+    """A line for whoever watches a long measurement."""
+    print(text, file=sys.stderr, flush=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +94,19 @@ class Home:
             raise Failed(f"bouquetd {command[0]} ended with {done.returncode}: {done.stderr[-500:]}")
         return json.loads(done.stdout)
 
+    def ledger(self, sql: str) -> tuple[Any, ...] | None:
+        """The first row of an answer of the ledger, read beside its daemon; None while it gives none."""
+        path = self.state / LEDGER
+        with suppress(sqlite3.OperationalError):
+            with closing(sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True, timeout=1)) as db:
+                row: tuple[Any, ...] | None = db.execute(sql).fetchone()
+                return row
+        return None
+
+    def count(self, sql: str) -> int:
+        """The number that the ledger answers; 0 while it gives none."""
+        return int((self.ledger(sql) or (0,))[0] or 0)
+
     def prove(self, files: int) -> int:
         """Fail unless every file lies in the archive and every chunk in Chroma; returns the chunks."""
         found = self.ask("verify")
@@ -96,27 +120,79 @@ class Home:
 
 
 class Daemon:
-    """A real ``bouquetd run``, from READY to a clean stop."""
+    """A real ``bouquetd run``, from READY to a clean stop, or from ``start`` to its death by ``kill``."""
 
     def __init__(self, home: Home) -> None:
         self.home = home
+        self._runtime = home.runtime
         self._log = home.config.with_suffix(".log")
 
     def __enter__(self) -> Self:
-        with open(self._log, "ab") as log:
-            self._process = subprocess.Popen([COMMAND, "run", "-c", self.home.config], stderr=log)
-        self.pid = self._process.pid
-        self._runtime = self.home.runtime
-        while (self._seen() or {}).get("pid") != self.pid:
-            time.sleep(LOOK)
+        self.start()
+        self.ready()
         return self
 
     def __exit__(self, kind: type[BaseException] | None, _: object, __: TracebackType | None) -> None:
-        if self._process.poll() is None:
-            self._process.send_signal(signal.SIGTERM)
-        code = self._process.wait(60)
-        if code and kind is None:
+        code = self.stop()
+        if code and kind is None and not self._killed:
             raise Failed(f"the daemon ended with {code}; its log: {self._tail()}")
+
+    def start(self) -> None:
+        """Begin the process; ``born`` is when, in seconds since the epoch."""
+        self.born, self._killed = time.time(), False
+        with open(self._log, "ab") as log:
+            self._process = subprocess.Popen([COMMAND, "run", "-c", self.home.config], stderr=log)
+        self.pid = self._process.pid
+
+    def ready(self) -> float:
+        """Return when it says READY: the seconds that its start took, by its own clock."""
+        while (since := self.since) is None:
+            time.sleep(LOOK)
+        return since - self.born
+
+    @property
+    def since(self) -> float | None:
+        """When it said READY, in seconds since the epoch; None as long as it did not."""
+        seen = self._seen() or {}
+        return float(seen["since"]) if seen.get("pid") == self.pid else None
+
+    @property
+    def code(self) -> int | None:
+        """How it ended; None while it lives."""
+        return self._process.poll()
+
+    def stop(self) -> int:
+        """SIGTERM, as an operator stops it; returns how it ended."""
+        if self.code is None:
+            self._process.send_signal(signal.SIGTERM)
+        return self._process.wait(60)
+
+    def freeze(self) -> None:
+        """Stop every thread where it is, so that a look and the death after it see the same moment."""
+        self._process.send_signal(signal.SIGSTOP)
+        self.until(self._frozen, "its standstill")
+
+    def _frozen(self) -> bool:
+        tasks = Path(f"/proc/{self.pid}/task").iterdir()
+        try:
+            return all((task / "stat").read_text().rpartition(")")[2].split()[0] == "T" for task in tasks)
+        except FileNotFoundError:  # a thread that has just ended
+            return False
+
+    def kill(self) -> None:
+        """SIGKILL, as the kernel sends it when memory is short."""
+        self._killed = True
+        self._process.kill()
+        self._process.wait()
+
+    def until(self, condition: Callable[[], bool], what: str) -> None:
+        """Return as soon as a condition is true; fails when the daemon ends or loses patience before."""
+        end = time.monotonic() + PATIENCE
+        while not condition():
+            self._seen()
+            if time.monotonic() > end:
+                raise Failed(f"{what} never came; the daemon's log: {self._tail()}")
+            time.sleep(GLANCE)
 
     def status(self) -> dict[str, Any]:
         """What the daemon said of itself within the last second."""
