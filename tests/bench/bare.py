@@ -15,6 +15,7 @@ from pathlib import Path
 
 import chromadb
 import lxml.html
+import pypdfium2
 
 from bouquetd.embed.static import StaticEmbedder
 from tests.bench.machine import memory
@@ -42,7 +43,10 @@ def split(text: str) -> Iterator[str]:
 
 
 def read(path: Path) -> str:
-    """The text of a file; of HTML what lxml says it is."""
+    """The text of a file; of HTML what lxml says it is, of a PDF that of all its pages by PDFium."""
+    if path.suffix == ".pdf":
+        with pypdfium2.PdfDocument(path) as document:
+            return "\n\n".join(page.get_textpage().get_text_bounded() for page in document)
     if path.suffix == ".html":
         return str(lxml.html.fromstring(path.read_bytes()).text_content())
     return path.read_text(encoding="utf-8")
