@@ -1,0 +1,93 @@
+"""Resume: a large file whose daemon is killed at nine tenths of its chunks, and what the rest takes.
+
+The whole runs from the claim to the file put away, undisturbed; the rest from the start of the next process to
+the file put away, so that the start and the rebuild of the shard that was being written count against us.
+"""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+from bouquetd.model import MB
+from tests.bench.process import Bench, Daemon, Home
+from tests.bench.report import Failed, Result, Table
+from tests.bench.text import plain
+
+SHARE = 0.9
+"""Of the chunks, when the kill comes."""
+
+AIM = 0.15
+"""Share of the whole that the rest is to stay under."""
+
+
+def measure(bench: Bench) -> Result:
+    """The whole, the rest, and what the rest consists of."""
+    megabytes = bench.pick(10, 50)
+    file = bench.folder / "large.txt"
+    plain(file, megabytes * MB, 11)
+    start, chunks, whole = _undisturbed(bench.folder / "calm", file)
+    home = Home.fresh(bench.folder / "killed")
+    home.drop([file])
+    with Daemon(home) as daemon:
+        daemon.until(lambda: _stored(home) >= SHARE * chunks, f"{SHARE:.0%} of the chunks")
+        daemon.freeze()
+        killed, active = _stored(home), home.count("SELECT chunks FROM shards WHERE sealed = 0")
+        daemon.kill()
+    with Daemon(home) as daemon:
+        restart = daemon.ready()
+        daemon.until(lambda: _stored(home) > killed, "the first new batch")
+        first = time.time() - daemon.born
+        daemon.filed(1)
+        rest = _filed(home)[1] - daemon.born
+    if (stored := home.prove(1)) != chunks:
+        raise Failed(f"{chunks} chunks undisturbed, {stored} after a kill")
+    return Result(
+        [
+            Table(
+                f"A text of {megabytes} MB, {chunks:,} chunks, killed after {killed:,}",
+                ["", "seconds", "share of the whole"],
+                [
+                    ["the whole, undisturbed", whole, "100 %"],
+                    ["the rest, from the start of the process", rest, f"{rest / whole:.1%}"],
+                    ["of it the start", start, f"{start / whole:.1%}"],
+                    [f"the rebuild of {active:,} chunks", restart - start, f"{(restart - start) / whole:.1%}"],
+                    ["finding the place again", first - restart, f"{(first - restart) / whole:.1%}"],
+                    [f"the last {chunks - killed:,} chunks", rest - first, f"{(rest - first) / whole:.1%}"],
+                ],
+            )
+        ],
+        {
+            "megabytes": megabytes, "chunks": chunks, "killed_at": killed, "active": active, "whole": whole,
+            "rest": rest, "share": rest / whole, "start": start, "rebuild": restart - start,
+            "finding": first - restart, "remaining": rest - first,
+        },
+        [
+            f"The rest took {rest / whole:.1%} of the whole; the aim is under {AIM:.0%}. The start is that of"
+            " an empty daemon in the same run; finding the place is to wait until the file is quiet, to hash it"
+            " and to read over what is stored."
+        ],
+    )  # fmt: skip
+
+
+def _undisturbed(folder: Path, file: Path) -> tuple[float, int, float]:
+    """Seconds of the start, chunks, and seconds from the claim to the file put away."""
+    home = Home.fresh(folder)
+    home.drop([file])
+    with Daemon(home) as daemon:
+        start = daemon.ready()
+        daemon.filed(1)
+        claimed, filed = _filed(home)
+    return start, home.prove(1), filed - claimed
+
+
+def _filed(home: Home) -> tuple[float, float]:
+    """When the document was first claimed and when it was filed, in seconds since the epoch."""
+    found = home.ledger("SELECT since, updated FROM documents WHERE state = 'filed'")
+    if found is None:
+        raise Failed("the ledger knows of no filed document")
+    return found[0], found[1]
+
+
+def _stored(home: Home) -> int:
+    return home.count("SELECT chunks FROM documents")
