@@ -26,8 +26,9 @@ def measure(bench: Bench) -> Result:
     megabytes = bench.pick(10, 50)
     file = bench.folder / "large.txt"
     plain(file, megabytes * MB, 11)
-    start, chunks, whole = _undisturbed(bench.folder / "calm", file)
-    home = Home.fresh(bench.folder / "killed")
+    store = {"shard_chunks": bench.pick(4_000, 20_000)}  # as many shards either way
+    start, chunks, whole = _undisturbed(Home.fresh(bench.folder / "calm", store=store), file)
+    home = Home.fresh(bench.folder / "killed", store=store)
     home.drop([file])
     with Daemon(home) as daemon:
         daemon.until(lambda: _stored(home) >= SHARE * chunks, f"{SHARE:.0%} of the chunks")
@@ -70,9 +71,8 @@ def measure(bench: Bench) -> Result:
     )  # fmt: skip
 
 
-def _undisturbed(folder: Path, file: Path) -> tuple[float, int, float]:
+def _undisturbed(home: Home, file: Path) -> tuple[float, int, float]:
     """Seconds of the start, chunks, and seconds from the claim to the file put away."""
-    home = Home.fresh(folder)
     home.drop([file])
     with Daemon(home) as daemon:
         start = daemon.ready()
