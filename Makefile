@@ -10,7 +10,7 @@ PYTEST  := $(BIN)/python -m pytest
 WORKERS ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint types faults system deb wheel findability bench bench-short ceiling kills constraints clean
+.PHONY: help run test lint types faults system deb wheel findability bench bench-short ceiling million kills constraints clean
 
 help: ## show what there is
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -68,7 +68,7 @@ wheel: $(VENV)/run.stamp ## a wheel into dist/, for packaging/install.sh
 findability: $(VENV)/test.stamp ## 500 real documents from Debian packages, each sentence found again (needs apt-get, pandoc)
 	$(PYTEST) -s -m corpus tests/bench
 
-bench: $(VENV)/test.stamp ## speed and memory beside a bare loop, idle cost, large files; tables into bench-results/
+bench: $(VENV)/test.stamp ## speed and memory beside a bare loop, idle cost, large and small files; tables into bench-results/
 	$(BIN)/python -m tests.bench --output bench-results
 
 bench-short: $(VENV)/test.stamp ## speed and the flat memory of rolling shards, in a few minutes
@@ -76,6 +76,12 @@ bench-short: $(VENV)/test.stamp ## speed and the flat memory of rolling shards, 
 
 ceiling: $(VENV)/test.stamp ## 300,000 chunks into the embedded store (half an hour)
 	$(BIN)/python -m tests.bench ceiling --output bench-results
+
+million: $(VENV)/test.stamp ## 1,000,000 chunks in the embedded store: memory, speed, start, searches (an hour)
+	$(BIN)/python -m tests.bench million --output bench-results
+
+kills: $(VENV)/test.stamp ## 200 kills while real text goes in, index files cut by hand (half an hour)
+	$(BIN)/python -m tests.bench kills --output bench-results
 
 constraints: ## choose the newest versions that fit, and write them down for every install
 	$(PYTHON) packaging/constraints.py

@@ -15,25 +15,37 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from tests.bench import ceiling, idle, large, machine, operation, speed
+from tests.bench import ceiling, idle, kills, large, machine, million, operation, resume, small, speed
 from tests.bench.process import Bench
 from tests.bench.report import Failed, Result, gather, write
 from tests.bench.text import pool
 
 MEASUREMENTS: dict[str, Callable[[Bench], Result]] = {
     "speed": speed.measure,
+    "small": small.measure,
     "large": large.measure,
+    "resume": resume.measure,
     "idle": idle.measure,
     "operation": operation.measure,
     "ceiling": ceiling.measure,
+    "million": million.measure,
+    "kills": kills.measure,
 }
-"""By name, in the order in which all are run."""
+"""By name, in the order in which they are run."""
+
+LONG = ("ceiling", "million", "kills")
+"""Half an hour or more each: run only when named."""
 
 
 def main() -> int:
     """Run what was asked for; returns the exit status."""
     parser = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__.partition("\n\n")[2])
-    parser.add_argument("names", nargs="*", metavar="NAME", help=f"of {', '.join(MEASUREMENTS)}; default: all")
+    parser.add_argument(
+        "names",
+        nargs="*",
+        metavar="NAME",
+        help=f"of {', '.join(MEASUREMENTS)}; default: all but {', '.join(LONG)}",
+    )
     parser.add_argument("--short", action="store_true", help="smaller sizes, a few minutes in all")
     parser.add_argument("--output", type=Path, default=Path("bench-results"), metavar="DIR")
     asked = parser.parse_args()
@@ -49,7 +61,7 @@ def main() -> int:
         parser.exit(1, f"{error}\n")
     print(f"{size / 1e6:.1f} million characters of distinct real text\n", flush=True)
     failures = 0
-    for name in asked.names or MEASUREMENTS:
+    for name in asked.names or (name for name in MEASUREMENTS if name not in LONG):
         began = time.monotonic()
         with tempfile.TemporaryDirectory(prefix=f"{name}-", dir=output) as folder:
             try:
