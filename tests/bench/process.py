@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing, suppress
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -20,6 +21,7 @@ from typing import Any, Self
 import yaml
 
 from bouquetd.config import load
+from bouquetd.config.settings import Paths
 from bouquetd.ops import status
 from bouquetd.recovery import LEDGER
 from tests.bench.report import Failed
@@ -75,7 +77,7 @@ class Home:
 
     def __getattr__(self, name: str) -> Path:
         """``inbox``, ``archive`` and so on: the configured folder, which is made when it is not there."""
-        folder: Path = getattr(load(self.config).settings.paths, name)
+        folder: Path = getattr(_paths(self.config), name)
         folder.mkdir(parents=True, exist_ok=True)
         return folder
 
@@ -117,6 +119,12 @@ class Home:
                 f" store, {found['faults']} faults, in failed/: {[p.name for p in self.failed.iterdir()][:5]}"
             )
         return int(found["chunks"])
+
+
+@cache
+def _paths(config: Path) -> Paths:
+    """Read once: whoever waits for a moment asks often, and must not take the daemon's time."""
+    return load(config).settings.paths
 
 
 class Daemon:
