@@ -32,9 +32,9 @@ def measure(bench: Bench) -> Result:
     home.drop([file])
     with Daemon(home) as daemon:
         daemon.until(lambda: _stored(home) >= SHARE * chunks, f"{SHARE:.0%} of the chunks")
-        daemon.freeze()
-        killed, active = _stored(home), home.count("SELECT chunks FROM shards WHERE sealed = 0")
         daemon.kill()
+    # Only now: a commit that was on its way to the disk counts too.
+    killed, active = _stored(home), home.count("SELECT chunks FROM shards WHERE sealed = 0")
     with Daemon(home) as daemon:
         restart = daemon.ready()
         daemon.until(lambda: _stored(home) > killed, "the first new batch")
