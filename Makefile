@@ -36,6 +36,11 @@ $(VENV)/dev.stamp: pyproject.toml packaging/constraints.txt | $(BIN)/python
 	@$(COMPILE)
 	@touch $@ $(VENV)/run.stamp $(VENV)/test.stamp
 
+$(VENV)/bench.stamp: pyproject.toml packaging/constraints.txt | $(BIN)/python
+	$(PIP) --editable '.[test,bench]'
+	@$(COMPILE)
+	@touch $@ $(VENV)/run.stamp $(VENV)/test.stamp
+
 bouquetd.yaml: | $(VENV)/run.stamp
 	$(BIN)/bouquetd init $@
 
@@ -68,19 +73,19 @@ wheel: $(VENV)/run.stamp ## a wheel into dist/, for packaging/install.sh
 findability: $(VENV)/test.stamp ## 500 real documents from Debian packages, each sentence found again (needs apt-get, pandoc)
 	$(PYTEST) -s -m corpus tests/bench
 
-bench: $(VENV)/test.stamp ## speed and memory beside a bare loop, idle cost, large and small files; tables into bench-results/
+bench: $(VENV)/bench.stamp ## speed and memory beside a bare loop, LangChain and LlamaIndex, large and small files, idle cost; tables and pictures into bench-results/
 	$(BIN)/python -m tests.bench --output bench-results
 
-bench-short: $(VENV)/test.stamp ## speed and the flat memory of rolling shards, in a few minutes
+bench-short: $(VENV)/bench.stamp ## speed and the flat memory of rolling shards, in a few minutes
 	$(BIN)/python -m tests.bench --short --output bench-results speed ceiling
 
-ceiling: $(VENV)/test.stamp ## 300,000 chunks into the embedded store (half an hour)
+ceiling: $(VENV)/bench.stamp ## 300,000 chunks into the embedded store (half an hour)
 	$(BIN)/python -m tests.bench ceiling --output bench-results
 
-million: $(VENV)/test.stamp ## 1,000,000 chunks in the embedded store: memory, speed, start, searches (an hour)
+million: $(VENV)/bench.stamp ## 1,000,000 chunks in the embedded store: memory, speed, start, searches (an hour)
 	$(BIN)/python -m tests.bench million --output bench-results
 
-kills: $(VENV)/test.stamp ## 200 kills while real text goes in, index files cut by hand (half an hour)
+kills: $(VENV)/bench.stamp ## 200 kills while real text goes in, index files cut by hand (half an hour)
 	$(BIN)/python -m tests.bench kills --output bench-results
 
 constraints: ## choose the newest versions that fit, and write them down for every install

@@ -1,4 +1,4 @@
-"""``python -m tests.bench [--short] [--output DIR] [NAME ...]``: measure, print tables, keep the figures.
+"""``python -m tests.bench [--short] [--output DIR] [NAME ...]``: measure, print, keep, draw.
 
 Each measurement works in processes of its own and in a folder beside its results, which is removed afterwards.
 Figures are worth something as ratios within one run, or between runs on one quiet machine; nothing here asserts
@@ -15,9 +15,9 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from tests.bench import ceiling, idle, kills, large, machine, million, operation, resume, small, speed
+from tests.bench import ceiling, idle, kills, large, machine, million, operation, pictures, resume, small, speed
 from tests.bench.process import Bench
-from tests.bench.report import Failed, Result, gather, write
+from tests.bench.report import Failed, Result, gather, left, write
 from tests.bench.text import pool
 
 MEASUREMENTS: dict[str, Callable[[Bench], Result]] = {
@@ -47,7 +47,11 @@ def main() -> int:
         help=f"of {', '.join(MEASUREMENTS)}; default: all but {', '.join(LONG)}",
     )
     parser.add_argument("--short", action="store_true", help="smaller sizes, a few minutes in all")
-    parser.add_argument("--output", type=Path, default=Path("bench-results"), metavar="DIR")
+    parser.add_argument(
+        "--output", type=Path, default=Path("bench-results"), metavar="DIR",
+        help="where figures, pictures and report.md go, beside those of earlier runs; default: %(default)s; the"
+        " ones that the README shows lie in tests/bench/results",
+    )  # fmt: skip
     asked = parser.parse_args()
     if unknown := set(asked.names) - set(MEASUREMENTS):
         parser.error(f"no measurement is called {', '.join(sorted(unknown))}")
@@ -72,7 +76,8 @@ def main() -> int:
                 continue
         print(f"{result}\n\n({name} took {time.monotonic() - began:.0f} s)\n", flush=True)
         write(output, name, result, facts)
-        gather(output, list(MEASUREMENTS))
+        found = left(output, list(MEASUREMENTS))
+        gather(output, found, pictures.draw(output, found))
     return 1 if failures else 0
 
 

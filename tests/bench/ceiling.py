@@ -11,6 +11,7 @@ from typing import Any
 from bouquetd.assembly import recipe
 from bouquetd.config import load
 from bouquetd.ledger import Ledger
+from bouquetd.model import MB
 from bouquetd.recovery import LEDGER
 from tests.bench.machine import memory
 from tests.bench.process import Bench, Daemon, Home
@@ -19,6 +20,9 @@ from tests.bench.text import plain_files
 
 SIZE = 5_000_000
 """Bytes of a document."""
+
+SAMPLE = 1.0
+"""Seconds between two samples of the memory."""
 
 STEP = 20_000
 """Chunks between two figures of speed."""
@@ -45,12 +49,18 @@ def measure(bench: Bench) -> Result:
         file.rename(home.inbox / file.name)
     high: dict[int, float] = {}
     marks: list[tuple[float, int]] = []
+    samples: list[dict[str, float]] = []
 
     with Daemon(home) as daemon:
+        began = time.monotonic()
 
         def look(seen: dict[str, Any]) -> None:
-            shard, now = seen["chunks"] // shard_chunks + 1, time.monotonic()
-            high[shard] = max(high.get(shard, 0.0), memory(daemon.pid)[0])
+            shard, now, rss = seen["chunks"] // shard_chunks + 1, time.monotonic(), memory(daemon.pid)[0]
+            high[shard] = max(high.get(shard, 0.0), rss)
+            if not samples or now - began >= samples[-1]["seconds"] + SAMPLE:
+                samples.append(
+                    {"seconds": round(now - began, 1), "chunks": seen["chunks"], "rss_mb": round(rss, 1)}
+                )
             if seen["chunks"] and (not marks or seen["chunks"] >= marks[-1][1] + STEP // bench.pick(4, 1)):
                 marks.append((now, seen["chunks"]))
 
@@ -79,7 +89,8 @@ def measure(bench: Bench) -> Result:
         ],
         {
             "chunks": chunks, "peak_mb": peak, "peak_with_search_mb": peak_of_search, "shards": high,
-            "paces": paces, "needles": found,
+            "paces": paces, "needles": found, "samples": samples,
+            "limit_mb": load(home.config).settings.memory.limit / MB,
         },
         [
             f"Peak RSS {peak:.0f} MB while ingesting, {peak_of_search:.0f} with the searches; the aim is under"

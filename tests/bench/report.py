@@ -50,15 +50,18 @@ def write(folder: Path, name: str, result: Result, machine: Mapping[str, str]) -
     (folder / f"{name}.json").write_text(json.dumps(values, indent=2) + "\n")
 
 
-def gather(folder: Path, names: Sequence[str]) -> None:
-    """Put what every measurement left, of earlier runs too, into ``report.md``."""
-    parts = ["# What bouquetd costs"]
-    for name in names:
-        path = folder / f"{name}.json"
-        if path.exists():
-            values = json.loads(path.read_text())
-            machine = "; ".join(f"{key} {value}" for key, value in values["machine"].items())
-            parts += [f"## {name}", f"Measured on: {machine}.", values["text"]]
+def left(folder: Path, names: Sequence[str]) -> dict[str, dict[str, Any]]:
+    """What every measurement left in a folder, of earlier runs too, by name."""
+    paths = {name: folder / f"{name}.json" for name in names}
+    return {name: json.loads(path.read_text()) for name, path in paths.items() if path.exists()}
+
+
+def gather(folder: Path, found: Mapping[str, Mapping[str, Any]], pictures: Mapping[str, str]) -> None:
+    """Put pictures, which have titles by file name, and what measurements left into ``report.md``."""
+    parts = ["# What bouquetd costs", *(f"![{title}]({file})" for file, title in pictures.items())]
+    for name, values in found.items():
+        machine = "; ".join(f"{key} {value}" for key, value in values["machine"].items())
+        parts += [f"## {name}", f"Measured on: {machine}.", values["text"]]
     (folder / "report.md").write_text("\n\n".join(parts) + "\n")
 
 

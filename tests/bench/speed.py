@@ -23,12 +23,12 @@ def measure(bench: Bench) -> Result:
     text = sum(file.stat().st_size for file in files) / MB
     ours, bare = list[dict[str, Any]](), list[dict[str, Any]]()
     for turn in range(bench.pick(2, 3)):
-        bare.append(_bare(bench, turn))
-        ours.append(_ours(bench, turn, len(files)))
-    rows = [_row("bouquetd", ours, text), _row("bare loop", bare, text)]
+        bare.append(run_bare(bench, turn))
+        ours.append(run_ours(bench, turn, len(files)))
+    rows = [row("bouquetd", ours, text), row("bare loop", bare, text)]
     ratio = {key: rows[0][key] / rows[1][key] for key in ("chunks/s", "MB/s", "CPU s", "peak RSS MB")}
     columns = ["", *(key for key in rows[0] if key != "name")]
-    table = [[row[key] for key in row] for row in rows]
+    table = [list(values.values()) for values in rows]
     table.append(["ratio", "", "", "", *ratio.values()])
     typical = sorted(ours, key=lambda run: run["seconds"])[len(ours) // 2]
     shares = sorted(typical["stages"].items(), key=lambda stage: -stage[1])
@@ -51,7 +51,7 @@ def measure(bench: Bench) -> Result:
                 where,
             ),
         ],
-        {"ratio": ratio, "bouquetd": ours, "bare": bare, "files": len(files), "text_mb": text},
+        {"ratio": ratio, "rows": rows, "bouquetd": ours, "bare": bare, "files": len(files), "text_mb": text},
         [
             f"Median of {len(ours)} runs each, in turns. Ratio of chunks a second of wall time:"
             f" {ratio['chunks/s']:.2f}; the aim is {AIM} or more. The two splitters cut the same text into"
@@ -63,7 +63,8 @@ def measure(bench: Bench) -> Result:
     )
 
 
-def _bare(bench: Bench, turn: int) -> dict[str, Any]:
+def run_bare(bench: Bench, turn: int) -> dict[str, Any]:
+    """The bare loop on the folder ``files``, into a store that is removed afterwards."""
     store = bench.folder / f"bare-{turn}"
     try:
         return child("bare", bench.folder / "files", store, log=bench.folder / "bare.log")
@@ -71,7 +72,8 @@ def _bare(bench: Bench, turn: int) -> dict[str, Any]:
         shutil.rmtree(store, ignore_errors=True)
 
 
-def _ours(bench: Bench, turn: int, files: int) -> dict[str, Any]:
+def run_ours(bench: Bench, turn: int, files: int) -> dict[str, Any]:
+    """The daemon on a copy of the folder ``files``, into a home that is removed afterwards."""
     home = Home.fresh(bench.folder / f"bouquetd-{turn}")
     try:
         home.drop(sorted((bench.folder / "files").iterdir()))
@@ -82,7 +84,8 @@ def _ours(bench: Bench, turn: int, files: int) -> dict[str, Any]:
         shutil.rmtree(home.config.parent, ignore_errors=True)
 
 
-def _row(name: str, runs: list[dict[str, Any]], text: float) -> dict[str, Any]:
+def row(name: str, runs: list[dict[str, Any]], text: float) -> dict[str, Any]:
+    """What a table says of some runs on ``text`` MB of text: medians."""
     chunks, seconds = runs[0]["chunks"], median(run["seconds"] for run in runs)
     return {
         "name": name,
