@@ -106,6 +106,7 @@ def main(folder: Path, store: Path) -> None:
     look(0)
     chunks = ingest(files, collection, embedder, look)
     seconds, cpu = time.perf_counter() - began, time.process_time() - cpu
+    look(chunks)
     if collection.count() != chunks:
         sys.exit(f"{chunks} chunks were upserted, {collection.count()} are there")
     taken = {"chunks": chunks, "seconds": seconds, "cpu": cpu, "peak_mb": memory()[1], "samples": samples}

@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import pairwise
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 import matplotlib as mpl
@@ -56,6 +57,9 @@ STYLE = {
 
 STRETCHES = 25
 """Parts of a run, each of which is given one speed."""
+
+FEW = 5
+"""Stretches whose median stands for the first or the last of a run."""
 
 
 LONG = ("million", "ceiling")
@@ -110,8 +114,11 @@ def _rss_over_time(samples: Samples, limit: float, machine: str) -> Figure:
 
 def _speed_over_size(runs: Mapping[str, Samples], machine: str) -> Figure:
     paces = {name: _paces(samples) for name, samples in runs.items()}
-    said = [f"{name} {pace[0][1]:.0f} to {pace[-1][1]:.0f} chunks/s" for name, pace in paces.items()]
-    picture = _picture(f"Speed from first to last: {', '.join(said)}", machine)
+    said = list[str]()
+    for name, pace in paces.items():
+        speeds = [speed for _, speed in pace]
+        said.append(f"{name} {median(speeds[:FEW]):.0f} to {median(speeds[-FEW:]):.0f}")
+    picture = _picture(f"Chunks a second from first to last: {', '.join(said)}", machine)
     axes = picture.subplots()
     for name, pace in paces.items():
         axes.plot(*zip(*pace, strict=True), color=COLOURS[name], label=name)
@@ -215,7 +222,7 @@ def _picture(title: str, machine: str, height: float = 4.0) -> Figure:
     return picture
 
 
-def _number(value: float, _: int | None) -> str:
+def _number(value: float, _: float) -> str:
     """A tick's label."""
     return f"{value:,.10g}"
 
