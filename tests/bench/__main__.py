@@ -16,12 +16,14 @@ from collections.abc import Callable
 from pathlib import Path
 
 from tests.bench import ceiling, idle, kills, large, machine, million, operation, pictures, resume, small, speed
+from tests.bench.peers import beside
 from tests.bench.process import Bench
 from tests.bench.report import Failed, Result, gather, left, write
 from tests.bench.text import pool
 
 MEASUREMENTS: dict[str, Callable[[Bench], Result]] = {
     "speed": speed.measure,
+    "peers": beside.measure,
     "small": small.measure,
     "large": large.measure,
     "resume": resume.measure,

@@ -232,15 +232,20 @@ class Daemon:
         return self._log.read_text(errors="replace")[-1000:]
 
 
-def child(module: str, *arguments: object, log: Path) -> dict[str, Any]:
-    """Run a module of this package in a fresh process; returns what it prints as JSON."""
+def child(
+    module: str, *arguments: object, log: Path, python: Path | str = sys.executable, **environment: str
+) -> dict[str, Any]:
+    """Run a module of this package in a fresh process; returns what it prints as JSON.
+
+    ``python`` may be that of another virtual environment; ``environment`` is added to this process's own.
+    """
     with open(log, "ab") as errors:
         done = subprocess.run(
-            [sys.executable, "-m", f"tests.bench.{module}", *map(str, arguments)],
+            [python, "-m", f"tests.bench.{module}", *map(str, arguments)],
             cwd=ROOT,
             stdout=subprocess.PIPE,
             stderr=errors,
-            env={**os.environ, "PYTHONPATH": str(ROOT)},
+            env={**os.environ, "PYTHONPATH": str(ROOT), **environment},
             check=False,
         )
     if done.returncode:
