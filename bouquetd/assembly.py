@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ctypes
 import gc
 import os
 import threading
@@ -51,13 +50,6 @@ T = TypeVar("T")
 
 CHUNKER = "chunk/1"
 """Revision of the chunker and the extractors; part of every document's identity, so change it with them."""
-
-MALLOC_ARENAS = 2
-"""Heaps of the C library: with one for each thread RSS is 12 to 23 MB higher (section 6 of the design)."""
-
-MAPPED_FROM = MB
-"""Bytes from which the C library gets a block of its own from the system and gives it back when it is freed.
-Left to itself it raises that to 32 MB, and then a model that was dropped and loaded again costs 28 MB more."""
 
 ASK = "BOUQUETD_ASK"
 """The variable with the path that ``inbox.access`` asks at; the unit of the service sets it."""
@@ -135,21 +127,19 @@ def engine(
 ) -> Iterator[Engine]:
     """Take the locks, open and recover everything, and close it in good order.
 
-    ``beat`` is told what a long recovery is doing, ``patience`` are the seconds that a Chroma server may take
-    to answer. Raises ``Held`` when another process has the directories,
-    ``Unavailable`` or ``ConfigError`` when something is missing, ``Stopped`` when asked to stop meanwhile.
+    It leaves the process as it is, which may be somebody else's; ``running`` sees to ours. ``beat`` is told
+    what a long recovery is doing, ``patience`` are the seconds that a Chroma server may take to answer. Raises
+    ``Held`` when another process has the directories, ``Unavailable`` or ``ConfigError`` when something is
+    missing, ``Stopped`` when asked to stop meanwhile.
     """
     paths, clock = settings.paths, time.monotonic
     plugins = [found.plugin for found in installed()]
-    _modest_heap()
     with ExitStack() as stack:
         embedded = settings.store.mode == "embedded"
         for folder in (paths.inbox, paths.state, paths.runtime, *([paths.store] if embedded else [])):
-            _make(folder)
+            make(folder)
         for folder in (paths.state, *([paths.store] if embedded else [])):
             stack.enter_context(hold(folder / "bouquetd.lock"))
-        # Chroma reads a `.env` in the working directory; start in one of our own.
-        os.chdir(paths.state)
 
         probe = stack.enter_context(Probe())
         embedder = StaticEmbedder()
@@ -328,14 +318,8 @@ def _collect(trim: Callable[[], object] | None) -> None:
         trim()
 
 
-def _modest_heap() -> None:
-    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
-    if mallopt is not None:
-        mallopt(-8, MALLOC_ARENAS)  # M_ARENA_MAX, from malloc.h
-        mallopt(-3, MAPPED_FROM)  # M_MMAP_THRESHOLD
-
-
-def _make(folder: Path) -> None:
+def make(folder: Path) -> None:
+    """Make a folder where it is missing. Raises ``ConfigError`` when that cannot be done."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import faulthandler
 import math
 import os
@@ -9,12 +10,12 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 from bouquetd import log as logging
-from bouquetd.assembly import Engine, engine
+from bouquetd.assembly import Engine, engine, make
 from bouquetd.config import LIVE, Config, Settings, advise, changed, load
 from bouquetd.control import Server
 from bouquetd.daemon import EXIT_STUCK, Daemon, Signals
@@ -36,12 +37,34 @@ START_STEP = 30.0
 
 OK, FAILED, UNAVAILABLE = 0, 1, 69
 
+MALLOC_ARENAS = 2
+"""Heaps of the C library: with one for each thread RSS is 12 to 23 MB higher (section 6 of the design)."""
+
+MAPPED_FROM = MB
+"""Bytes from which the C library gets a block of its own from the system and gives it back when it is freed.
+Left to itself it raises that to 32 MB, and then a model that was dropped and loaded again costs 28 MB more."""
+
+
+def settle_in(settings: Settings) -> None:
+    """Make the process ours: a modest heap, and a working directory without surprises.
+
+    Raises ``ConfigError`` when there can be no state directory.
+    """
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
+    if mallopt is not None:
+        mallopt(-8, MALLOC_ARENAS)  # M_ARENA_MAX, from malloc.h
+        mallopt(-3, MAPPED_FROM)  # M_MMAP_THRESHOLD
+    make(settings.paths.state)
+    with suppress(OSError):  # where it may not be entered, taking the lock there says so
+        os.chdir(settings.paths.state)  # Chroma reads a `.env` in the working directory
+
 
 def serve(config: Config) -> int:
     """Run the daemon until it is told to stop; returns the exit status."""
     # On a fatal signal, the watchdog's SIGABRT among them, the stacks of all threads go to stderr.
     faulthandler.enable()
     log = _begin(config)
+    settle_in(config.settings)
     notifier, signals, work = Notifier(), Signals(), threading.Event()
 
     def beat(doing: str) -> None:
@@ -91,6 +114,7 @@ def serve(config: Config) -> int:
 def drain(config: Config) -> int:
     """Ingest what is in the inbox and return: 1 when a file failed, 69 when something needed is missing."""
     log = _begin(config, "warning" if sys.stderr.isatty() else None)
+    settle_in(config.settings)
     signals = Signals()
     with signals.caught(), engine(config.settings, log, stopping=signals.stopping) as parts:
         parts.warm()
@@ -111,6 +135,7 @@ def answer(config: Config, op: str, arguments: dict[str, Any]) -> Any:
     Raises ``Held`` when a daemon has it after all.
     """
     logging.configure("console", "warning")
+    settle_in(config.settings)
     signals = Signals()
     with signals.caught(), engine(config.settings, logging.get(), stopping=signals.stopping) as parts:
         return parts.service.handlers(lambda function: function())[op](arguments)

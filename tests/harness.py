@@ -254,12 +254,9 @@ class Home:
     @contextmanager
     def engine(self) -> Iterator[tuple[Engine, Recorder]]:
         """All parts within this process, and what they log."""
-        log, here = Recorder(), os.getcwd()
-        try:
-            with engine(self.config.settings, log, stopping=threading.Event()) as parts:  # type: ignore[arg-type]
-                yield parts, log
-        finally:
-            os.chdir(here)
+        log = Recorder()
+        with engine(self.config.settings, log, stopping=threading.Event()) as parts:  # type: ignore[arg-type]
+            yield parts, log
 
 
 class Daemon:

@@ -12,6 +12,7 @@ from pathlib import Path
 from bouquetd import log as logging
 from bouquetd.assembly import Engine, engine
 from bouquetd.config import load
+from bouquetd.running import settle_in
 
 
 @contextmanager
@@ -22,6 +23,7 @@ def warmed(config: Path, *, sink: bool) -> Iterator[tuple[Engine, float]]:
     """
     settings = load(config).settings
     logging.configure("console", settings.logging.level)
+    settle_in(settings)
     with engine(settings, logging.get(), stopping=threading.Event()) as parts:
         baseline = parts.warm()
         parts.worker.reconcile()
