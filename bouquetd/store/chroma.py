@@ -109,7 +109,9 @@ class Chroma:
         return self._prefix + name.removeprefix(OWN)
 
     def _collection(self, name: str) -> Collection:
-        return self._reach(name).get_collection(self._outer(name), embedding_function=None)
+        client = self._reach(name)
+        _function()
+        return client.get_collection(self._outer(name), embedding_function=None)
 
     def close(self) -> None:
         """Close the client; indexes that this process holds leave memory with it."""
@@ -126,7 +128,7 @@ class Chroma:
     def _make(self, client: ClientAPI, name: str, marks: dict[str, Any] | None = None) -> None:
         client.create_collection(
             self._outer(name),
-            embedding_function=None,
+            embedding_function=_function(),
             metadata=marks,
             configuration={"hnsw": {"space": "cosine", "ef_search": EF_SEARCH}},
         )
@@ -244,6 +246,13 @@ class Chroma:
 
     def _unavailable(self, error: BaseException) -> Unavailable:
         return Unavailable(f"Chroma at {self.where} failed: {type(error).__name__}: {error}", self.remedy)
+
+
+def _function() -> Any:
+    """What collections say they were embedded with; imported late as Chroma is, which is then to know it."""
+    from bouquetd.store.function import EmbeddingFunction
+
+    return EmbeddingFunction()
 
 
 def _filled(metadata: Metadata) -> dict[str, Any]:
