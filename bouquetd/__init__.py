@@ -4,11 +4,12 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from bouquetd.bouquet import Bouquet as Bouquet
     from bouquetd.store.function import EmbeddingFunction as EmbeddingFunction
 
 __version__ = "0.1.0"
 
-_FOR_APPLICATIONS = {"EmbeddingFunction": "bouquetd.store.function"}
+_FOR_APPLICATIONS = {"Bouquet": "bouquetd.bouquet", "EmbeddingFunction": "bouquetd.store.function"}
 """Imported when first asked for: they bring Chroma and numpy along, which a command may do without."""
 
 

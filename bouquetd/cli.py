@@ -8,6 +8,7 @@ import re
 import sys
 import time
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
@@ -361,21 +362,9 @@ def _load(path: Path | None) -> Config:
 
 def _ask(config: Config, op: str, **arguments: Any) -> Any:
     """Have the daemon answer, or, where none runs, take the store ourselves and answer."""
-    from bouquetd.control import NoDaemon, request
-    from bouquetd.lock import Held
-    from bouquetd.running import SOCKET, answer
+    from bouquetd.running import answer, ask
 
-    patience = 660.0
-    until = time.monotonic() + 30
-    while True:
-        with suppress(NoDaemon):
-            return request(config.settings.paths.runtime / SOCKET, op, patience, **arguments)
-        try:
-            return answer(config, op, arguments)
-        except Held:  # a daemon that is just starting or stopping
-            if time.monotonic() > until:
-                raise
-            time.sleep(0.2)
+    return ask(config, op, arguments, partial(answer, config))
 
 
 def _ask_ledger(config: Config, op: str, **arguments: Any) -> Any:

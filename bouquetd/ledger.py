@@ -25,6 +25,9 @@ from bouquetd.errors import Explained, Unavailable
 from bouquetd.model import Document, Fingerprint, Record, State
 from bouquetd.row import Row, packed, unpacked
 
+Place = tuple[int, str, int]
+"""Where a chunk lies and which it is: shard, document, number."""
+
 PAGE = 500
 """Rows read at a time where a table may be long."""
 
@@ -443,12 +446,12 @@ class Ledger:
             )
         )
 
-    def entries(self, *states: State, unmoved: bool = False) -> Iterator[Entry]:
+    def entries(self, *states: State, unmoved: bool = False, after: str = "") -> Iterator[Entry]:
         """Documents in these states (all, when none is named), by id, a page of rows in memory at a time.
 
-        With ``unmoved``, those whose files were not yet moved, or are to stay.
+        With ``unmoved``, those whose files were not yet moved, or are to stay; only ids behind ``after``.
         """
-        names, after = [str(s) for s in states or State], ""
+        names = [str(s) for s in states or State]
         where = f"state IN ({','.join('?' * len(names))})" + " AND destination IS NULL" * unmoved
         while True:
             rows = self._rows(
@@ -643,6 +646,28 @@ class Ledger:
         for row in rows:
             for n in range(row["first"], row["last"] + 1):
                 yield f"{row['document']}:{n}"
+
+    def places(self, after: Place, documents: Sequence[str] | None = None) -> Iterator[Place]:
+        """The chunks of stored documents, by shard, document and number, those behind ``after``.
+
+        With ``documents``, only of these. A page of rows is in memory at a time.
+        """
+        named = "" if documents is None else f" AND d.id IN ({','.join('?' * len(documents))})"
+        while True:
+            rows = self._rows(
+                "SELECT p.* FROM placements p JOIN documents d ON d.id = p.document"
+                f" WHERE (p.shard, p.document) >= (?, ?) AND d.state IN ('complete', 'filed'){named}"
+                " ORDER BY p.shard, p.document LIMIT ?",
+                *after[:2], *(documents or ()), PAGE,
+            )  # fmt: skip
+            for row in rows:
+                begun = (row["shard"], row["document"]) == after[:2]
+                first = max(row["first"], after[2] + 1) if begun else row["first"]
+                for number in range(first, row["last"] + 1):
+                    yield row["shard"], row["document"], number
+            if len(rows) < PAGE:
+                return
+            after = rows[-1]["shard"], rows[-1]["document"], rows[-1]["last"]
 
     # -- facts --------------------------------------------------------------------------------------------
 

@@ -51,6 +51,16 @@ def get(**fields: object) -> Log:
     return logger
 
 
+def plain() -> Log:
+    """A logger for a guest: the program it runs in has set up logging as it likes."""
+    logger: Log = structlog.wrap_logger(
+        logging.getLogger("bouquetd"),
+        processors=[structlog.stdlib.filter_by_level, structlog.stdlib.render_to_log_kwargs],
+        wrapper_class=structlog.stdlib.BoundLogger,
+    )
+    return logger
+
+
 def configure(style: Style = "auto", level: str = "info", stream: TextIO | None = None) -> None:
     """Send our own lines from ``level`` up, and those of libraries from WARNING up, to ``stream`` (stderr).
 

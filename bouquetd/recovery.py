@@ -10,7 +10,7 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
-from bouquetd.config import Settings
+from bouquetd.config import Settings, Store
 from bouquetd.errors import BouquetdError, Unavailable, sentence
 from bouquetd.inbox.opening import digest, open_source
 from bouquetd.ledger import Corrupt, Ledger, set_aside
@@ -35,8 +35,13 @@ def chroma(settings: Settings) -> Embedded | Server:
     """The Chroma that ``store.mode`` asks for, not yet spoken to."""
     store = settings.store
     if store.mode == "server":
-        return Server(store.url, store.collection, owner=_owner(settings.paths.state))
+        return server(store, _owner(settings.paths.state))
     return Embedded(settings.paths.store, store.collection)
+
+
+def server(store: Store, owner: str | None) -> Server:
+    """The Chroma server of these settings, not yet spoken to; without an ``owner`` for one who only reads."""
+    return Server(store.url, store.collection, owner=owner)
 
 
 def meet(

@@ -17,10 +17,11 @@ from typing import Any
 from bouquetd import log as logging
 from bouquetd.assembly import Engine, engine, make
 from bouquetd.config import LIVE, Config, Settings, advise, changed, load
-from bouquetd.control import Server
+from bouquetd.control import NoDaemon, Server, request
 from bouquetd.daemon import EXIT_STUCK, Daemon, Signals
 from bouquetd.errors import ConfigError, Stopped, Unavailable
 from bouquetd.inbox.watcher import Watcher, watches_left
+from bouquetd.lock import Held
 from bouquetd.log import Log
 from bouquetd.memory.gate import Stuck
 from bouquetd.memory.governor import exact
@@ -34,6 +35,12 @@ SOCKET = "control.sock"
 
 START_STEP = 30.0
 """Seconds more that systemd grants whenever a recovery says that it goes on."""
+
+PATIENCE = 660.0
+"""Seconds the daemon may take to answer: a little more than it waits for its worker."""
+
+COMING = 30.0
+"""Seconds a daemon may take to start or to stop before its lock counts as held for good."""
 
 OK, FAILED, UNAVAILABLE = 0, 1, 69
 
@@ -139,6 +146,23 @@ def answer(config: Config, op: str, arguments: dict[str, Any]) -> Any:
     signals = Signals()
     with signals.caught(), engine(config.settings, logging.get(), stopping=signals.stopping) as parts:
         return parts.service.handlers(lambda function: function())[op](arguments)
+
+
+def ask(config: Config, op: str, arguments: dict[str, Any], alone: Callable[[str, dict[str, Any]], Any]) -> Any:
+    """Have the daemon answer, or, where none runs, do it ``alone``, which may raise ``Held``.
+
+    A daemon that is just starting or stopping, and has the store and no ear, is waited for.
+    """
+    until = time.monotonic() + COMING
+    while True:
+        with suppress(NoDaemon):
+            return request(config.settings.paths.runtime / SOCKET, op, PATIENCE, **arguments)
+        try:
+            return alone(op, arguments)
+        except Held:
+            if time.monotonic() > until:
+                raise
+            time.sleep(0.2)
 
 
 class Watch:

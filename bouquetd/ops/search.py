@@ -13,13 +13,14 @@ from collections import Counter
 from collections.abc import Sequence
 from itertools import pairwise
 from math import log
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from bouquetd.embed import Embedder
-from bouquetd.model import EVERYTHING, Filter, Hit
-from bouquetd.store.shards import Store
+from bouquetd.errors import Rejected
+from bouquetd.model import EVERYTHING, Filter, Hit, Vector
 
 CANDIDATES = 300
 """Chunks taken from each shard for their meaning: among so many of 57,000 lay 94 % of what was looked for."""
@@ -43,7 +44,35 @@ _WORD = re.compile(r"\w+")
 _TOKEN = re.compile(r"\w(?:\S*\w)?")
 
 
-def search(store: Store, embedder: Embedder, text: str, n: int, only: Filter = EVERYTHING) -> list[Hit]:
+class Searched(Protocol):
+    """Shards to be searched."""
+
+    def search(self, vector: Vector, n: int, pattern: str | None, only: Filter) -> list[Hit]:
+        """The chunks nearest to a vector, and the nearest of those that match a pattern; ``n`` of each."""
+
+
+def query(
+    store: Searched, embedder: Embedder, question: str | Vector, n: int, only: Filter = EVERYTHING
+) -> list[Hit]:
+    """The ``n`` best passages: for a text by meaning and by words, for a vector by distance alone.
+
+    Raises ``Rejected`` for a question that cannot be asked.
+    """
+    if n < 1:
+        raise Rejected(f"{n} passages were asked for", "ask for one or more")
+    if isinstance(question, str):
+        if not question.strip():
+            raise Rejected("the question is empty", "say in a few words what you look for")
+        return search(store, embedder, question, n, only)
+    if question.shape != (embedder.dimensions,) or not np.isfinite(question).all():
+        raise Rejected(
+            f"the question is no vector of {embedder.dimensions} finite numbers",
+            "embed it with the embedder that the store was filled with: Bouquet.embedder",
+        )
+    return store.search(question, n, None, only)
+
+
+def search(store: Searched, embedder: Embedder, text: str, n: int, only: Filter = EVERYTHING) -> list[Hit]:
     """The ``n`` best passages for a question, best first, what was stored a moment ago included."""
     vector: NDArray[np.float32] = embedder.embed([text])[0]
     return rank(text, store.search(vector, max(n, CANDIDATES), runs(text), only))[:n]

@@ -13,13 +13,16 @@ from dataclasses import asdict, dataclass
 from functools import partial
 from typing import Any, TypeVar
 
+import numpy as np
+
 from bouquetd.config import Settings
 from bouquetd.embed import Embedder
-from bouquetd.errors import Rejected, Unavailable
+from bouquetd.errors import Unavailable
 from bouquetd.ledger import Entry, Ledger
-from bouquetd.model import EVERYTHING, Filter, State, printable
+from bouquetd.model import EVERYTHING, Filter, Hit, State, printable
+from bouquetd.ops import listing
 from bouquetd.ops.documents import LIGHT, matching, requeue
-from bouquetd.ops.search import search
+from bouquetd.ops.search import query
 from bouquetd.ops.verify import repair, verify
 from bouquetd.store.shards import Store
 from bouquetd.worker import Worker
@@ -45,8 +48,11 @@ class Service:
         light = {op: partial(do, self.ledger, self.settings.paths) for op, do in LIGHT.items()}
         return {
             **light,
-            "search": lambda a: self.search(
-                str(a["text"]), int(a["n"]), Filter(a.get("where"), tuple(map(str, a.get("texts", ()))))
+            "search": lambda a: self.search(str(a["text"]), int(a["n"]), _only(a)),
+            "query": lambda a: [asdict(hit) for hit in self.query(a["question"], int(a["n"]), _only(a))],
+            "documents": lambda a: listing.documents(self.ledger, str(a["after"])),
+            "chunks": lambda a: listing.chunks(
+                self.ledger, self.store, a["after"], a["source"], vectors=bool(a["vectors"])
             ),
             "verify": lambda a: owner(self.repair) if a.get("repair") else asdict(verify(*self._verified())),
             "forget": lambda a: owner(lambda: self.forget(list(a["patterns"]), missing=bool(a.get("missing")))),
@@ -54,8 +60,6 @@ class Service:
 
     def search(self, text: str, n: int, only: Filter = EVERYTHING) -> list[dict[str, Any]]:
         """The best passages, best first."""
-        if not text.strip():
-            raise Rejected("the question is empty", 'ask for something: bouquetd search "what I look for"')
         return [
             {
                 "source": hit.metadata.get("source"),
@@ -70,8 +74,13 @@ class Service:
                 "distance": round(hit.distance, 4),
                 "text": hit.text,
             }
-            for hit in search(self.store, self.embedder, text, n, only)
+            for hit in self.query(text, n, only)
         ]
+
+    def query(self, question: str | list[float], n: int, only: Filter = EVERYTHING) -> list[Hit]:
+        """The same for a text or a vector, with all that is stored beside each."""
+        asked = question if isinstance(question, str) else np.asarray(question, dtype=np.float32)
+        return query(self.store, self.embedder, asked, n, only)
 
     def _verified(self) -> tuple[Ledger, Store, int]:
         return self.ledger, self.store, self.embedder.dimensions
@@ -97,6 +106,10 @@ class Service:
         for entry in entries:
             self.worker.forget(entry)
         return [printable(entry.document.source) for entry in entries]
+
+
+def _only(arguments: dict[str, Any]) -> Filter:
+    return Filter(arguments.get("where"), tuple(map(str, arguments.get("texts", ()))))
 
 
 def by_worker(worker: Worker, wake: Callable[[], None]) -> Callable[[Callable[[], T]], T]:

@@ -11,13 +11,13 @@ of the first word.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from bouquetd.errors import BouquetdError, Unavailable
+from bouquetd.errors import BouquetdError, Rejected, Unavailable
 from bouquetd.model import EVERYTHING, Filter, Hit, Metadata, Record, Vector
 
 if TYPE_CHECKING:  # the annotations must not import what is imported late
@@ -110,7 +110,7 @@ class Chroma:
 
     def _collection(self, name: str) -> Collection:
         client = self._reach(name)
-        _function()
+        _function()  # Chroma looks for it by name with each `add`
         return client.get_collection(self._outer(name), embedding_function=None)
 
     def close(self) -> None:
@@ -162,10 +162,11 @@ class Chroma:
                 if there:
                     collection.delete(ids=there)
 
-    def ids(self, name: str) -> set[str]:
-        """The ids of all records of a collection."""
+    def ids(self, name: str, where: Mapping[str, Any] | None = None) -> set[str]:
+        """The ids of all records of a collection, or of those whose metadata fit."""
+        only: Any = where and dict(where)
         with self._translated():
-            return set(self._collection(name).get(include=[])["ids"])
+            return set(self._collection(name).get(where=only, include=[])["ids"])
 
     def get(self, name: str, ids: Sequence[str], *, vectors: bool = True) -> dict[str, Record]:
         """Records by id. A record whose vector is missing is left out when ``vectors`` are asked for."""
@@ -215,6 +216,8 @@ class Chroma:
         """
         words: list[Any] = [{"$contains": text} for text in only.texts]
         words += [{"$regex": pattern}] if pattern else []
+        if only.where:
+            _understood(only.where)
         with self._translated():
             answer: Any = self._collection(name).query(
                 query_embeddings=vector,
@@ -253,6 +256,18 @@ def _function() -> Any:
     from bouquetd.store.function import EmbeddingFunction
 
     return EmbeddingFunction()
+
+
+def _understood(where: Mapping[str, Any]) -> None:
+    from chromadb.api.types import validate_where
+
+    try:
+        validate_where(dict(where))
+    except (ValueError, TypeError) as error:
+        raise Rejected(
+            f"Chroma does not understand the filter {where}: {error}",
+            'write it as Chroma does, {"page": {"$lte": 3}}, or as text, "page <= 3"',
+        ) from None
 
 
 def _filled(metadata: Metadata) -> dict[str, Any]:

@@ -77,7 +77,7 @@ class Findings:
             parts = [row[3:] for row in ranges]
             begins = [0, *(part[2] + 1 for part in parts)]
             yield Found(
-                _document(id_, json.loads(metadata), last),
+                described(id_, json.loads(metadata), last),
                 [part[:3] for part in parts],
                 all(count == high - low + 1 for _, low, high, count in parts)
                 and [part[1] for part in parts] == begins[:-1]
@@ -85,7 +85,8 @@ class Findings:
             )
 
 
-def _document(id_: str, values: dict[str, Any], last: int | None) -> Document:
+def described(id_: str, values: dict[str, Any], last: int | None) -> Document:
+    """A document as the metadata of one of its chunks and the number of its last one describe it."""
     source = os.fsdecode(bytes.fromhex(values["source_hex"])) if "source_hex" in values else values["source"]
     return Document(
         id=id_,

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 
@@ -176,7 +176,7 @@ def ledger_from(chroma: Chroma, ledger: Ledger, locate: Locate, beat: Beat) -> t
     being written when the ledger was lost, and any that cannot be read are marked dirty, unopened, so that
     ``recover`` builds them anew from their texts; so is one that holds chunks of documents not kept.
     """
-    shards = _collections(chroma.names())
+    shards = collections(chroma.names())
     suspect = {max(shards)} if shards else set()
     chunks, kept, dropped = Counter[int](), 0, 0
     with closing(Findings()) as findings:
@@ -204,13 +204,11 @@ def ledger_from(chroma: Chroma, ledger: Ledger, locate: Locate, beat: Beat) -> t
     return kept, dropped
 
 
-def _collections(names: set[str]) -> dict[int, str]:
+def collections(names: Iterable[str]) -> dict[int, str]:
     """The collection of each shard; of two, the older, which is whole until the ledger names the newer."""
-    shards: dict[int, str] = {}
-    for name in sorted(names, reverse=True):
-        if match := re.fullmatch(r"bouquet-(\d+)(-r\d+)?", name):
-            shards[int(match[1])] = name
-    return shards
+    found = [match for name in names if (match := re.fullmatch(r"bouquet-(\d+)(?:-r(\d+))?", name))]
+    oldest_last = sorted(found, key=lambda match: int(match[2] or 0), reverse=True)
+    return {int(match[1]): match[0] for match in oldest_last}
 
 
 def _same(page: Sequence[Row], found: Mapping[str, Vector]) -> bool:

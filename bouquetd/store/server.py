@@ -22,12 +22,15 @@ OWNER = "bouquetd"
 
 
 class Server(Chroma):
-    """Collections in a server. Those that another ``owner`` made are never touched."""
+    """Collections in a server. Those that another ``owner`` made are never touched.
+
+    Without an ``owner``, for one who only reads, whoever made them.
+    """
 
     apart = True
     remedy = "see that it runs and is well (systemctl status bouquetd-chroma), and that store.url is right"
 
-    def __init__(self, url: str, collection: str = OWN, *, owner: str) -> None:
+    def __init__(self, url: str, collection: str = OWN, *, owner: str | None) -> None:
         super().__init__(url, collection)
         self.owner = owner
         self._url = urlsplit(url)
@@ -61,7 +64,7 @@ class Server(Chroma):
         """The collections of our names, whoever made them, and whether that was us."""
         for collection in self._api().list_collections():
             if name := self._inner(collection.name):
-                yield name, (collection.metadata or {}).get(OWNER) == self.owner
+                yield name, self.owner in (None, (collection.metadata or {}).get(OWNER))
 
     def names(self) -> set[str]:
         """Our collections; asks the server."""

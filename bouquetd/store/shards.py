@@ -14,7 +14,6 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from heapq import nsmallest
 
 import numpy as np
 
@@ -24,6 +23,7 @@ from bouquetd.model import EVERYTHING, Filter, Hit, Record, Vector
 from bouquetd.store import rebuild
 from bouquetd.store.chroma import PAGE, Chroma
 from bouquetd.store.kept import Kept
+from bouquetd.store.nearest import nearest
 
 WORTH_IT = 1000
 """Deleted chunks in a single collection without bounds (``shard_chunks`` 0) that are worth filling it anew."""
@@ -233,20 +233,23 @@ class Store:
         """
         with self._lock:
             self._settle()
-            near: list[Hit] = []
-            matching: list[Hit] = []
             # The first batch of a new shard may be journalled already and not yet here.
             made = self._chroma.names()
             shards = [s for s in self._ledger.shards() if s.chunks and s.collection in made]
-            for shard in shards:
-                near += self._chroma.query(shard.collection, vector, min(n, shard.chunks), None, only)
-                near = nsmallest(n, near, key=_distance)
-                if pattern:
-                    matching += self._chroma.query(shard.collection, vector, n, pattern, only)
-                    matching = nsmallest(n, matching, key=_distance)
-                if len(shards) > 1:
-                    self._close()
-            return list({hit.id: hit for hit in (*near, *matching)}.values())
+            asked = {shard.collection: shard.chunks for shard in shards}
+            leave = self._close if len(shards) > 1 else lambda: None
+            return nearest(self._chroma, asked, vector, n, pattern, only, leave)
+
+    def records(self, number: int, ids: Sequence[str], *, vectors: bool) -> dict[str, Record]:
+        """Records of one shard by id, what was just stored included; those that are not there are left out."""
+        with self._lock:
+            self._settle()
+            made = self._chroma.names()
+            found: dict[str, Record] = {}
+            for shard in self._ledger.shards():
+                if shard.number == number and shard.collection in made:
+                    found = self._chroma.get(shard.collection, ids, vectors=vectors)
+            return found
 
     def inspect(self, shard: Shard, dimensions: int) -> Inspection:
         """Compare a shard, record by record, with what the ledger says it holds."""
@@ -339,10 +342,6 @@ class Store:
         self._close()
         self._suspect.discard(shard.number)
         return done
-
-
-def _distance(hit: Hit) -> float:
-    return hit.distance
 
 
 def _sound(record: Record, dimensions: int) -> bool:

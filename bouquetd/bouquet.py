@@ -1,0 +1,180 @@
+"""What bouquetd stored, for programs: ``Bouquet`` finds passages and lists documents and chunks."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Protocol, Self, cast
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import ValidationError
+
+from bouquetd import recovery
+from bouquetd.asking import Asking
+from bouquetd.config import Store, load
+from bouquetd.embed import Embedder
+from bouquetd.embed.static import StaticEmbedder
+from bouquetd.errors import ConfigError, Rejected
+from bouquetd.model import Document, Filter, Hit, Metadata, Record, Vector, printable
+from bouquetd.ops.reader import Reader
+from bouquetd.ops.where import parse
+
+CONFIG = "bouquetd.yaml"
+"""The file that is read in a folder."""
+
+
+@dataclass(frozen=True, slots=True)
+class Passage:
+    """One answer to a question.
+
+    ``page`` and ``row`` count from 1 and are None where the format has none; ``chunk`` counts from 0 within
+    the document; ``start`` and ``end`` are character offsets into the extracted text. ``distance`` is cosine
+    distance: 0 is the same direction, 2 the opposite.
+    """
+
+    text: str
+    source: str
+    page: int | None
+    row: int | None
+    chunk: int
+    start: int
+    end: int
+    media_type: str
+    document: str
+    id: str
+    distance: float
+    metadata: Metadata
+
+
+@dataclass(frozen=True, slots=True)
+class StoredDocument:
+    """A document that is stored as a whole. ``ingested_at`` in seconds since the epoch."""
+
+    source: str
+    document: str
+    digest: str
+    media_type: str
+    chunks: int
+    ingested_at: float
+
+
+class Bouquet:
+    """A store that a bouquetd fills, to be read. Use it in a ``with``, or ``close`` it.
+
+    Questions raise ``Unavailable`` when what they need cannot be reached, ``Rejected`` when they cannot be
+    asked; both say what to do. Any thread may ask.
+    """
+
+    def __init__(self, where: str | os.PathLike[str], *, collection: str | None = None) -> None:
+        """``where`` is the YAML, a folder with a ``bouquetd.yaml``, or the URL of a Chroma server.
+
+        An embedded store is asked through its daemon. Where none runs it is taken with the first question and
+        held until ``close``. A server is read directly, no daemon is needed. ``collection`` is for a URL and
+        as in the settings (``bouquet``), which name it themselves. Raises ``ConfigError`` for settings that
+        cannot be read or do not fit.
+        """
+        self._embedder: Embedder = StaticEmbedder()
+        self._store = self._opened(os.fspath(where), collection)
+
+    def _opened(self, where: str, collection: str | None) -> _Source:
+        if where.startswith(("http://", "https://")):
+            store = _server_settings(url=where, collection=collection or "bouquet")
+            return Reader(recovery.server(store, None), self._embedder)
+        if collection is not None:
+            raise ConfigError([f"collection: {printable(where)} names its own; leave the argument out"])
+        config = load(Path(where) / CONFIG if os.path.isdir(where) else Path(where))
+        if config.settings.store.mode == "server":
+            return Reader(recovery.server(config.settings.store, None), self._embedder)
+        return Asking(config)
+
+    @property
+    def embedder(self) -> Embedder:
+        """What texts and questions are embedded with; the model, 40 MB, is loaded with the first one."""
+        return self._embedder
+
+    def query(
+        self,
+        question: str | Sequence[float] | NDArray[np.floating[Any]],
+        n: int = 10,
+        where: str | Mapping[str, Any] | None = None,
+        containing: str | Sequence[str] = (),
+    ) -> list[Passage]:
+        """The ``n`` best passages, best first, fewer where there are no more.
+
+        A text is ranked by meaning and by words, as ``bouquetd search`` does it; a vector by distance alone.
+        ``where`` narrows by metadata, in the words of ``--where`` or as Chroma's filter; each text of
+        ``containing`` must stand in the passage, capitals and all.
+        """
+        asked = question if isinstance(question, str) else np.asarray(question, dtype=np.float32)
+        texts = (containing,) if isinstance(containing, str) else tuple(containing)
+        return [_passage(hit) for hit in self._store.query(asked, n, Filter(_condition(where), texts))]
+
+    def documents(self) -> Iterator[StoredDocument]:
+        """All documents, in no order that means anything, a page in memory at a time."""
+        for d in self._store.documents():
+            yield StoredDocument(printable(d.source), d.id, d.digest, d.media_type, d.stored, d.since)
+
+    def chunks(self, source: str | None = None, *, vectors: bool = False) -> Iterator[Record]:
+        """All chunks, or those of one source: each document's in their order, a page in memory at a time.
+
+        Unless ``vectors`` are asked for, each comes with an empty one. A server may show those of documents
+        that are still on their way in, too.
+        """
+        return self._store.chunks(source, vectors=vectors)
+
+    def __iter__(self) -> Iterator[Record]:
+        return self.chunks()
+
+    def close(self) -> None:
+        """Let go of what was opened or taken; a later question opens it again."""
+        self._store.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, _kind: type[BaseException] | None, _error: BaseException | None, _trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+class _Source(Protocol):
+    """The two ways to a store."""
+
+    def query(self, question: str | Vector, n: int, only: Filter) -> list[Hit]: ...
+
+    def documents(self) -> Iterator[Document]: ...
+
+    def chunks(self, source: str | None, *, vectors: bool) -> Iterator[Record]: ...
+
+    def close(self) -> None: ...
+
+
+def _server_settings(**given: object) -> Store:
+    try:
+        return Store.model_validate({"mode": "server", **given})
+    except ValidationError as error:
+        faults = {fault["loc"][0]: fault.get("ctx", {}).get("error", fault["msg"]) for fault in error.errors()}
+        raise ConfigError([f"{key}: {fault}" for key, fault in faults.items()]) from None
+
+
+def _condition(where: str | Mapping[str, Any] | None) -> Mapping[str, Any] | None:
+    if not isinstance(where, str):
+        return where
+    try:
+        return parse(where)
+    except ValueError as error:
+        raise Rejected(str(error), "write for instance 'name = \"a.pdf\" and page <= 3'") from None
+
+
+def _passage(hit: Hit) -> Passage:
+    known = cast(Mapping[str, Any], hit.metadata)
+    return Passage(
+        text=hit.text, source=known["source"], page=known.get("page"), row=known.get("row"),
+        chunk=known["chunk"], start=known["start"], end=known["end"], media_type=known["media_type"],
+        document=hit.id.rpartition(":")[0], id=hit.id, distance=hit.distance, metadata=hit.metadata,
+    )  # fmt: skip

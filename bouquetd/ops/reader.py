@@ -1,0 +1,101 @@
+"""The collections of a Chroma server, read by somebody who is not the daemon: no ledger, nothing written.
+
+The shards are what their names say. The daemon may replace one by another of its kind at any time, so they are
+looked up anew for each page; the ids within stay the same.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from typing import Any
+
+from bouquetd.embed import Embedder
+from bouquetd.errors import Unavailable
+from bouquetd.model import Document, Filter, Hit, Record, Vector
+from bouquetd.ops.search import query
+from bouquetd.store.chroma import PAGE
+from bouquetd.store.findings import described
+from bouquetd.store.nearest import nearest
+from bouquetd.store.rebuild import collections
+from bouquetd.store.server import Server
+
+
+class Reader:
+    """Any thread may use it; one at a time gets through."""
+
+    def __init__(self, server: Server, embedder: Embedder) -> None:
+        self._server = server
+        self._embedder = embedder
+        self._lock = threading.Lock()
+
+    def query(self, question: str | Vector, n: int, only: Filter) -> list[Hit]:
+        """The best passages, best first; see ``ops.search.query``."""
+        return query(self, self._embedder, question, n, only)
+
+    def search(self, vector: Vector, n: int, pattern: str | None, only: Filter) -> list[Hit]:
+        """The chunks nearest to a vector, and the nearest of those that match a pattern; ``n`` of each."""
+        with self._lock:
+            shards = self._shards()
+            with suppress(_Replaced):
+                return self._nearest(shards, vector, n, pattern, only)
+            return self._nearest(self._shards(), vector, n, pattern, only)
+
+    def _nearest(
+        self, shards: Mapping[int, str], vector: Vector, n: int, pattern: str | None, only: Filter
+    ) -> list[Hit]:
+        try:
+            return nearest(self._server, dict.fromkeys(shards.values(), n), vector, n, pattern, only)
+        except Unavailable as error:
+            if self._shards() == shards:
+                raise
+            raise _Replaced(error.reason, "ask again") from error
+
+    def documents(self) -> Iterator[Document]:
+        """Documents whose last chunk is there, by shard and id."""
+        for record in self._records({"last": True}, vectors=False):
+            id_, _, number = record.id.rpartition(":")
+            yield described(id_, dict(record.metadata), int(number))
+
+    def chunks(self, source: str | None, *, vectors: bool) -> Iterator[Record]:
+        """Records by shard, document and number; of one source or all."""
+        return self._records(None if source is None else {"source": source}, vectors=vectors)
+
+    def _records(self, where: Mapping[str, Any] | None, *, vectors: bool) -> Iterator[Record]:
+        """A page in memory at a time, and the ids of one shard: a count would shift when something goes."""
+        with self._lock:
+            shards = self._shards()
+        for number in sorted(shards):
+            ids = self._ids(number, where)
+            for start in range(0, len(ids), PAGE):
+                page = ids[start : start + PAGE]
+                found = self._page(number, page, vectors=vectors)
+                yield from (found[id_] for id_ in page if id_ in found)
+
+    def _ids(self, number: int, where: Mapping[str, Any] | None) -> list[str]:
+        with self._lock:
+            name = self._shards().get(number)
+            return sorted(self._server.ids(name, where), key=_place) if name else []
+
+    def _page(self, number: int, ids: list[str], *, vectors: bool) -> dict[str, Record]:
+        with self._lock:
+            name = self._shards().get(number)
+            return self._server.get(name, ids, vectors=vectors) if name else {}
+
+    def _shards(self) -> dict[int, str]:
+        return collections(self._server.names())
+
+    def close(self) -> None:
+        """Let go of the connection; the next question makes another."""
+        with self._lock:
+            self._server.close()
+
+
+class _Replaced(Unavailable):
+    """A shard made way for its repaired or compacted self between two looks."""
+
+
+def _place(id_: str) -> tuple[str, int]:
+    document, _, number = id_.rpartition(":")
+    return document, int(number)
