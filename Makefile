@@ -7,10 +7,11 @@ PIP     := $(BIN)/python -m pip install --quiet --no-compile --disable-pip-versi
 # Bytecode for a quick start, on all cores; not of what Chroma brings along and nobody imports.
 COMPILE := $(BIN)/python -m compileall -q -j 0 -x '/(kubernetes|sympy|mpmath|onnxruntime|google|pip|setuptools)/' $(VENV)/lib || true
 PYTEST  := $(BIN)/python -m pytest
+READERS := .cache/readers
 WORKERS ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint types faults system deb wheel findability bench bench-short ceiling million kills constraints clean
+.PHONY: help run test lint types faults system deb wheel readers findability bench bench-short ceiling million kills constraints clean
 
 help: ## show what there is
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -48,7 +49,7 @@ run: $(VENV)/run.stamp bouquetd.yaml ## set everything up, run the daemon in the
 	@exec $(BIN)/bouquetd run --config bouquetd.yaml
 
 test: $(VENV)/test.stamp ## set everything up, run the tests, a short form of every kind among them
-	$(PYTEST) -n $(WORKERS) --dist loadgroup -rs -m "not long and not bench and not corpus" tests
+	$(PYTEST) -n $(WORKERS) --dist loadgroup -rs -m "not long and not bench and not corpus and not readers" tests
 
 lint: $(VENV)/dev.stamp ## style, and imports that run only downward
 	$(BIN)/ruff check .
@@ -69,6 +70,16 @@ deb: $(VENV)/run.stamp ## a Debian package into dist/, for the Python here or FO
 
 wheel: $(VENV)/run.stamp ## a wheel into dist/, for packaging/install.sh
 	$(BIN)/python -m pip wheel --quiet --disable-pip-version-check --no-deps --wheel-dir dist .
+
+readers: $(READERS)/stamp ## the README's LangChain and LlamaIndex retrievers, in an environment that has both
+	$(READERS)/bin/python -m pytest -m readers tests/readers
+
+# They are large and only read what bouquetd wrote: neither the tests' environment nor its exact versions bind them.
+$(READERS)/stamp: pyproject.toml
+	@echo "Setting up $(READERS) (a minute or two, once) ..."
+	$(PYTHON) -m venv $(READERS)
+	$(READERS)/bin/python -m pip install --quiet --no-compile --disable-pip-version-check --editable '.[test,readers]'
+	@touch $@
 
 findability: $(VENV)/test.stamp ## 500 real documents from Debian packages, each sentence found again (needs apt-get, pandoc)
 	$(PYTEST) -s -m corpus tests/bench
@@ -92,4 +103,4 @@ constraints: ## choose the newest versions that fit, and write them down for eve
 	$(PYTHON) packaging/constraints.py
 
 clean: ## remove what make set up, not what you ingested
-	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) $(READERS) .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache
