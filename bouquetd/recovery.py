@@ -19,7 +19,7 @@ from bouquetd.model import MB, Fingerprint, printable
 from bouquetd.store import rebuild
 from bouquetd.store.chroma import Chroma
 from bouquetd.store.embedded import Embedded
-from bouquetd.store.server import Server
+from bouquetd.store.server import Access, Server
 
 LEDGER = "ledger.db"
 """In the state directory."""
@@ -41,7 +41,10 @@ def chroma(settings: Settings) -> Embedded | Server:
 
 def server(store: Store, owner: str | None) -> Server:
     """The Chroma server of these settings, not yet spoken to; without an ``owner`` for one who only reads."""
-    return Server(store.url, store.collection, owner=owner)
+    access = Access(
+        store.tenant, store.database, store.token_file, store.token_header, store.ca_file, store.timeout
+    )
+    return Server(store.url, store.collection, owner=owner, access=access)
 
 
 def meet(

@@ -128,7 +128,7 @@ def build(tree: Path, work: Path, python: str, output: Path) -> Path:
     for script in ("postinst", "prerm", "postrm"):
         shutil.copy(ROOT / "packaging" / "debian" / script, tree / "DEBIAN" / script)
         (tree / "DEBIAN" / script).chmod(0o755)
-    (tree / "DEBIAN" / "conffiles").write_text("/etc/bouquetd/bouquetd.yaml\n")
+    (tree / "DEBIAN" / "conffiles").write_text("/etc/bouquetd/bouquetd.yaml\n/etc/bouquetd-chroma.yaml\n")
     version = f"{__version__}-1~{RELEASES[python]}"
     major, minor = python.split(".")
     (tree / "DEBIAN" / "control").write_text(
@@ -207,6 +207,7 @@ def _system(tree: Path) -> None:
         shutil.copy(ROOT / "systemd" / f"bouquetd.{kind}", folder / "bouquetd.conf")
     (tree / "etc" / "bouquetd").mkdir(parents=True)
     write_fresh(tree / "etc" / "bouquetd" / "bouquetd.yaml", for_system("bouquetd"))
+    shutil.copy(ROOT / "config" / "chroma.yaml", tree / "etc" / "bouquetd-chroma.yaml")
 
 
 def _documentation(tree: Path) -> None:

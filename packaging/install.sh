@@ -30,7 +30,7 @@ if [ "$1" = --uninstall ]; then
         /etc/systemd/system/bouquetd.slice /etc/systemd/system/bouquetd-inbox.service \
         /etc/systemd/system/bouquetd-inbox.path /etc/sysusers.d/bouquetd.conf /etc/tmpfiles.d/bouquetd.conf
     systemctl daemon-reload
-    echo "bouquetd is gone. Left: /etc/bouquetd, /var/lib/bouquetd*, /var/spool/bouquetd*"
+    echo "bouquetd is gone. Left: /etc/bouquetd*, /var/lib/bouquetd*, /var/spool/bouquetd*"
     exit 0
 fi
 
@@ -58,7 +58,8 @@ mv "$prefix.new" "$prefix"
 sed -i "1s|^#!.*|#!$prefix/bin/python -I|" "$prefix/bin/bouquetd" "$prefix/bin/chroma"
 ln -sf "$prefix/bin/bouquetd" /usr/bin/bouquetd
 
-shipped=$("$prefix/bin/python" -I -c 'import bouquetd, os; print(os.path.dirname(bouquetd.__file__))')/units
+package=$("$prefix/bin/python" -I -c 'import bouquetd, os; print(os.path.dirname(bouquetd.__file__))')
+shipped=$package/units
 install -d /etc/systemd/system /etc/sysusers.d /etc/tmpfiles.d
 for unit in bouquetd.service bouquetd@.service bouquetd-chroma.service bouquetd-inbox.service \
     bouquetd-inbox.path bouquetd.slice; do
@@ -71,6 +72,7 @@ systemd-sysusers bouquetd.conf
 systemd-tmpfiles --create bouquetd.conf
 install -d /etc/bouquetd
 [ -e /etc/bouquetd/bouquetd.yaml ] || bouquetd init --system bouquetd
+[ -e /etc/bouquetd-chroma.yaml ] || install -m 644 "$package/defaults/chroma.yaml" /etc/bouquetd-chroma.yaml
 
 systemctl daemon-reload
 if [ -n "$running" ]; then

@@ -12,6 +12,9 @@ import urllib.request
 from pathlib import Path
 from typing import Self
 
+import yaml
+
+SHIPPED = Path(__file__).resolve().parents[1] / "config" / "chroma.yaml"
 PROGRAM = str(Path(sys.executable).with_name("chroma"))
 
 PATIENCE = 60.0
@@ -19,7 +22,7 @@ PATIENCE = 60.0
 
 
 class ChromaServer:
-    """``chroma run`` on a folder; use it in a ``with``."""
+    """``chroma run`` on a folder, configured as shipped; use it in a ``with``."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -27,6 +30,8 @@ class ChromaServer:
             free.bind(("127.0.0.1", 0))
             self.port = free.getsockname()[1]
         self.url = f"http://127.0.0.1:{self.port}"
+        values = yaml.safe_load(SHIPPED.read_text()) | {"persist_path": str(folder / "data"), "port": self.port}
+        (folder / "chroma.yaml").write_text(yaml.safe_dump(values))
         self._process: subprocess.Popen[bytes] | None = None
 
     def __enter__(self) -> Self:
@@ -40,8 +45,7 @@ class ChromaServer:
         """Run it, and wait until it answers."""
         with open(self.folder / "chroma.log", "ab") as log:
             self._process = subprocess.Popen(
-                [PROGRAM, "run", "--path", str(self.folder / "data"), "--host", "127.0.0.1",
-                 "--port", str(self.port)],
+                [PROGRAM, "run", str(self.folder / "chroma.yaml")],
                 cwd=self.folder, stdout=log, stderr=log, stdin=subprocess.DEVNULL,
                 env={**os.environ, "ANONYMIZED_TELEMETRY": "FALSE"},
             )  # fmt: skip
@@ -58,6 +62,12 @@ class ChromaServer:
                 return bool(answer.status == 200)
         except OSError:
             return False
+
+    @property
+    def pid(self) -> int:
+        """Of the process that serves now."""
+        assert self._process is not None
+        return self._process.pid
 
     def kill(self) -> None:
         """End it with SIGKILL."""

@@ -28,6 +28,7 @@ Profile = Literal["speed", "balanced", "safety"]
 PROFILES: tuple[str, ...] = get_args(Profile)
 
 _URL = re.compile(r"https?://([^\s/:@?#\[\]]+|\[[0-9a-fA-F:.]+\])(:\d{1,5})?/?")
+_WORD = re.compile(r"[A-Za-z0-9._-]{1,128}")
 _COLLECTION = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{1,38}[A-Za-z0-9]")
 
 DIMENSIONS: Mapping[str, int] = MappingProxyType({"static": 256})
@@ -79,17 +80,7 @@ class Paths(Section):
             given = around.environ.get("RUNTIME_DIRECTORY", "").split(":")[0]
             state = info.data.get("state", around.base)
             return around.base / given if given else state / "run"
-        if not isinstance(value, str | Path) or not str(value).strip():
-            raise ValueError(f"{shown(value)} is not a folder; write its path, for instance {info.field_name}")
-        try:
-            os.fsencode(value)
-        except UnicodeEncodeError:
-            raise ValueError(
-                f"{shown(str(value))} cannot be a file name; write the path without \\u escapes"
-            ) from None
-        if "\0" in str(value):
-            raise ValueError(f"{shown(str(value))} contains a NUL character; take it out")
-        return around.base / _at_home(str(value), around.environ)
+        return _placed(value, info, "a folder")
 
 
 class Inbox(Section):
@@ -168,14 +159,21 @@ class Pipeline(Section):
 
 
 class Store(Section):
-    """Where Chroma runs, and what its collections are called.
+    """Where Chroma runs, how to enter it, and what its collections are called.
 
-    ``shard_chunks``: chunks in one shard, 0 for one collection without end, None to have it chosen
-    (``shard_chunks`` below); ``batch_size``: chunks handed to Chroma in one call (at most 5,461).
+    ``token_file`` and ``ca_file``: absolute, None for none; ``timeout``: seconds that the server may take to
+    answer one request; ``shard_chunks``: chunks in one shard, 0 for one collection without end, None to have it
+    chosen (``shard_chunks`` below); ``batch_size``: chunks handed to Chroma in one call (at most 5,461).
     """
 
     mode: Literal["embedded", "server"] = "embedded"
     url: str = "http://127.0.0.1:8000"
+    tenant: str = "default_tenant"
+    database: str = "default_database"
+    token_file: Path | None = None
+    token_header: Literal["Authorization", "X-Chroma-Token"] = "Authorization"
+    ca_file: Path | None = None
+    timeout: Annotated[float, duration("1s", "10m")] = 60.0
     collection: str = "bouquet"
     shard_chunks: Annotated[int | None, count(0, 200_000)] = None
     batch_size: Annotated[int, count(1, 5461)] = 500
@@ -193,6 +191,20 @@ class Store(Section):
                 f"{shown(value)} is not the address of a Chroma server; write for instance http://127.0.0.1:8000"
             )
         return value.rstrip("/")
+
+    @field_validator("tenant", "database", mode="before")
+    @classmethod
+    def _word(cls, value: object, info: ValidationInfo) -> str:
+        if not isinstance(value, str) or not _WORD.fullmatch(value):
+            raise ValueError(
+                f"{shown(value)} is not the name of a {info.field_name}; write up to 128 letters, digits, . - _"
+            )
+        return value
+
+    @field_validator("token_file", "ca_file", mode="before")
+    @classmethod
+    def _file(cls, value: object, info: ValidationInfo) -> Path | None:
+        return None if value is None or value == "" else _placed(value, info, "the path of a file")
 
     @field_validator("collection", mode="before")
     @classmethod
@@ -303,7 +315,7 @@ def notation(settings: Settings, key: str) -> str:
     """The value of a dotted key as the YAML would write it: ``50MB``, ``2s``, ``80%``."""
     found = value(settings, key)
     if found is None:
-        return "auto"
+        return "auto" if key == "store.shard_chunks" else '""'
     if isinstance(found, int | float):
         [quantity] = [meta for meta in OPTIONS[key].metadata if isinstance(meta, Quantity)]
         return quantity.show(found)
@@ -329,17 +341,35 @@ _RULES: tuple[tuple[str, str, str, Callable[[Any, Any], bool]], ...] = (
     ("pipeline.batch_size", "at most", "store.batch_size", le),
     ("store.batch_size", "at most", "store.shard_chunks", lambda batch, shard: not shard or batch <= shard),
 )
+_SERVER_RULES = (*_RULES, ("store.timeout", "below", "pipeline.stage_deadline", lt))
+"""A request that hangs must end before the watchdog takes it for a hang of ours."""
 
 
 def conflicts(settings: Settings) -> list[Conflict]:
     """The combinations that cannot work, judged without a look at the disk."""
     found = []
-    for small, relation, large, holds in _RULES:
+    for small, relation, large, holds in _SERVER_RULES if settings.store.mode == "server" else _RULES:
         if not holds(value(settings, small), value(settings, large)):
             less, more = (f"{key} ({notation(settings, key)})" for key in (small, large))
             text = f"{less} must be {relation} {more}; lower {small} or raise {large}"
             found.append(Conflict((small, large), text))
     return found
+
+
+def _placed(value: object, info: ValidationInfo, wanted: str) -> Path:
+    """A path as it was written, made absolute against ``Surroundings``. Raises ``ValueError`` for no path."""
+    around = info.context or Surroundings(Path.cwd(), os.environ)
+    if not isinstance(value, str | Path) or not str(value).strip():
+        raise ValueError(f"{shown(value)} is not {wanted}; write its path, for instance {info.field_name}")
+    try:
+        os.fsencode(value)
+    except UnicodeEncodeError:
+        raise ValueError(
+            f"{shown(str(value))} cannot be a file name; write the path without \\u escapes"
+        ) from None
+    if "\0" in str(value):
+        raise ValueError(f"{shown(str(value))} contains a NUL character; take it out")
+    return around.base / _at_home(str(value), around.environ)
 
 
 def _at_home(text: str, environ: Mapping[str, str]) -> str:

@@ -37,6 +37,14 @@ OWN = "bouquet"
 _TAIL = re.compile(r"-(\d{5,}(-r\d+)?|scratch)")
 
 
+class Refused(Unavailable):
+    """Chroma did nothing of what it was asked, and said so; ``status`` as in HTTP."""
+
+    def __init__(self, reason: str, remedy: str, status: int) -> None:
+        super().__init__(reason, remedy)
+        self.status = status
+
+
 class Chroma:
     """Collections of records. ``apart``: Chroma is a process of its own, which may die while we live."""
 
@@ -198,13 +206,17 @@ class Chroma:
 
     def metadatas(self, name: str) -> Iterator[list[tuple[str, Metadata]]]:
         """Id and metadata of all records, a page at a time."""
+        for page in self._pages(name, ["metadatas"]):
+            yield [(i, values or {}) for i, values in zip(page["ids"], page["metadatas"], strict=True)]
+
+    def _pages(self, name: str, include: list[Any]) -> Iterator[Any]:
         start = 0
         while True:
             with self._translated():
-                page: Any = self._collection(name).get(limit=PAGE, offset=start, include=["metadatas"])
+                page = self._collection(name).get(limit=PAGE, offset=start, include=include)
             if not page["ids"]:
                 return
-            yield [(i, values or {}) for i, values in zip(page["ids"], page["metadatas"], strict=True)]
+            yield page
             start += PAGE
 
     def query(

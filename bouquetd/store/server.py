@@ -1,24 +1,82 @@
-"""A Chroma server, here or elsewhere: it lives and dies for itself, and others read from it meanwhile."""
+"""A Chroma server, here or elsewhere: it lives and dies for itself, and others read from it meanwhile.
+
+One code path for ``chroma run`` on this machine, one behind a proxy with TLS and tokens, a distributed Chroma
+and Chroma Cloud: they speak the same API.
+"""
 
 from __future__ import annotations
 
 import http.client
-import ssl
-from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from bouquetd.errors import ConfigError
-from bouquetd.store.chroma import OWN, Chroma
+from bouquetd.errors import ConfigError, Unavailable
+from bouquetd.model import Record, printable
+from bouquetd.store.chroma import OWN, PAGE, Chroma, Refused
 
 if TYPE_CHECKING:
+    import httpx
     from chromadb.api import ClientAPI
-
-PATIENCE = 60.0
-"""Seconds a request may take; a full batch takes 1 to 2 on two slow cores."""
 
 OWNER = "bouquetd"
 """The key in a collection's metadata that says which bouquetd it belongs to."""
+
+SPOKEN = "1."
+"""How the version of a server begins that we can speak to. ``chroma run`` of any 1.x calls itself 1.0.0."""
+
+LISTED = 500
+"""Collections asked for in one request."""
+
+SAID = 300
+"""Characters quoted of what a server or a proxy before it says."""
+
+_REFUSALS = {
+    401: "did not accept the token",
+    403: "did not let us in",
+    413: "found a single chunk too large",
+    429: "wants fewer requests",
+}
+"""Answers after which nothing was done, by HTTP status."""
+
+_REMEDIES = {
+    401: "put the right token into store.token_file; it is read again by itself",
+    403: "see what the token in store.token_file is allowed to do; it is read again by itself",
+    413: "raise the limit for a request, of the server or of the proxy before it, or lower chunk.size",
+    429: "nothing is to be done if it passes; else raise the limit there, or lower store.batch_size",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """How to enter a server.
+
+    ``token_file`` is read at each connection, and its token sent in ``token_header`` (``Authorization`` puts
+    ``Bearer`` before it). ``ca_file`` has the authorities that may vouch for an https server. ``timeout`` is
+    in seconds, for one request.
+    """
+
+    tenant: str = "default_tenant"
+    database: str = "default_database"
+    token_file: Path | None = None
+    token_header: str = "Authorization"
+    ca_file: Path | None = None
+    timeout: float = 60.0
+
+    def headers(self) -> dict[str, str]:
+        """What to send with each request. Raises ``Unavailable`` when the token cannot be read."""
+        if self.token_file is None:
+            return {}
+        try:
+            token = self.token_file.read_text(encoding="ascii").strip()
+        except (OSError, ValueError) as error:
+            raise Unavailable(
+                f"the token for Chroma in {printable(str(self.token_file))} cannot be read: {error}",
+                "mend store.token_file or the file's owner and mode; it is read again by itself",
+            ) from error
+        return {self.token_header: f"Bearer {token}" if self.token_header == "Authorization" else token}
 
 
 class Server(Chroma):
@@ -30,27 +88,18 @@ class Server(Chroma):
     apart = True
     remedy = "see that it runs and is well (systemctl status bouquetd-chroma), and that store.url is right"
 
-    def __init__(self, url: str, collection: str = OWN, *, owner: str | None) -> None:
+    def __init__(
+        self, url: str, collection: str = OWN, *, owner: str | None, access: Access | None = None
+    ) -> None:
         super().__init__(url, collection)
         self.owner = owner
+        self._access = access or Access()
         self._url = urlsplit(url)
+        self._secure = self._url.scheme == "https"
         self._pulse: http.client.HTTPConnection | None = None
+        self._most: int | None = None
 
-    def _connect(self) -> ClientAPI:
-        """A fresh client."""
-        import chromadb
-        from chromadb.config import Settings
-
-        secure = self._url.scheme == "https"
-        client = chromadb.HttpClient(
-            host=self._url.hostname or "localhost",
-            port=self._url.port or (443 if secure else 8000),
-            ssl=secure,
-            settings=Settings(anonymized_telemetry=False),
-        )
-        # Chroma's client waits for ever and offers no setting for it.
-        client._server._session.timeout = PATIENCE  # type: ignore[attr-defined]
-        return client
+    # -- getting in ---------------------------------------------------------------------------------------
 
     def _api(self) -> ClientAPI:
         if self._client is None:
@@ -60,11 +109,85 @@ class Server(Chroma):
     def _reach(self, name: str) -> ClientAPI:  # noqa: ARG002
         return self._api()
 
+    def _connect(self) -> ClientAPI:
+        """A fresh client, with the token that the file has now."""
+        import chromadb
+        from chromadb.config import Settings
+
+        access, headers = self._access, self._access.headers()
+        verify: bool | str = str(access.ca_file) if access.ca_file else True
+        self._knock(headers, verify)
+        client = chromadb.HttpClient(
+            host=self._url.hostname or "localhost",
+            port=self._url.port or (443 if self._secure else 8000),
+            ssl=self._secure,
+            headers=headers,
+            settings=Settings(
+                anonymized_telemetry=False, chroma_server_ssl_verify=verify if self._secure else None
+            ),
+            tenant=access.tenant,
+            database=access.database,
+        )
+        # Chroma's client waits for ever and offers no setting for it.
+        client._server._session.timeout = access.timeout  # type: ignore[attr-defined]
+        if self._most is None:
+            most = client.get_max_batch_size()
+            self._most = most if most > 0 else PAGE
+        return client
+
+    def _knock(self, headers: dict[str, str], verify: bool | str) -> None:  # noqa: FBT001
+        """See that somebody answers in time, speaks our version, and knows tenant and database.
+
+        Chroma's client asks for the latter two as well, but without an end to its patience.
+        """
+        import httpx
+
+        access = self._access
+        with httpx.Client(
+            base_url=self.where, headers=headers, verify=verify, timeout=access.timeout, trust_env=False
+        ) as door:
+            answer = _asked(
+                door,
+                "/api/v2/version",
+                f"Chroma at {self.where} does not answer as one of version 1.x does",
+                "see that store.url leads to a Chroma server, and upgrade one that is older",
+            )
+            if not str(version := answer.json()).startswith(SPOKEN):
+                told = printable(str(version))[:40]
+                raise Unavailable(
+                    f"Chroma at {self.where} has version {told}; bouquetd speaks to 1.x",
+                    "upgrade the server, or name another in store.url",
+                )
+            _asked(
+                door,
+                f"/api/v2/tenants/{access.tenant}/databases/{access.database}",
+                f"Chroma at {self.where} knows no database {access.database} of a tenant {access.tenant}",
+                "make it there, or mend store.tenant and store.database",
+            )
+
+    def greet(self) -> None:
+        """Raise ``Unavailable`` unless the server answers, ``ConfigError`` where our names are taken."""
+        with self._translated():
+            foreign = sorted(self._outer(name) for name, mine in self._listed() if not mine)
+        if foreign:
+            raise ConfigError(
+                [
+                    f"store.collection: {foreign[0]} at {self.where} belongs to another bouquetd; give each one"
+                    f" a name of its own there (now {self._prefix}), or delete that collection if it is not"
+                    " needed any more"
+                ]
+            )
+
+    # -- collections --------------------------------------------------------------------------------------
+
     def _listed(self) -> Iterator[tuple[str, bool]]:
         """The collections of our names, whoever made them, and whether that was us."""
-        for collection in self._api().list_collections():
-            if name := self._inner(collection.name):
-                yield name, self.owner in (None, (collection.metadata or {}).get(OWNER))
+        api, start = self._api(), 0
+        while page := api.list_collections(limit=LISTED, offset=start):
+            for collection in page:
+                if name := self._inner(collection.name):
+                    yield name, self.owner in (None, (collection.metadata or {}).get(OWNER))
+            start += len(page)
 
     def names(self) -> set[str]:
         """Our collections; asks the server."""
@@ -81,31 +204,38 @@ class Server(Chroma):
         with self._translated():
             self._api().delete_collection(self._outer(name))
 
-    def greet(self) -> None:
-        """Raise ``Unavailable`` unless the server answers, ``ConfigError`` where our names are taken."""
-        with self._translated():
-            foreign = sorted(self._outer(name) for name, mine in self._listed() if not mine)
-        if foreign:
-            raise ConfigError(
-                [
-                    f"store.collection: {foreign[0]} at {self.where} belongs to another bouquetd; give each one"
-                    f" a name of its own there (now {self._prefix}), or delete that collection if it is not"
-                    " needed any more"
-                ]
-            )
+    def add(self, name: str, records: Sequence[Record]) -> None:
+        """Add records whose ids are not there yet, in as many requests as the server's limits ask for."""
+        rest = list(records)
+        while rest:
+            part = rest[: self._most or PAGE]
+            try:
+                super().add(name, part)
+            except Refused as error:
+                if error.status != http.client.REQUEST_ENTITY_TOO_LARGE or len(part) == 1:
+                    raise
+                self._most = len(part) // 2  # a proxy's limit is found by trying
+            else:
+                rest = rest[len(part) :]
+
+    def ids(self, name: str) -> set[str]:
+        """The ids of all records of a collection, asked for a page at a time."""
+        return {id_ for page in self._pages(name, []) for id_ in page["ids"]}
 
     # A server that dies and is back at once is not noticed by a client that connects anew by itself, but what
-    # it was writing may be torn. One connection that is never made again tells.
+    # it was writing may be torn. One connection that is never made again tells. Behind https there is a proxy,
+    # whose connections say nothing of the server: there a death is seen only if it falls into a request, and
+    # else by what is missing when the full shard is compared with the journal.
 
     def begin(self) -> None:
         """Open the connection that lives as long as the server."""
         self.end()
-        kind: Any = http.client.HTTPConnection
-        given: dict[str, Any] = {}
-        if self._url.scheme == "https":
-            kind, given = http.client.HTTPSConnection, {"context": ssl.create_default_context()}
+        if self._secure:
+            return
         with self._translated():
-            pulse = kind(self._url.hostname or "localhost", self._url.port, timeout=PATIENCE, **given)
+            pulse = http.client.HTTPConnection(
+                self._url.hostname or "localhost", self._url.port or 8000, timeout=self._access.timeout
+            )
             pulse.connect()
             pulse.auto_open = 0
             self._pulse = pulse
@@ -113,9 +243,12 @@ class Server(Chroma):
     def confirm(self) -> None:
         """The server that answers on the connection of ``begin`` is the one that was there then."""
         with self._translated():
+            if self._secure:
+                self._api().heartbeat()
+                return
             if self._pulse is None:
                 raise ConnectionError("nothing was begun")
-            self._pulse.request("GET", "/api/v2/heartbeat")
+            self._pulse.request("GET", "/api/v2/heartbeat", headers=self._access.headers())
             answer = self._pulse.getresponse()
             answer.read()
             if answer.status >= http.client.BAD_REQUEST:
@@ -126,3 +259,54 @@ class Server(Chroma):
         if self._pulse is not None:
             self._pulse.close()
             self._pulse = None
+
+    # -- what went wrong ----------------------------------------------------------------------------------
+
+    def _unavailable(self, error: BaseException) -> Unavailable:
+        import httpx
+
+        status = _status(error)
+        if status in _REFUSALS:
+            reason = f"Chroma at {self.where} {_REFUSALS[status]} ({status})"
+            return Refused(reason, _REMEDIES[status], status)
+        if isinstance(error, httpx.TimeoutException | TimeoutError):
+            return Unavailable(
+                f"Chroma at {self.where} did not answer within {self._access.timeout:g} s",
+                "see whether it hangs (systemctl status bouquetd-chroma); store.timeout is how long we wait",
+            )
+        if isinstance(error, httpx.ConnectError) and "CERTIFICATE" in str(error).upper():
+            return Unavailable(
+                f"Chroma at {self.where} shows a certificate that nobody we know vouches for: {error}",
+                "name the authority's certificate in store.ca_file, and see that store.url has the right host",
+            )
+        if isinstance(error, httpx.ConnectError):
+            return Unavailable(f"Chroma at {self.where} cannot be reached: {error}", self.remedy)
+        if isinstance(error, httpx.TransportError | OSError | http.client.HTTPException):
+            return Unavailable(f"Chroma at {self.where} broke off: {printable(str(error))[:SAID]}", self.remedy)
+        said = f"{status}, " if status else ""
+        return Unavailable(
+            f"Chroma at {self.where} failed: {said}{type(error).__name__}: {printable(str(error))[:SAID]}",
+            self.remedy,
+        )
+
+
+def _status(error: BaseException | None) -> int | None:
+    """The HTTP status behind an error; Chroma's client raises its own ones while it handles it."""
+    import httpx
+    from chromadb.errors import ChromaError
+
+    if isinstance(error, ChromaError):
+        return error.code()
+    while error is not None:
+        if isinstance(error, httpx.HTTPStatusError):
+            return error.response.status_code
+        error = error.__context__
+    return None
+
+
+def _asked(door: httpx.Client, path: str, missing: str, remedy: str) -> httpx.Response:
+    """What is at a path. Raises ``Unavailable`` with these words where there is nothing."""
+    answer = door.get(path)
+    if answer.status_code == http.client.NOT_FOUND:
+        raise Unavailable(missing, remedy)
+    return answer.raise_for_status()

@@ -21,7 +21,7 @@ from bouquetd.errors import Unavailable
 from bouquetd.ledger import Ledger, Shard
 from bouquetd.model import EVERYTHING, Filter, Hit, Record, Vector
 from bouquetd.store import rebuild
-from bouquetd.store.chroma import PAGE, Chroma
+from bouquetd.store.chroma import PAGE, Chroma, Refused
 from bouquetd.store.kept import Kept
 from bouquetd.store.nearest import nearest
 
@@ -114,7 +114,7 @@ class Store:
     @property
     def _torn(self) -> bool:
         """Whether a Chroma apart from us may have died over what it was writing."""
-        return self._doubtful and self._chroma.apart
+        return self._chroma.apart and self._doubtful and bool(self._suspect)
 
     def _land(self) -> None:
         if self._gathering:
@@ -129,9 +129,13 @@ class Store:
 
     @contextmanager
     def _guarded(self) -> Iterator[None]:
-        """Whatever fails within leaves all that is being written under suspicion."""
+        """Whatever fails within leaves all that is being written under suspicion, unless nothing was done."""
         try:
             yield
+        except Refused:
+            self._doubtful = True  # of several requests, the first may have been granted
+            self._close()  # the next client takes the token anew
+            raise
         except BaseException:
             self._suspect.update(self._writing)
             self._doubtful = True
@@ -159,7 +163,7 @@ class Store:
 
     def retry(self) -> None:
         """Land what Chroma refused, before more is taken: raises ``Unavailable`` as long as it still does."""
-        if self._torn or len(self._gathering) >= self._batch_size:
+        if self._doubtful or len(self._gathering) >= self._batch_size:
             self.flush()
 
     def _open_for_writing(self, shard: Shard) -> Shard:

@@ -1,4 +1,4 @@
-"""The rolling store over a real Chroma, embedded and as a server, with small shards, and what kills do."""
+"""The rolling store over a real Chroma, embedded and as a server, and over the fake one, in small shards."""
 
 import hashlib
 import os
@@ -17,6 +17,7 @@ from bouquetd.store.kept import Kept
 from bouquetd.store.server import Server
 from bouquetd.store.shards import Store
 from tests.chroma_server import ChromaServer
+from tests.fake_chroma import InMemory
 
 DIMENSIONS = 8
 SHARD = 30
@@ -166,11 +167,18 @@ def in_server(root, server):
     return lambda: Server(server.url, name, owner=name)
 
 
-@pytest.fixture(params=["embedded", "server"])
+def in_memory():
+    collections = {}
+    return lambda: InMemory(collections)
+
+
+@pytest.fixture(params=["embedded", "server", "memory"])
 def house(request, tmp_path):
-    """A store in a Chroma of either kind."""
+    """A store in a Chroma of any kind."""
     if request.param == "server":
         connect = in_server(tmp_path, request.getfixturevalue("server"))
+    elif request.param == "memory":
+        connect = in_memory()
     else:
         connect = in_folder(tmp_path)
     house = House(tmp_path, connect)

@@ -29,11 +29,13 @@ def test_it_is_small_and_brings_pages_completion_and_a_configuration_of_ones_own
         "/usr/share/man/man1/bouquetd.1.gz", "/usr/share/man/man5/bouquetd.yaml.5.gz",
         "/usr/share/man/man8/bouquetd.8.gz", "/usr/share/bash-completion/completions/bouquetd",
         "/usr/share/zsh/vendor-completions/_bouquetd", "/usr/bin/bouquetd", "/etc/bouquetd/bouquetd.yaml",
+        "/etc/bouquetd-chroma.yaml",
     ):  # fmt: skip
         assert path in listed
     taken = int(machine.out("du -s --block-size=1 /usr/lib/bouquetd").split()[0])
     assert taken < MOST, f"{taken / 2**20:.0f} MB"
-    assert machine.out("dpkg-query -f '${Conffiles}' -W bouquetd").split()[0] == "/etc/bouquetd/bouquetd.yaml"
+    conffiles = machine.out("dpkg-query -f '${Conffiles}' -W bouquetd").split()[::2]
+    assert conffiles == ["/etc/bouquetd/bouquetd.yaml", "/etc/bouquetd-chroma.yaml"]
     assert not machine.run("dpkg -V bouquetd").stdout
     assert machine.unit("UnitFileState") == "enabled"
     for person in ("bouquetd", "bouquetd-chroma"):
@@ -119,7 +121,13 @@ def test_removing_keeps_everything_and_a_purge_leaves_what_people_dropped(
     assert machine.verified()["documents"] == 1
 
     machine.run("dpkg -P bouquetd")
-    for gone in ("etc/bouquetd", "var/lib/bouquetd", "var/lib/bouquetd-chroma", "usr/lib/bouquetd"):
+    for gone in (
+        "etc/bouquetd",
+        "etc/bouquetd-chroma.yaml",
+        "var/lib/bouquetd",
+        "var/lib/bouquetd-chroma",
+        "usr/lib/bouquetd",
+    ):
         assert not (machine.root / gone).exists(), gone
     assert machine.files(ARCHIVE) == ["kept.txt"]
     assert not machine.files(INBOX)
