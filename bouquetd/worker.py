@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 from itertools import takewhile
 from typing import BinaryIO
 
+from bouquetd.backoff import FIRST, BackOff
 from bouquetd.config import Settings
 from bouquetd.errors import Changed, Rejected, Stopped, Unavailable
 from bouquetd.filing import UNREAD, Filing
@@ -29,8 +30,8 @@ from bouquetd.pipeline import Pipeline
 from bouquetd.requests import Requests
 from bouquetd.store.shards import Store
 
-FIRST_RETRY, LAST_RETRY = 1.0, 60.0
-"""Seconds between tries while something around us is missing; doubled each time up to the second."""
+REASONS = 5
+"""Reasons told of one outage: a server on its way down and up again fails in many ways."""
 
 GATHER = 5.0
 """Seconds a document that is read may wait for others to share its store batch while the inbox has more."""
@@ -110,7 +111,8 @@ class Worker:
         self._clock = clock
         self._log = log
         self._ingested: deque[Ingested] = deque()
-        self._retry = FIRST_RETRY
+        self._backoff = BackOff()
+        self._told: set[str] = set()
         self._active = clock()
         self._owed: str | None = None
         intake.busy = self.busy
@@ -130,7 +132,9 @@ class Worker:
             return self._back_off(error)
         if self.trouble is not None:
             self._log.info(f"Going on: what was missing is back ({self.trouble.reason})", what="resumed")
-            self.trouble, self._retry = None, FIRST_RETRY
+            self.trouble = None
+            self._backoff.reset()
+            self._told.clear()
         return wait
 
     def _step(self) -> float:
@@ -181,10 +185,10 @@ class Worker:
             self._ledger.give_back(current.document)
 
     def _back_off(self, error: Unavailable) -> float:
-        wait, self._retry = self._retry, min(2 * self._retry, LAST_RETRY)
-        if self.trouble is None or self.trouble.reason != error.reason:
+        wait, self.trouble = self._backoff.next(), error
+        if error.reason not in self._told and len(self._told) < REASONS:
+            self._told.add(error.reason)
             self._log.error(f"Holding the intake, trying again by itself. {error.told}", what="holding")
-            self.trouble = error
         now = self._clock()
         self._health.backing_off(now, now + wait)
         return wait
@@ -214,7 +218,7 @@ class Worker:
             self._intake.marks.add(source)
             self._log.info(f"Put back {printable(source)}: {error}", what="put back")
         except Unavailable:
-            self._queue.postpone(source, self._clock() + self._retry)
+            self._queue.postpone(source, self._clock() + FIRST)
             raise
         self._queue.drop(source)
 

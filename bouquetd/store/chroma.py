@@ -95,6 +95,9 @@ class Chroma:
     def end(self) -> None:
         """Writing ended."""
 
+    def persist(self) -> None:
+        """What was written may leave Chroma's memory: bring it into the files that it is read from again."""
+
     # -- the same everywhere ------------------------------------------------------------------------------
 
     @contextmanager
@@ -103,6 +106,7 @@ class Chroma:
         self.begin()
         try:
             yield
+            self.persist()
             self.confirm()
             self.close()
         finally:

@@ -7,6 +7,7 @@ and Chroma Cloud: they speak the same API.
 from __future__ import annotations
 
 import http.client
+import ssl
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,6 +30,9 @@ SPOKEN = "1."
 
 LISTED = 500
 """Collections asked for in one request."""
+
+SYNC_THRESHOLD = 1000
+"""Changes after which Chroma writes an index to disk, its default."""
 
 SAID = 300
 """Characters quoted of what a server or a proxy before it says."""
@@ -98,6 +102,7 @@ class Server(Chroma):
         self._secure = self._url.scheme == "https"
         self._pulse: http.client.HTTPConnection | None = None
         self._most: int | None = None
+        self._written: set[str] = set()
 
     # -- getting in ---------------------------------------------------------------------------------------
 
@@ -115,15 +120,15 @@ class Server(Chroma):
         from chromadb.config import Settings
 
         access, headers = self._access, self._access.headers()
-        verify: bool | str = str(access.ca_file) if access.ca_file else True
-        self._knock(headers, verify)
+        self._knock(headers)
         client = chromadb.HttpClient(
             host=self._url.hostname or "localhost",
             port=self._url.port or (443 if self._secure else 8000),
             ssl=self._secure,
             headers=headers,
             settings=Settings(
-                anonymized_telemetry=False, chroma_server_ssl_verify=verify if self._secure else None
+                anonymized_telemetry=False,
+                chroma_server_ssl_verify=str(access.ca_file) if access.ca_file else None,
             ),
             tenant=access.tenant,
             database=access.database,
@@ -135,7 +140,7 @@ class Server(Chroma):
             self._most = most if most > 0 else PAGE
         return client
 
-    def _knock(self, headers: dict[str, str], verify: bool | str) -> None:  # noqa: FBT001
+    def _knock(self, headers: dict[str, str]) -> None:
         """See that somebody answers in time, speaks our version, and knows tenant and database.
 
         Chroma's client asks for the latter two as well, but without an end to its patience.
@@ -143,6 +148,7 @@ class Server(Chroma):
         import httpx
 
         access = self._access
+        verify = ssl.create_default_context(cafile=access.ca_file) if access.ca_file else True
         with httpx.Client(
             base_url=self.where, headers=headers, verify=verify, timeout=access.timeout, trust_env=False
         ) as door:
@@ -203,9 +209,11 @@ class Server(Chroma):
         """Have the server remove a collection."""
         with self._translated():
             self._api().delete_collection(self._outer(name))
+        self._written.discard(name)
 
     def add(self, name: str, records: Sequence[Record]) -> None:
         """Add records whose ids are not there yet, in as many requests as the server's limits ask for."""
+        self._written.add(name)
         rest = list(records)
         while rest:
             part = rest[: self._most or PAGE]
@@ -217,6 +225,29 @@ class Server(Chroma):
                 self._most = len(part) // 2  # a proxy's limit is found by trying
             else:
                 rest = rest[len(part) :]
+
+    def remove(self, name: str, ids: Sequence[str]) -> None:
+        """Remove records; ids that are not there are passed over."""
+        self._written.add(name)
+        super().remove(name, ids)
+
+    def persist(self) -> None:
+        """Have the server write to disk what it still has in memory of the indexes we changed.
+
+        A server that keeps only so many indexes (config/chroma.yaml) drops one with the changes since it was
+        last written, 999 at most, and does not read them from its log before it is started again: what came
+        last would not be found meanwhile. There is no call for it, so it is given as many changes as it waits
+        for, of records that are not there. A distributed Chroma, behind https, needs none of it.
+        """
+        ids = [f"-:{number}" for number in range(SYNC_THRESHOLD)]
+        most = self._most or PAGE
+        for name in () if self._secure else sorted(self._written):
+            with self._translated():
+                collection = self._collection(name)
+                for start in range(0, SYNC_THRESHOLD, most):
+                    part = ids[start : start + most]
+                    collection.update(ids=part, metadatas=[{"source": ""}] * len(part))
+        self._written.clear()
 
     def ids(self, name: str) -> set[str]:
         """The ids of all records of a collection, asked for a page at a time."""

@@ -279,6 +279,8 @@ class Store:
                 "a shard is put right after Chroma went away while it was written", "try again in a moment"
             )
         self._land()
+        with self._guarded():
+            self._chroma.persist()
 
     # -- memory and life ----------------------------------------------------------------------------------
 
@@ -311,6 +313,7 @@ class Store:
             self.flush()
             if self._writing:
                 with self._guarded():
+                    self._chroma.persist()
                     self._chroma.confirm()
                 self._chroma.end()
             self._close()

@@ -7,6 +7,7 @@ from unittest import mock
 
 import pytest
 
+from bouquetd.backoff import SPREAD
 from bouquetd.errors import Stopped, Unavailable
 from bouquetd.ledger import Corrupt
 from tests.harness import Home, prose, until, work
@@ -311,7 +312,7 @@ def test_while_something_is_missing_it_is_said_once_nothing_is_lost_and_no_attem
                 wait = parts.worker.step()
                 if parts.worker.trouble:
                     waits.append(wait)
-        assert waits == [1, 2, 4, 8, 16, 32, 60, 60, 60]
+        assert waits == [pytest.approx(wait, rel=SPREAD) for wait in (1, 2, 4, 8, 16, 32, 60, 60, 60)]
         assert log.text.count("Holding the intake") == 1
         assert len(parts.store._gathering) < 300
         parts.store._chroma.add = add

@@ -1,0 +1,188 @@
+"""How a Chroma server is entered, through what stands before it, and what is said when that fails."""
+
+import socket
+
+import chromadb
+import pytest
+
+from bouquetd.errors import Unavailable
+from bouquetd.store.server import Access, Server
+from tests.chroma_server import ChromaServer
+from tests.contract.test_store import BATCH, SHARD, House, server, vector  # noqa: F401
+from tests.proxy import Proxy, Silent, certificate
+
+OWN = "of-this-test"
+
+
+@pytest.fixture(scope="session")
+def pem(tmp_path_factory):
+    return certificate(tmp_path_factory.mktemp("tls"))
+
+
+@pytest.fixture
+def proxy(server):  # noqa: F811
+    with Proxy(server.port) as proxy:
+        yield proxy
+
+
+def through(proxy, tmp_path, **access):
+    """A store in the server behind a proxy; each test has collections of its own."""
+    name = f"t{abs(hash(str(tmp_path))):x}"[:20]
+    return House(tmp_path, lambda: Server(proxy.url, name, owner=name, access=Access(**access)))
+
+
+def cleared(house):
+    for name in house.chroma.names():
+        house.chroma.delete(name)
+    house.die()
+
+
+def test_an_https_server_is_trusted_when_its_authority_is_named_and_only_then(server, pem, tmp_path):  # noqa: F811
+    with Proxy(server.port, pem) as proxy:
+        house = through(proxy, tmp_path, ca_file=pem)
+        house.complete(house.put("a", SHARD + 3))
+        house.store.rest()
+        house.check()
+        cleared(house)
+        with pytest.raises(Unavailable, match="shows a certificate that nobody we know vouches for") as refused:
+            Server(proxy.url, "a-b", owner=OWN).names()
+        assert "store.ca_file" in refused.value.remedy
+
+
+@pytest.mark.parametrize("header", ["Authorization", "X-Chroma-Token"])
+def test_the_token_is_sent_as_configured_and_a_new_one_in_the_file_is_taken_without_a_restart(
+    proxy, tmp_path, header
+):
+    file = tmp_path / "token"
+    file.write_text("first\n")
+    proxy.header, prefix = header, "Bearer " if header == "Authorization" else ""
+    proxy.token = f"{prefix}first"
+    house = through(proxy, tmp_path, token_file=file, token_header=header)
+    house.put("a", BATCH)
+    proxy.token = f"{prefix}second"
+    with pytest.raises(Unavailable, match=r"did not accept the token \(401\)") as refused:
+        house.put("b", BATCH)
+    assert "store.token_file" in refused.value.remedy
+    with pytest.raises(Unavailable, match="401"):
+        house.store.retry()
+    file.write_text("second\n")
+    house.store.retry()
+    assert house.told == []  # nothing was torn, so nothing was filled anew
+    house.check()
+    cleared(house)
+
+
+def test_a_token_that_cannot_be_read_is_named_with_its_file(proxy, tmp_path):
+    with pytest.raises(Unavailable, match=r"the token for Chroma in .*/nowhere cannot be read"):
+        Server(proxy.url, "a-b", owner=OWN, access=Access(token_file=tmp_path / "nowhere")).names()
+
+
+def test_requests_are_cut_until_they_fit_what_the_proxy_lets_through(proxy, tmp_path):
+    house = through(proxy, tmp_path)
+    house.put("small", 1)
+    house.store.flush()
+    proxy.largest = 2_000
+    house.complete(house.put("large", SHARD))
+    assert house.told == []
+    proxy.largest = None
+    house.check()
+    cleared(house)
+
+
+def test_a_chunk_too_large_for_any_request_says_what_to_raise(proxy, tmp_path):
+    house = through(proxy, tmp_path)
+    house.put("small", 1)
+    house.store.flush()
+    proxy.largest = 10
+    with pytest.raises(Unavailable, match="found a single chunk too large") as refused:
+        house.put("large", BATCH)
+    assert "raise the limit" in refused.value.remedy
+    proxy.largest = None
+    house.store.retry()
+    house.check()
+    cleared(house)
+
+
+@pytest.mark.parametrize(
+    ("status", "said"), [(403, "did not let us in"), (429, "wants fewer requests"), (502, "failed: 502")]
+)
+def test_what_a_proxy_answers_in_the_place_of_chroma_is_told_and_passes(proxy, tmp_path, status, said):
+    house = through(proxy, tmp_path)
+    house.put("a", BATCH)
+    proxy.status = status
+    with pytest.raises(Unavailable, match=said):
+        house.put("b", BATCH)
+    proxy.status = None
+    house.store.retry()
+    house.put("c", BATCH)
+    house.check()
+    cleared(house)
+
+
+def test_tenant_and_database_are_worlds_of_their_own_and_one_that_is_not_there_is_named(server, tmp_path):  # noqa: F811
+    admin = chromadb.AdminClient(
+        chromadb.config.Settings(
+            chroma_api_impl="chromadb.api.fastapi.FastAPI", chroma_server_host="127.0.0.1",
+            chroma_server_http_port=server.port, anonymized_telemetry=False,
+        )
+    )  # fmt: skip
+    admin.create_tenant("acme")
+    admin.create_database("papers", "acme")
+    house = House(
+        tmp_path, lambda: Server(server.url, "own", owner=OWN, access=Access(tenant="acme", database="papers"))
+    )
+    house.complete(house.put("a", BATCH))
+    house.check()
+    assert Server(server.url, "own", owner=OWN).names() == set()
+    cleared(house)
+    with pytest.raises(Unavailable, match="knows no database letters of a tenant acme") as refused:
+        Server(server.url, "own", owner=OWN, access=Access(tenant="acme", database="letters")).names()
+    assert "store.database" in refused.value.remedy
+
+
+def test_a_server_of_another_age_is_refused_with_its_version(proxy):
+    proxy.version = "0.6.3"
+    with pytest.raises(Unavailable, match=r"has version 0\.6\.3; bouquetd speaks to 1\.x"):
+        Server(proxy.url, "a-b", owner=OWN).names()
+
+
+def test_what_is_no_chroma_at_all_is_said(proxy):
+    proxy.status = 404
+    with pytest.raises(Unavailable, match=r"does not answer as one of version 1\.x does"):
+        Server(proxy.url, "a-b", owner=OWN).names()
+
+
+def test_a_server_that_never_answers_is_given_up_after_the_time_out():
+    with Silent() as silent:
+        with pytest.raises(Unavailable, match=r"did not answer within 0\.2 s") as given_up:
+            Server(silent.url, "a-b", owner=OWN, access=Access(timeout=0.2)).names()
+        assert "store.timeout" in given_up.value.remedy
+
+
+def test_a_port_where_nobody_listens_is_told_at_once():
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    with pytest.raises(Unavailable, match=r"cannot be reached: .*refused"):
+        Server(f"http://127.0.0.1:{port}", "a-b", owner=OWN).names()
+
+
+def test_more_collections_than_one_answer_lists_are_all_known(proxy, tmp_path, monkeypatch):
+    monkeypatch.setattr("bouquetd.store.server.LISTED", 2)
+    house = through(proxy, tmp_path)
+    for n in range(1, 6):
+        house.chroma.create(f"bouquet-{n:05d}")
+    assert house.chroma.names() == {f"bouquet-{n:05d}" for n in range(1, 6)}
+    cleared(house)
+
+
+def test_the_server_as_shipped_keeps_eight_indexes_and_finds_what_lies_in_twenty(tmp_path):
+    with ChromaServer(tmp_path) as server:  # noqa: F811
+        house = House(tmp_path, lambda: Server(server.url, "many", owner="this test"), shard=4, batch=2)
+        for n in range(20):
+            house.complete(house.put(f"document {n}", 4))
+        for _ in range(2):
+            for n in range(20):
+                [first, *_] = house.store.search(vector(f"document {n} says 2"), 1)
+                assert first.text == f"document {n} says 2"
+        house.check()
+        house.die()
