@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 import urllib.request
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Self
 
@@ -24,8 +25,10 @@ PATIENCE = 60.0
 class ChromaServer:
     """``chroma run`` on a folder, configured as shipped; use it in a ``with``."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, wrap: Sequence[str] = ()) -> None:
+        """``wrap`` stands before the command."""
         self.folder = folder
+        self._wrap = wrap
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             self.port = free.getsockname()[1]
@@ -45,7 +48,7 @@ class ChromaServer:
         """Run it, and wait until it answers."""
         with open(self.folder / "chroma.log", "ab") as log:
             self._process = subprocess.Popen(
-                [PROGRAM, "run", str(self.folder / "chroma.yaml")],
+                [*self._wrap, PROGRAM, "run", str(self.folder / "chroma.yaml")],
                 cwd=self.folder, stdout=log, stderr=log, stdin=subprocess.DEVNULL,
                 env={**os.environ, "ANONYMIZED_TELEMETRY": "FALSE"},
             )  # fmt: skip

@@ -6,6 +6,7 @@ import errno
 import os
 import re
 import threading
+import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -29,6 +30,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from watchdog.events import FileSystemEvent
+
+# A folder that is made and filled at once may be watched twice, by its event and by a walk: the same watch.
+warnings.filterwarnings("ignore", message="Callback with id", category=RuntimeWarning)
 
 MARKS = 4096
 """Marked paths remembered at once; with more, one scan of everything is cheaper anyway."""

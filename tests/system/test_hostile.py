@@ -79,7 +79,7 @@ done; rm -f d; [ -d e ] && mv e d; true""".replace("$((RANDOM % 9 + 1))", "3"),
 
 def test_a_file_renamed_and_replaced_while_it_is_read_is_never_mixed_with_another(guarded: Served) -> None:
     rng = random.Random("replace")
-    guarded.drop({"big.txt": document("txt", rng, 4000)})
+    guarded.drop({"big.txt": document("txt", rng, 20_000)})
     guarded.until(lambda: guarded.status().get("current"), "it is read", 60)
     guarded.run(f"cd {INBOX}; mv big.txt other.txt; ln -s /srv/vault/secret.txt big.txt", user="anna")
     guarded.until(lambda: "other.txt" in guarded.files(ARCHIVE), "it is stored under its new name", 120)
