@@ -213,11 +213,12 @@ class Chroma:
         for page in self._pages(name, ["metadatas"]):
             yield [(i, values or {}) for i, values in zip(page["ids"], page["metadatas"], strict=True)]
 
-    def _pages(self, name: str, include: list[Any]) -> Iterator[Any]:
+    def _pages(self, name: str, include: list[Any], where: Mapping[str, Any] | None = None) -> Iterator[Any]:
+        only: Any = where and dict(where)
         start = 0
         while True:
             with self._translated():
-                page = self._collection(name).get(limit=PAGE, offset=start, include=include)
+                page = self._collection(name).get(where=only, limit=PAGE, offset=start, include=include)
             if not page["ids"]:
                 return
             yield page

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import http.client
 import ssl
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from bouquetd.errors import ConfigError, Unavailable
@@ -249,9 +249,9 @@ class Server(Chroma):
                     collection.update(ids=part, metadatas=[{"source": ""}] * len(part))
         self._written.clear()
 
-    def ids(self, name: str) -> set[str]:
-        """The ids of all records of a collection, asked for a page at a time."""
-        return {id_ for page in self._pages(name, []) for id_ in page["ids"]}
+    def ids(self, name: str, where: Mapping[str, Any] | None = None) -> set[str]:
+        """The ids of all records of a collection, or of those whose metadata fit, a page in each answer."""
+        return {id_ for page in self._pages(name, [], where) for id_ in page["ids"]}
 
     # A server that dies and is back at once is not noticed by a client that connects anew by itself, but what
     # it was writing may be torn. One connection that is never made again tells. Behind https there is a proxy,
