@@ -269,11 +269,13 @@ def _pipeline(
         extract=extracted,
         chunk=partial(chunk, size=settings.chunk.size, overlap=settings.chunk.overlap),
         entities=metered("entities", finder),
+        begin=embedder.begin,
         embed=metered("embed", embedder.embed),
         journal=metered("journal", ledger.journal),
+        land=metered("store", store.land),
         store=metered("store", store.add),
         gate=gate,
-        watch=lambda _document, _batch: None,
+        watch=lambda _batch: None,
     )
 
 

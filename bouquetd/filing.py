@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 
 from bouquetd.config import Settings
 from bouquetd.errors import Changed, Rejected, Unavailable
 from bouquetd.health import Health
-from bouquetd.inbox.archive import delete_source, fail_away, file_away
+from bouquetd.inbox.archive import delete_source, fail_away, file_away, sync_folders
 from bouquetd.inbox.intake import Intake
 from bouquetd.inbox.opening import fingerprint
 from bouquetd.inbox.scan import remove_empty_parents
@@ -63,8 +63,11 @@ class Filing:
         self._log = log
         self._storm = Storm()
 
-    def move(self, document: Document, seen: Fingerprint) -> str | None:
-        """Where the file of an ingested document goes: "" when it is no more, None when it stays."""
+    def move(self, document: Document, seen: Fingerprint, *, durably: bool = True) -> str | None:
+        """Where the file of an ingested document goes: "" when it is no more, None when it stays.
+
+        Without ``durably`` a power cut may undo it until ``settle`` was called.
+        """
         inbox, after = self._intake.inbox, self._settings.inbox.after
         if after == "keep":
             return None
@@ -72,7 +75,7 @@ class Filing:
         try:
             if after == "archive":
                 target = self._settings.paths.archive
-                destination = file_away(inbox, document.source, seen, target, document.digest)
+                destination = file_away(inbox, document.source, seen, target, document.digest, durably=durably)
             else:
                 delete_source(inbox, document.source, seen)
         except Changed:
@@ -83,6 +86,11 @@ class Filing:
             return None
         remove_empty_parents(inbox, document.source)
         return destination
+
+    def settle(self, destinations: Iterable[str | None]) -> None:
+        """Make the moves to these places in the archive durable, each folder once for all that came into it."""
+        if self._settings.inbox.after == "archive":
+            sync_folders(self._settings.paths.archive, {os.path.dirname(path) for path in destinations if path})
 
     def _immovable(self, source: str) -> bool:
         """Whether it is this file's folder that forbids the move; then the others must not wait for it."""

@@ -1,9 +1,10 @@
 """The ledger: what happened to every document, and the journal of the shard being written.
 
 One SQLite file in WAL mode with ``synchronous=FULL``: when a method returns, what it wrote survives a power
-cut. Every step of a document's life is one transaction here, made *before* the step it permits: an attempt is
-counted before the file is parsed, a batch is journalled before Chroma sees it, a document is complete before
-its file moves. Sources are stored as bytes, since a file name need not be text.
+cut (``claim`` says why it alone need not). Every step of a document's life is one transaction here, made
+*before* the step it permits: an attempt is counted before the file is parsed, a batch is journalled before
+Chroma sees it, a document is complete before its file moves. Sources are stored as bytes, since a file name
+need not be text.
 
 Past 400 lines because these transactions span documents, placements and journal: one file, one class.
 """
@@ -222,56 +223,67 @@ class Ledger:
     # -- a document's life --------------------------------------------------------------------------------
 
     def claim(self, source: str, digest: str, fingerprint: Fingerprint) -> Document:
-        """Take a document in hand: count one attempt, durably, before any risky work on its file."""
+        """Take a document in hand: count one attempt before any risky work on its file.
+
+        It outlives any death of the process. A power cut may forget it, and no file causes one: so small files
+        need not wait for the disk twice each.
+        """
         # In milliseconds: of a float of more digits Chroma gives back one that differs in the last.
         id_, now = identity(source, digest, self.recipe), round(time.time(), 3)
         f = fingerprint
-        with self._write() as db:
-            db.execute(
-                "INSERT INTO documents (id, source, digest, size, state, since, updated) VALUES (?,?,?,?,?,?,?)"
-                " ON CONFLICT (id) DO NOTHING",
-                (id_, os.fsencode(source), digest, f.size, State.CLAIMED, now, now),
-            )
-            db.execute(
-                "UPDATE documents SET"
-                " attempts = CASE WHEN state IN ('claimed', 'storing') THEN attempts ELSE 0 END + 1,"
-                " state = CASE WHEN chunks > 0 THEN 'storing' ELSE 'claimed' END, updated = ?, reason = NULL,"
-                " remedy = NULL, twin = NULL, destination = NULL,"
-                " device = ?, inode = ?, mtime_ns = ?, ctime_ns = ? WHERE id = ?",
-                (now, _signed(f.device), _signed(f.inode), f.mtime_ns, f.ctime_ns, id_),
-            )
-        return self.entry(id_).document
+        with self._lock:
+            self._rows("PRAGMA synchronous=NORMAL")
+            try:
+                with self._write() as db:
+                    db.execute(
+                        "INSERT INTO documents (id, source, digest, size, state, since, updated)"
+                        " VALUES (?,?,?,?,?,?,?) ON CONFLICT (id) DO NOTHING",
+                        (id_, os.fsencode(source), digest, f.size, State.CLAIMED, now, now),
+                    )
+                    row = db.execute(
+                        "UPDATE documents SET"
+                        " attempts = CASE WHEN state IN ('claimed', 'storing') THEN attempts ELSE 0 END + 1,"
+                        " state = CASE WHEN chunks > 0 THEN 'storing' ELSE 'claimed' END, updated = ?,"
+                        " reason = NULL, remedy = NULL, twin = NULL, destination = NULL,"
+                        " device = ?, inode = ?, mtime_ns = ?, ctime_ns = ? WHERE id = ? RETURNING *",
+                        (now, _signed(f.device), _signed(f.inode), f.mtime_ns, f.ctime_ns, id_),
+                    ).fetchone()
+            finally:
+                self._rows("PRAGMA synchronous=FULL")
+        return _entry(row).document
 
     def give_back(self, id_: str) -> None:
         """Undo the attempt: a graceful stop, or the world's fault."""
         with self._write() as db:
             db.execute("UPDATE documents SET attempts = max(0, attempts - 1) WHERE id = ?", (id_,))
 
-    def journal(self, document: Document, records: Sequence[Record], *, whole: bool) -> None:
-        """Write a batch and the document's progress in one transaction, before Chroma sees the batch.
+    def journal(self, parts: Sequence[tuple[Document, Sequence[Record], bool]]) -> None:
+        """Write a batch and its documents' progress in one transaction, before Chroma sees the batch.
 
-        ``whole`` says that the document's last chunk is in this batch. The records continue the document's
-        numbering without a gap.
+        Of each document its records, which continue its numbering without a gap, and whether the last chunk is
+        among them.
         """
-        numbers = [int(r.id.rpartition(":")[2]) for r in records]
         with self._write() as db:
-            shard = self._active(db)
-            db.executemany(
-                "INSERT INTO journal (id, document, text, metadata, vector) VALUES (?,?,?,?,?)",
-                [(id_, document.id, *rest) for id_, *rest in map(packed, records)],
-            )
-            db.execute(
-                "UPDATE documents SET state = 'storing', chunks = ?, whole = ?, media_type = ?, updated = ?"
-                " WHERE id = ?",
-                (numbers[-1] + 1, whole, document.media_type, time.time(), document.id),
-            )
-            db.execute(
-                "INSERT INTO placements VALUES (?,?,?,?) ON CONFLICT DO UPDATE SET last = excluded.last",
-                (document.id, shard, numbers[0], numbers[-1]),
-            )
+            shard, now = self._active(db), time.time()
+            for document, records, whole in parts:
+                numbers = [int(r.id.rpartition(":")[2]) for r in records]
+                db.executemany(
+                    "INSERT INTO journal (id, document, text, metadata, vector) VALUES (?,?,?,?,?)",
+                    [(id_, document.id, *rest) for id_, *rest in map(packed, records)],
+                )
+                db.execute(
+                    "UPDATE documents SET state = 'storing', chunks = ?, whole = ?, media_type = ?, updated = ?"
+                    " WHERE id = ?",
+                    (numbers[-1] + 1, whole, document.media_type, now, document.id),
+                )
+                db.execute(
+                    "INSERT INTO placements VALUES (?,?,?,?) ON CONFLICT DO UPDATE SET last = excluded.last",
+                    (document.id, shard, numbers[0], numbers[-1]),
+                )
             # Dirty from here on: were we killed now, Chroma would lack this batch.
             db.execute(
-                "UPDATE shards SET chunks = chunks + ?, dirty = 1 WHERE number = ?", (len(records), shard)
+                "UPDATE shards SET chunks = chunks + ?, dirty = 1 WHERE number = ?",
+                (sum(len(records) for _, records, _ in parts), shard),
             )
 
     def complete(self, ids: Iterable[str]) -> None:

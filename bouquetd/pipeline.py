@@ -1,16 +1,21 @@
-"""One document's whole way: extract, chunk, entities, embed, store.
+"""A document's whole way: extract, chunk, entities, embed, store.
 
-Read ``Pipeline.ingest`` from top to bottom; that is what bouquetd does. Each stage pulls from the one before
-it, so memory in flight is one batch, and a slow stage slows all before it. The parts arrive as arguments.
+Read ``Pipeline.ingest`` and ``flush`` from top to bottom; that is what bouquetd does. Each stage pulls from the
+one before it, so memory in flight is bounded, and a slow stage slows all before it. The parts arrive as
+arguments.
+
+Chroma holds the interpreter's lock while it takes records, some 400 ms for 500 of them. All that can run
+meanwhile is native code that was begun before: so the texts that come next are already read by then, and are
+being cut into tokens on another core.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
-from itertools import islice
-from typing import BinaryIO, Protocol
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from itertools import groupby, islice
+from typing import Any, BinaryIO, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,56 +35,98 @@ class Gate(Protocol):
         """Return when the next batch may go; raises ``Stopped`` when the daemon is to stop."""
 
 
-class Journal(Protocol):
-    """Makes a batch and the document's progress durable."""
+Part = tuple[Document, Sequence[Record], bool]
+"""Of one document the records in a batch, in order, and whether its last chunk is among them."""
 
-    def __call__(self, document: Document, records: Sequence[Record], *, whole: bool) -> None:
-        """``whole`` says that the document's last chunk is among the records."""
+AHEAD = 25
+"""Batches that are read before the first of them is embedded: about what Chroma takes in one call."""
+
+AHEAD_TEXT = 400_000
+"""Characters of text that are read ahead at most, and one chunk more."""
 
 
-@dataclass(frozen=True, slots=True)
+class Begun(Protocol):
+    """Texts that are being made ready for the embedder, by native code beside our own."""
+
+    def __getitem__(self, part: slice, /) -> Any:
+        """Some of them, ready; waits if need be."""
+
+
+@dataclass(slots=True)
 class Pipeline:
     """The stages, put together by whoever runs it."""
 
     extract: Callable[[BinaryIO, Document], Iterable[Piece]]
     chunk: Callable[[Iterable[Piece]], Iterable[Chunk]]
     entities: Callable[[Sequence[str]], Iterable[list[str]]]
-    embed: Callable[[Sequence[str]], NDArray[np.float32]]
-    journal: Journal
+    begin: Callable[[Sequence[str]], Begun]
+    embed: Callable[[Sequence[str], Any], NDArray[np.float32]]
+    journal: Callable[[Sequence[Part]], None]
+    land: Callable[[], None]
     store: Callable[[Sequence[Record]], None]
     gate: Gate
-    watch: Callable[[Document, Sequence[Chunk]], None]
+    watch: Callable[[Sequence[tuple[Document, Chunk]]], None]
+    ahead: list[tuple[Document, Chunk]] = field(default_factory=list)
+    """What is read and not yet embedded, of one document or of several small ones."""
+    size: int = 0
+    """Characters of text added to that since it was last empty."""
 
     def ingest(self, document: Document, file: BinaryIO) -> int:
-        """Bring a document from its file into the store; returns the number of its chunks.
+        """Read a document, flushing whenever enough is read; returns the number of its chunks.
 
-        Chunks that an earlier run stored are passed over. Raises ``Rejected`` for the file's fault,
-        ``Unavailable`` for the world's, ``Stopped`` between two batches.
+        Its last ones wait for the next document's, or for ``flush``. Chunks that an earlier run stored are
+        passed over. Raises ``Rejected`` for the file's fault, ``Unavailable`` for the world's, ``Stopped``
+        between two batches; ``leave_out`` is to follow then.
         """
         total = document.stored
         pieces = self.extract(file, document)
-        chunks = islice(self.chunk(pieces), document.stored, None)
-        for batch in batched(chunks, lambda: self.gate.batch_size):
-            self.gate.wait()
-            self.watch(document, batch)
-            texts = [chunk.text for chunk in batch]
-            found = self.entities(texts)  # in threads of their own, beside the embedder's native code
-            vectors = self.embed(texts)
-            parts = zip(batch, found, vectors, strict=True)
-            records = [record(document, chunk, entities, vector) for chunk, entities, vector in parts]
-            self.journal(document, records, whole=batch[-1].last)  # durable before Chroma sees it
-            self.store(records)
-            total += len(batch)
+        for chunk in islice(self.chunk(pieces), document.stored, None):
+            self.ahead.append((document, chunk))
+            self.size += len(chunk.text)
+            total += 1
+            if len(self.ahead) >= AHEAD * self.gate.batch_size or self.size >= AHEAD_TEXT:
+                self.flush()
         if not total:
             raise Rejected("no text was found in it", "check that it opens and shows text where it came from")
         return total
 
+    def flush(self) -> None:
+        """Bring what is read into the store, batch by batch. What is not journalled stays for the next call."""
+        if not self.ahead:
+            return
+        begun, done = self.begin([chunk.text for _, chunk in self.ahead]), 0
+        self.land()  # Chroma takes what was journalled before, while those texts are being made ready
+        while self.ahead:
+            self.gate.wait()
+            batch = self.ahead[: self.gate.batch_size]
+            self.watch(batch)
+            texts = [chunk.text for _, chunk in batch]
+            found = self.entities(texts)  # in threads of their own, beside the embedder's native code
+            vectors = self.embed(texts, begun[done : done + len(batch)])
+            rows = zip(batch, found, vectors, strict=True)
+            records = [
+                record(document, chunk, entities, vector) for (document, chunk), entities, vector in rows
+            ]
+            self.journal(parts(batch, records))  # durable before Chroma sees it
+            del self.ahead[: len(batch)]
+            done += len(batch)
+            self.store(records)
+        self.size = 0
 
-def batched(chunks: Iterable[Chunk], size: Callable[[], int]) -> Iterator[list[Chunk]]:
-    """Lists of chunks; ``size`` is asked before each, since memory may have become short."""
-    source = iter(chunks)
-    while batch := list(islice(source, size())):
-        yield batch
+    def leave_out(self, document: Document) -> None:
+        """Forget what is read of a document and not yet journalled."""
+        self.ahead[:] = [item for item in self.ahead if item[0].id != document.id]
+
+
+def parts(batch: Sequence[tuple[Document, Chunk]], records: Sequence[Record]) -> list[Part]:
+    """The records by document, in the order of the batch."""
+    found: list[Part] = []
+    both = zip(batch, records, strict=True)
+    for _, rows in groupby(both, key=lambda row: row[0][0].id):
+        own = list(rows)
+        (document, last), _record = own[-1]
+        found.append((document, [record for _, record in own], last.last))
+    return found
 
 
 def record(document: Document, chunk: Chunk, entities: list[str], vector: Vector) -> Record:

@@ -42,9 +42,10 @@ REST = 10.0
 
 @dataclass(frozen=True, slots=True)
 class Ingested:
-    """A document whose chunks are all journalled; ``position`` of the last one in the store's stream.
+    """A document that is read to its end; ``position`` of its last chunk in the store's stream.
 
-    ``began`` and ``ended`` in seconds of the worker's clock.
+    That one may still be among what the pipeline read ahead. ``began`` and ``ended`` in seconds of the worker's
+    clock.
     """
 
     document: Document
@@ -111,6 +112,7 @@ class Worker:
         self._clock = clock
         self._log = log
         self._ingested: deque[Ingested] = deque()
+        self._contents: set[str] = set()
         self._backoff = BackOff()
         self._told: set[str] = set()
         self._active = clock()
@@ -175,14 +177,20 @@ class Worker:
     def finish(self) -> None:
         """File away what is ingested, on the way out; what cannot be is done at the next start."""
         try:
-            self._file_away(wait=True)
+            self._file_away(wait=False)
         except Unavailable as error:
             self._log.warning(f"Stopping with files still to be put away, at the next start. {error.told}")
+        with suppress(Unavailable):
+            self.disown()
 
     def disown(self) -> None:
-        """Called by the main thread when it stops without waiting: that is no death of the file's making."""
-        if (current := self.current) is not None:
-            self._ledger.give_back(current.document)
+        """Give back the attempts of what is not done: that we stop is no death of the files' making.
+
+        The main thread calls it when it stops without waiting.
+        """
+        unwritten = (i.document.id for i in self._ingested.copy() if i.position > self._store.taken)
+        for id_ in (*unwritten, *([self.current.document] if self.current else [])):
+            self._ledger.give_back(id_)
 
     def _back_off(self, error: Unavailable) -> float:
         wait, self.trouble = self._backoff.next(), error
@@ -240,9 +248,11 @@ class Worker:
                 "split it, or raise inbox.max_file_size, reload, and run `bouquetd retry`",
             )
         sha = digest(file, self.settings.stream.read_size)
-        if any(item.document.digest == sha for item in self._ingested):
+        if sha in self._contents:  # of one that is ingested and not yet known to the ledger as whole
             self._file_away(wait=True)
         known = self._ledger.find(identity(source, sha, self._ledger.recipe))
+        if known and known.document.attempts:
+            self._pipeline.flush()  # it may have killed us before: nobody else's attempts are to pay for it
         if known and known.state is State.FORGOTTEN and self._intake.keep:
             self._ledger.seen_again(known.document.id, seen, None)
             return
@@ -267,13 +277,15 @@ class Worker:
                     "look in the log for what killed it (memory, watchdog); then `bouquetd retry`",
                 )
             document = replace(document, media_type=self._media_type(file, document.name))
-            chunks = self._pipeline.ingest(document, file)
+            chunks = self._read(document, file)
             self._unchanged(source, seen, file)
-            self._ingested.append(Ingested(document, seen, self._store.taken, chunks, began, self._clock()))
+            position = self._store.taken + len(self._pipeline.ahead)
+            self._await(Ingested(document, seen, position, chunks, began, self._clock()))
         except (Stopped, Unavailable):
             self._give_back(document.id)
             raise
         except Changed:
+            self._pipeline.leave_out(document)
             self._ledger.abandon(document.id)
             self._filing.remove()
             raise
@@ -302,6 +314,20 @@ class Worker:
         finally:
             self.current = None
 
+    def _await(self, item: Ingested) -> None:
+        self._ingested.append(item)
+        self._contents.add(item.document.digest)
+
+    def _read(self, document: Document, file: BinaryIO) -> int:
+        try:
+            chunks = self._pipeline.ingest(document, file)
+            if document.attempts > 1:
+                self._pipeline.flush()
+        except BaseException:
+            self._pipeline.leave_out(document)
+            raise
+        return chunks
+
     def _give_back(self, id_: str) -> None:
         """Undo the attempt; where the disk is too full even for that, before anything else is claimed."""
         self._owed = id_
@@ -325,15 +351,16 @@ class Worker:
                 self._ledger.abandon(entry.document.id)
         self._filing.remove()
 
-    def _watch(self, document: Document, batch: Sequence[Chunk]) -> None:
+    def _watch(self, batch: Sequence[tuple[Document, Chunk]]) -> None:
         self._health.beat(self._clock(), "embed")
         every = self.settings.logging.memory
         if every != "document":
-            about = {"stage": "embed", "document": document.id, "digest": document.digest}
-            for chunk in batch if every == "chunk" else batch[:1]:
+            for document, chunk in batch if every == "chunk" else batch[:1]:
+                about = {"stage": "embed", "document": document.id, "digest": document.digest}
                 self._gate.memory_line(f"Embedding chunk {chunk.number}", **about)
-        if self.current is not None:
-            self.current.chunks = batch[-1].number + 1
+        document, chunk = batch[-1]
+        if self.current is not None and self.current.document == document.id:
+            self.current.chunks = chunk.number + 1
         self.tally.chunks += len(batch)
 
     # -- afterwards ---------------------------------------------------------------------------------------
@@ -341,6 +368,7 @@ class Worker:
     def _file_away(self, *, wait: bool) -> None:
         """Complete what has landed in Chroma and move its file; with ``wait``, see that all lands first."""
         if wait and self._ingested:
+            self._pipeline.flush()
             self._store.flush()
         landed = list(takewhile(lambda item: item.position <= self._store.landed, self._ingested))
         if not landed:
@@ -351,12 +379,15 @@ class Worker:
         try:
             # On an error, what was moved before it stays in the list.
             moved.extend(
-                (item.document.id, self._filing.move(item.document, item.fingerprint)) for item in landed
+                (item.document.id, self._filing.move(item.document, item.fingerprint, durably=False))
+                for item in landed
             )
         finally:
+            self._filing.settle(destination for _, destination in moved)
             self._ledger.filed(moved)
             for _ in moved:
                 self._tell(self._ingested.popleft())
+            self._contents = {item.document.digest for item in self._ingested}
 
     def _tell(self, item: Ingested) -> None:
         self.tally.documents += 1
@@ -406,7 +437,7 @@ class Worker:
             there = fingerprint(self._intake.inbox, entry.document.source)
             if entry.state is State.COMPLETE or (entry.whole and there == entry.fingerprint):
                 now = self._clock()
-                self._ingested.append(Ingested(entry.document, entry.fingerprint, 0, entry.chunks, now, now))
+                self._await(Ingested(entry.document, entry.fingerprint, 0, entry.chunks, now, now))
             elif there != entry.fingerprint:
                 self._ledger.abandon(entry.document.id)
                 self._log.info(f"Dropped {printable(entry.document.source)}: its file went away half-way")

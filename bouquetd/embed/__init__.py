@@ -3,10 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Protocol
+from concurrent.futures import Future
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
+
+
+class Tokens:
+    """The tokens of texts, text by text, waited for when some are asked for."""
+
+    def __init__(self, made: Future[Sequence[Any]]) -> None:
+        self._made = made
+
+    def __getitem__(self, part: slice) -> Sequence[Any]:
+        return self._made.result()[part]
 
 
 class Embedder(Protocol):
@@ -20,8 +31,14 @@ class Embedder(Protocol):
     def dimensions(self) -> int:
         """Length of each vector."""
 
-    def embed(self, texts: Sequence[str]) -> NDArray[np.float32]:
-        """Vectors of unit length, shape ``(len(texts), dimensions)``, zero for a text without tokens."""
+    def begin(self, texts: Sequence[str]) -> Tokens:
+        """Begin to cut texts into tokens, in native code that runs beside the caller's."""
+
+    def embed(self, texts: Sequence[str], tokens: Sequence[Any] | None = None) -> NDArray[np.float32]:
+        """Vectors of unit length, shape ``(len(texts), dimensions)``, zero for a text without tokens.
+
+        ``tokens`` are those of these texts, where ``begin`` has made them.
+        """
 
     def close(self) -> None:
         """Give the model's memory back; it is loaded again when next needed."""

@@ -10,13 +10,15 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from importlib.metadata import PackageNotFoundError, distribution
 
 import numpy as np
 from numpy.typing import NDArray
 from safetensors import safe_open
-from tokenizers import Tokenizer
+from tokenizers import Encoding, Tokenizer
 
+from bouquetd.embed import Tokens
 from bouquetd.errors import ConfigError
 
 WEIGHTS = "wordllama/weights/l2_supercat_256.safetensors"
@@ -45,10 +47,11 @@ class StaticEmbedder:
                     [f"embed.provider: static misses {path}; pip install --force-reinstall wordllama"]
                 )
         self._loaded: tuple[Tokenizer, NDArray[np.float32]] | None = None
+        self._beside = ThreadPoolExecutor(1, thread_name_prefix="tokens")
 
     def _model(self) -> tuple[Tokenizer, NDArray[np.float32]]:
         if self._loaded is None:
-            # The tokenizer's own thread pool gains nothing on batches of twenty and costs memory.
+            # Its own threads would take the core that the rest of the pipeline works on.
             os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
             tokenizer = Tokenizer.from_file(self._tokenizer_file)
             tokenizer.no_padding()
@@ -58,13 +61,18 @@ class StaticEmbedder:
             self._loaded = tokenizer, vectors
         return self._loaded
 
-    def embed(self, texts: Sequence[str]) -> NDArray[np.float32]:
+    def begin(self, texts: Sequence[str]) -> Tokens:
+        """Begin to cut texts into tokens; 500 of 700 characters take some 8 MB until they are embedded."""
+        tokenizer, _ = self._model()
+        return Tokens(self._beside.submit(_cut, tokenizer, list(texts)))
+
+    def embed(self, texts: Sequence[str], tokens: Sequence[Encoding] | None = None) -> NDArray[np.float32]:
         """Vectors of unit length, shape ``(len(texts), 256)``, zero for a text without tokens."""
         tokenizer, vectors = self._model()
         out = np.zeros((len(texts), self.dimensions), dtype=np.float32)
-        for row, encoding in zip(
-            out, tokenizer.encode_batch_fast(list(texts), add_special_tokens=False), strict=True
-        ):
+        if tokens is None:
+            tokens = _cut(tokenizer, list(texts))
+        for row, encoding in zip(out, tokens, strict=True):
             if encoding.ids:
                 # One text at a time: a sum must not depend on its neighbours' lengths.
                 vectors.take(encoding.ids, axis=0, mode="clip").sum(axis=0, out=row)
@@ -74,3 +82,7 @@ class StaticEmbedder:
     def close(self) -> None:
         """Drop the model, some 40 MB; the next ``embed`` loads it again in about 0.1 s."""
         self._loaded = None
+
+
+def _cut(tokenizer: Tokenizer, texts: list[str]) -> Sequence[Encoding]:
+    return tokenizer.encode_batch_fast(texts, add_special_tokens=False)

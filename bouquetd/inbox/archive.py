@@ -30,19 +30,28 @@ from bouquetd.inbox.scan import remove_empty_parents
 from bouquetd.model import Fingerprint, printable
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
     from pathlib import Path
 
 NOTE = "bouquetd could not ingest "
 """How every ``.error`` begins, so that a file of somebody's own with such a name is never taken for one."""
 
 
-def file_away(inbox: Path, source: str, expected: Fingerprint, target: Path, digest: str | None = None) -> str:
+def file_away(
+    inbox: Path,
+    source: str,
+    expected: Fingerprint,
+    target: Path,
+    digest: str | None = None,
+    *,
+    durably: bool = True,
+) -> str:
     """Moves a file into ``target``, keeping its folders, and returns where it is, relative to ``target``.
 
     A name already taken gets `` (2)`` before its suffix, a name too long is cut. ``expected`` is what the file
     was when it was opened, ``digest`` its SHA-256 if known. Called again after a kill it makes no second copy,
-    and it returns the place of a file that was moved already, whatever lies in the inbox by now.
+    and it returns the place of a file that was moved already, whatever lies in the inbox by now. Unless asked
+    for ``durably``, a rename may be undone by a power cut until ``sync_folders`` was called.
 
     Raises ``Changed`` when the file is no longer the expected one, ``Unavailable`` when it cannot be moved.
     """
@@ -50,8 +59,16 @@ def file_away(inbox: Path, source: str, expected: Fingerprint, target: Path, dig
     with _explained(source, f"be moved into {printable(str(target))}", inbox, target):
         os.makedirs(target, exist_ok=True)
         with root_folder(target) as root, made_folder(root, tuple(folders)) as (there, taken):
-            final = _arrive(inbox, tuple(folders), name, expected, there, digest)
+            final = _arrive(inbox, tuple(folders), name, expected, there, digest, durably=durably)
             return "/".join([*taken, final])
+
+
+def sync_folders(target: Path, folders: Iterable[str]) -> None:
+    """Makes durable what was moved into folders below ``target``. Raises ``Unavailable`` when that fails."""
+    for relative in folders:
+        with _explained(relative or ".", f"be made durable in {printable(str(target))}", target, target):
+            with root_folder(target) as root, folder(root, tuple(filter(None, relative.split("/")))) as fd:
+                sync_folder(fd)
 
 
 def fail_away(
@@ -128,7 +145,14 @@ def delete_source(inbox: Path, source: str, expected: Fingerprint) -> None:
 
 
 def _arrive(
-    inbox: Path, folders: tuple[str, ...], name: str, expected: Fingerprint, there: int, digest: str | None
+    inbox: Path,
+    folders: tuple[str, ...],
+    name: str,
+    expected: Fingerprint,
+    there: int,
+    digest: str | None,
+    *,
+    durably: bool,
 ) -> str:
     with root_folder(inbox) as root:
         try:
@@ -141,7 +165,7 @@ def _arrive(
                         discard(here, name, expected)
                     return final
                 if present:
-                    return move(here, name, expected, there, name, digest)
+                    return move(here, name, expected, there, name, digest, durably=durably)
         except (FileNotFoundError, NotADirectoryError):
             # The folders went with the file: an earlier call did its work, or somebody took it.
             final = arrived(None, name, expected, there, name, digest)

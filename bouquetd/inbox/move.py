@@ -25,10 +25,20 @@ _NOREPLACE = 1
 _NO_LINKS = frozenset({errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EINVAL, errno.EMLINK})
 
 
-def move(here: int, name: str, expected: Fingerprint, there: int, wanted: str, digest: str | None) -> str:
+def move(
+    here: int,
+    name: str,
+    expected: Fingerprint,
+    there: int,
+    wanted: str,
+    digest: str | None,
+    *,
+    durably: bool = True,
+) -> str:
     """Moves the expected file from folder ``here`` to ``there`` as ``wanted`` or its first free `` (2)``.
 
-    Returns the name it got. Raises ``Changed`` when it is not the expected file, ``OSError`` as it comes.
+    Returns the name it got; unless ``durably``, whoever called syncs ``there``. Raises ``Changed`` when it is
+    not the expected file, ``OSError`` as it comes.
     """
     try:
         final = _rename_free(here, name, there, wanted)
@@ -45,7 +55,8 @@ def move(here: int, name: str, expected: Fingerprint, there: int, wanted: str, d
         _rename_free(there, final, here, name)
         raise changed(name)
     # Not also the folder it left: should its old name come back after a power cut, ``arrived`` finds the twin.
-    sync_folder(there)
+    if durably:
+        sync_folder(there)
     return final
 
 

@@ -16,6 +16,9 @@ from bouquetd.model import MB
 FIRST_WAIT, LONGEST_WAIT = 0.05, 2.0
 """Seconds between two looks in a pause; doubled each time, up to the second figure."""
 
+PRESSURE_EVERY = 1.0
+"""Seconds a figure of the kernel's pressure is good for: the kernel itself renews it every 2 s."""
+
 
 class Stuck(Explained):
     """Memory stayed short for longer than ``memory.pause_limit``: only a fresh process helps."""
@@ -73,6 +76,7 @@ class Gate:
         self._clock = clock
         self._log = log
         self._stopping = stopping
+        self._pressed = (float("-inf"), 0.0)
 
     @property
     def batch_size(self) -> int:
@@ -111,9 +115,8 @@ class Gate:
         if self._stopping.is_set():
             raise Stopped("asked to stop between two batches")
         governor, rss, now = self._governor, self._probe.rss(), self._clock()
-        pressure = self._probe.pressure() if governor.limits.pressure else 0.0
         before, began = governor.mode, governor.since
-        verdict = governor.tick(rss, now, pressure)
+        verdict = governor.tick(rss, now, self._pressure(now) if governor.limits.pressure else 0.0)
         if governor.crossed:
             self._log.warning(f"[MEMORY] High memory usage: {exact(rss)}", what="high memory", rss_mb=_mb(rss))
         if verdict.changed:
@@ -121,6 +124,13 @@ class Gate:
         if verdict.changed and verdict.state is Mode.THROTTLE:
             self._reclaim(now, governor.limits.resume_at, cheap=True)
         return verdict
+
+    def _pressure(self, now: float) -> float:
+        asked, pressure = self._pressed
+        if now - asked >= PRESSURE_EVERY:
+            pressure = self._probe.pressure()
+            self._pressed = now, pressure
+        return pressure
 
     def _tell(self, verdict: Verdict, rss: int, after: str) -> None:
         match verdict.state:

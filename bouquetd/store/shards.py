@@ -93,7 +93,7 @@ class Store:
         with self._lock:
             self._gathering.extend(records)
             self.taken += len(records)
-            if len(self._gathering) >= self._batch_size:
+            if len(self._gathering) >= 2 * self._batch_size:  # nobody called ``land`` in between
                 self.flush()
             shard = self._ledger.active()
             if self._shard_chunks and shard.chunks + shard.deleted >= self._shard_chunks:
@@ -161,9 +161,14 @@ class Store:
             self._chroma, self._ledger, self._kept, shard, self._embed, self._beat, sound=sound
         )
 
+    def land(self) -> None:
+        """Hand what was taken to Chroma if that is a batch; for the thread that journals, as ``flush`` is."""
+        if len(self._gathering) >= self._batch_size:
+            self.flush()
+
     def retry(self) -> None:
         """Land what Chroma refused, before more is taken: raises ``Unavailable`` as long as it still does."""
-        if self._doubtful or len(self._gathering) >= self._batch_size:
+        if self._doubtful:
             self.flush()
 
     def _open_for_writing(self, shard: Shard) -> Shard:

@@ -105,10 +105,12 @@ class Stages:
             entities=call("entities", pipeline.entities),
             embed=call("embed", pipeline.embed),
             journal=call("journal", pipeline.journal),
+            land=call("store", pipeline.land),
             store=call("store", pipeline.store),
             watch=call("log lines", pipeline.watch),
         )
         parts.gate.wait = call("gate", parts.gate.wait)
+        store.flush = call("store", store.flush)
         store._seal = call("seal a shard", store._seal)
         worker._file_away = call("file away", worker._file_away)
         take, step = call("take: open, hash, claim", worker._take), worker.step

@@ -77,7 +77,7 @@ class House:
             text = f"{source} says {number}"
             values = {"document": document.id, "source": source, "chunk": number, "entities": [f"n:{number}"]}
             records.append(Record(f"{document.id}:{number}", text, values, vector(text)))
-        self.ledger.journal(document, records, whole=whole)
+        self.ledger.journal([(document, records, whole)])
         self.expected |= {r.id: r for r in records}
         return document.id, records
 
@@ -85,6 +85,7 @@ class House:
         """A document, whole and complete; returns its id."""
         id_, records = self.journal(source, count, first=first, whole=whole)
         self.store.add(records)
+        self.store.land()
         return id_
 
     def complete(self, *ids):

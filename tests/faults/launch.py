@@ -103,9 +103,9 @@ def count_embedding(path):
     embed = StaticEmbedder.embed
 
     @functools.wraps(embed)
-    def run(self, texts):
+    def run(self, texts, tokens=None):
         os.write(counts, f"{getattr(ASKING, 'who', 'batch')} {len(texts)}\n".encode())
-        return embed(self, texts)
+        return embed(self, texts, tokens)
 
     StaticEmbedder.embed = run
 

@@ -46,7 +46,7 @@ LIFE = [
     ("complete", "bouquetd.ledger:Ledger.complete", 1),
     ("moved", "bouquetd.filing:file_away", 1),
     ("renamed", "bouquetd.inbox.move:rename_new", 1),
-    ("renamed, archive folder synced", "bouquetd.inbox.move:sync_folder", 1),
+    ("renamed, archive folder synced", "bouquetd.filing:sync_folders", 1),
     ("empty folders removed", "bouquetd.filing:remove_empty_parents", 1),
     ("filed", "bouquetd.ledger:Ledger.filed", 1),
     ("old content leaves a sealed shard", "bouquetd.store.chroma:Chroma.remove", 1),

@@ -46,7 +46,7 @@ class LedgerLife(RuleBasedStateMachine):
             return
         ids = [f"{self.open.id}:{n}" for n in range(entry.chunks, entry.chunks + count)]
         records = [Record(i, "text", {}, np.zeros(2, dtype=np.float32)) for i in ids]
-        self.ledger.journal(self.open, records, whole=whole)
+        self.ledger.journal([(self.open, records, whole)])
         self.chroma |= dict.fromkeys(ids, self.ledger.active().number)
 
     @precondition(lambda self: self.open is not None and self.ledger.entry(self.open.id).whole)

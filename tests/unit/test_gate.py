@@ -194,7 +194,7 @@ def test_kernel_pressure_pauses_on_the_cheap_rungs_alone() -> None:
     assert set(world.rungs) == {"gc", "malloc_trim"}
     assert world.lines() == [
         "[MEMORY] Paused: kernel memory pressure 50%, the mark is 20%, at 100.00 MB RSS; reclaiming",
-        "[MEMORY] Resumed after 0.0 s: 100.00 MB RSS, under 70% of the limit of 500 MB",
+        "[MEMORY] Resumed after 1.5 s: 100.00 MB RSS, under 70% of the limit of 500 MB",
     ]
 
 

@@ -28,7 +28,7 @@ def records(id_, first, count):
 
 
 def journal(ledger, document, first, count, *, whole=False):
-    ledger.journal(document, records(document.id, first, count), whole=whole)
+    ledger.journal([(document, records(document.id, first, count), whole)])
 
 
 def filed(ledger, source, digest="sha", chunks=3, destination="there"):
@@ -111,7 +111,7 @@ def test_a_kill_in_the_midst_of_a_transaction_leaves_all_of_it_or_nothing(ledger
     before = list(ledger.journalled()), ledger.shards(), ledger.placements(document.id)
     twice = records(document.id, 2, 3) + records(document.id, 4, 1)
     with pytest.raises(sqlite3.IntegrityError):
-        ledger.journal(document, twice, whole=True)
+        ledger.journal([(document, twice, True)])
     after = list(ledger.journalled()), ledger.shards(), ledger.placements(document.id)
     assert [[r.id for r in page] for page in after[0]] == [[r.id for r in page] for page in before[0]]
     assert after[1:] == before[1:]

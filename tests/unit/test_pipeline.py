@@ -5,9 +5,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from bouquetd.errors import Rejected, Stopped
+from bouquetd.errors import Rejected, Stopped, Unavailable
 from bouquetd.model import Chunk, Document, Piece
-from bouquetd.pipeline import Pipeline, batched, metadata, record
+from bouquetd.pipeline import Pipeline, metadata, record
 
 DOCUMENT = Document("d" * 32, "folder/name.txt", "sha", 123, "text/plain", 1700000000.5)
 
@@ -34,12 +34,20 @@ class Stages:
         self.calls.append(("entities", list(texts)))
         return [[f"of:{text}"] for text in texts]
 
-    def embed(self, texts):
+    def begin(self, texts):
+        self.calls.append(("begin", list(texts)))
+        return [f"tokens of {text}" for text in texts]
+
+    def embed(self, texts, tokens):
+        assert tokens == [f"tokens of {text}" for text in texts]
         self.calls.append(("embed", list(texts)))
         return np.ones((len(texts), 4), dtype=np.float32)
 
-    def journal(self, _document, records, *, whole):
-        self.calls.append(("journal", [r.text for r in records], whole))
+    def journal(self, parts):
+        self.calls += [("journal", [r.text for r in records], whole) for _, records, whole in parts]
+
+    def land(self):
+        self.calls.append(("land",))
 
     def store(self, records):
         self.calls.append(("store", [r.text for r in records]))
@@ -47,60 +55,112 @@ class Stages:
     def wait(self):
         self.calls.append(("wait", self.pulled))
 
-    def watch(self, _document, batch):
-        self.calls.append(("watch", [c.number for c in batch]))
+    def watch(self, batch):
+        self.calls.append(("watch", [chunk.number for _, chunk in batch]))
 
     def pipeline(self):
         return Pipeline(
-            extract=self.extract, chunk=self.chunk, entities=self.entities, embed=self.embed,
-            journal=self.journal, store=self.store, gate=self, watch=self.watch,
+            extract=self.extract, chunk=self.chunk, entities=self.entities, begin=self.begin, embed=self.embed,
+            journal=self.journal, land=self.land, store=self.store, gate=self, watch=self.watch,
         )  # fmt: skip
 
     def names(self, *which):
         return [call for call in self.calls if call[0] in which]
 
 
+def ingested(stages, document=DOCUMENT):
+    """A document brought into the store; the number of its chunks."""
+    pipeline = stages.pipeline()
+    count = pipeline.ingest(document, io.BytesIO())
+    pipeline.flush()
+    return count
+
+
 def test_each_batch_is_journalled_before_the_store_sees_it_and_the_last_is_called_whole():
     stages = Stages(7)
-    assert stages.pipeline().ingest(DOCUMENT, io.BytesIO()) == 7
+    assert ingested(stages) == 7
     words = [["word0", "word1", "word2"], ["word3", "word4", "word5"], ["word6"]]
     assert stages.names("journal", "store") == [
         call for n, w in enumerate(words) for call in (("journal", w, n == 2), ("store", w))
     ]
-    assert [c[0] for c in stages.calls[:6]] == ["wait", "watch", "entities", "embed", "journal", "store"]
+    assert [c[0] for c in stages.calls[2:8]] == ["wait", "watch", "entities", "embed", "journal", "store"]
 
 
-def test_memory_in_flight_is_one_batch_nothing_is_pulled_ahead():
-    stages = Stages(9)
-    stages.pipeline().ingest(DOCUMENT, io.BytesIO())
-    assert stages.names("wait") == [("wait", 3), ("wait", 6), ("wait", 9)]
+def test_chroma_takes_what_was_stored_before_while_the_next_texts_are_made_ready():
+    stages = Stages(7)
+    ingested(stages)
+    assert [c[0] for c in stages.calls[:3]] == ["begin", "land", "wait"]
+    assert stages.names("begin") == [("begin", [f"word{n}" for n in range(7)])]
+
+
+def test_what_is_read_ahead_is_so_many_batches_and_no_more():
+    stages = Stages(200)
+    ingested(stages)
+    pulled = [call[1] for call in stages.names("wait")]
+    assert pulled == sorted([75] * 25 + [150] * 25 + [200] * 17)
+
+
+def test_what_is_read_ahead_is_so_much_text_and_no_more(monkeypatch):
+    monkeypatch.setattr("bouquetd.pipeline.AHEAD_TEXT", 20)
+    stages = Stages(8)
+    ingested(stages)
+    assert [call[1] for call in stages.names("begin")] == [
+        ["word0", "word1", "word2", "word3"], ["word4", "word5", "word6", "word7"],
+    ]  # fmt: skip
+
+
+def test_documents_share_a_batch_and_each_is_journalled_with_its_own():
+    stages = Stages(2)
+    pipeline = stages.pipeline()
+    for n in range(3):
+        pipeline.ingest(replace(DOCUMENT, id=f"{n}"), io.BytesIO())
+    assert stages.names("embed") == []
+    pipeline.flush()
+    assert stages.names("embed", "journal") == [
+        ("embed", ["word0", "word1", "word0"]),
+        ("journal", ["word0", "word1"], True),
+        ("journal", ["word0"], False),
+        ("embed", ["word1", "word0", "word1"]),
+        ("journal", ["word1"], True),
+        ("journal", ["word0", "word1"], True),
+    ]
+
+
+def test_a_document_that_is_left_out_takes_nothing_of_the_others_with_it():
+    stages = Stages(2)
+    pipeline = stages.pipeline()
+    for n in range(3):
+        pipeline.ingest(replace(DOCUMENT, id=f"{n}"), io.BytesIO())
+    pipeline.leave_out(replace(DOCUMENT, id="1"))
+    pipeline.flush()
+    assert stages.names("journal") == [
+        ("journal", ["word0", "word1"], True), ("journal", ["word0"], False), ("journal", ["word1"], True),
+    ]  # fmt: skip
 
 
 def test_chunks_an_earlier_run_stored_are_neither_embedded_nor_stored_again():
     stages = Stages(7)
-    assert stages.pipeline().ingest(replace(DOCUMENT, stored=4), io.BytesIO()) == 7
+    assert ingested(stages, replace(DOCUMENT, stored=4)) == 7
     assert stages.names("embed") == [("embed", ["word4", "word5", "word6"])]
     assert stages.names("journal") == [("journal", ["word4", "word5", "word6"], True)]
 
 
 def test_a_document_that_was_wholly_stored_is_done_without_work():
     stages = Stages(4)
-    assert stages.pipeline().ingest(replace(DOCUMENT, stored=4), io.BytesIO()) == 4
+    assert ingested(stages, replace(DOCUMENT, stored=4)) == 4
     assert stages.calls == []
 
 
 def test_a_document_without_a_chunk_is_rejected():
     with pytest.raises(Rejected, match="no text was found"):
-        Stages(0).pipeline().ingest(DOCUMENT, io.BytesIO())
+        ingested(Stages(0))
 
 
 def test_the_gate_is_asked_for_the_size_of_each_batch_anew():
     stages = Stages(10, batch_size=4)
-    sizes = iter([4, 2, 1, 1, 8, 8])
-    assert [len(batch) for batch in batched(range(10), lambda: next(sizes))] == [4, 2, 1, 1, 2]
     stages.wait = lambda: setattr(stages, "batch_size", max(1, stages.batch_size // 2))
-    stages.pipeline().ingest(DOCUMENT, io.BytesIO())
-    assert [len(call[1]) for call in stages.names("embed")] == [4, 2, 1, 1, 1, 1]
+    ingested(stages)
+    assert [len(call[1]) for call in stages.names("embed")] == [2, *[1] * 8]
 
 
 def test_a_stop_at_the_gate_leaves_what_was_journalled_and_begins_nothing_more():
@@ -113,15 +173,31 @@ def test_a_stop_at_the_gate_leaves_what_was_journalled_and_begins_nothing_more()
 
     stages.wait = wait
     with pytest.raises(Stopped):
-        stages.pipeline().ingest(DOCUMENT, io.BytesIO())
+        ingested(stages)
     assert len(stages.names("journal")) == len(stages.names("store")) == len(stages.names("embed")) == 2
+
+
+def test_what_the_journal_refused_stays_and_is_not_stored():
+    stages = Stages(5)
+    pipeline = stages.pipeline()
+    pipeline.ingest(DOCUMENT, io.BytesIO())
+    journal, pipeline.journal = (
+        pipeline.journal,
+        lambda _: (_ for _ in ()).throw(Unavailable("full", "free some")),
+    )
+    with pytest.raises(Unavailable):
+        pipeline.flush()
+    assert stages.names("store") == []
+    pipeline.journal = journal
+    pipeline.flush()
+    assert [text for call in stages.names("store") for text in call[1]] == [f"word{n}" for n in range(5)]
 
 
 def test_stages_that_disagree_about_the_number_of_chunks_fail_before_the_journal_sees_any():
     stages = Stages(3)
-    stages.embed = lambda texts: np.ones((len(texts) - 1, 4), dtype=np.float32)
+    stages.embed = lambda texts, _: np.ones((len(texts) - 1, 4), dtype=np.float32)
     with pytest.raises(ValueError, match="argument 3 is shorter"):
-        stages.pipeline().ingest(DOCUMENT, io.BytesIO())
+        ingested(stages)
     assert stages.names("journal") == []
 
 
