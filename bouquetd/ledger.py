@@ -228,9 +228,8 @@ class Ledger:
         It outlives any death of the process. A power cut may forget it, and no file causes one: so small files
         need not wait for the disk twice each.
         """
-        # In milliseconds: of a float of more digits Chroma gives back one that differs in the last.
-        id_, now = identity(source, digest, self.recipe), round(time.time(), 3)
-        f = fingerprint
+        id_, now, f = identity(source, digest, self.recipe), time.time(), fingerprint
+        since = round(now, 3)  # of a float of more digits Chroma gives back one that differs in the last
         with self._lock:
             self._rows("PRAGMA synchronous=NORMAL")
             try:
@@ -238,7 +237,7 @@ class Ledger:
                     db.execute(
                         "INSERT INTO documents (id, source, digest, size, state, since, updated)"
                         " VALUES (?,?,?,?,?,?,?) ON CONFLICT (id) DO NOTHING",
-                        (id_, os.fsencode(source), digest, f.size, State.CLAIMED, now, now),
+                        (id_, os.fsencode(source), digest, f.size, State.CLAIMED, since, now),
                     )
                     row = db.execute(
                         "UPDATE documents SET"

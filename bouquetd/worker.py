@@ -445,4 +445,5 @@ class Worker:
         self._file_away(wait=False)
         self._intake.refresh()
         for entry in self._ledger.entries(State.CLAIMED, State.STORING):
-            self._queue.rank(entry.document.source, entry.document.attempts)
+            document = entry.document
+            self._queue.resume(document.source, entry.fingerprint, document.attempts, self._clock())

@@ -166,10 +166,18 @@ class Queue:
                 (until, failed, os.fsencode(source)),
             )
 
-    def rank(self, source: str, tries: int) -> None:
-        """Sets the failed tries of a waiting file, for what the ledger remembers of the time before a start."""
+    def resume(self, source: str, fingerprint: Fingerprint, tries: int, now: float) -> None:
+        """Puts in what the ledger remembers of a file from before the start: how often it was tried.
+
+        One that is still as it was when it was taken then has been quiet ever since: it is due at once.
+        """
+        name = os.fsencode(source)
         with self._cursor() as db:
-            db.execute("UPDATE waiting SET tries = ? WHERE source = ?", (tries, os.fsencode(source)))
+            db.execute("UPDATE waiting SET tries = ? WHERE source = ?", (tries, name))
+            db.execute(
+                "UPDATE waiting SET due = ? WHERE source = ? AND fingerprint = ?",
+                (now, name, _pack(fingerprint)),
+            )
 
     def forget_unseen(self, started: float) -> int:
         """Drops what a whole scan begun at ``started`` did not see, and returns how many files those were."""

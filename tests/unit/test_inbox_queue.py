@@ -85,8 +85,18 @@ def test_a_failed_file_goes_behind_all_others(queue):
 def test_deaths_from_before_a_start_count_as_failed_tries(queue):
     queue.see("poison", print_of(), 0.0)
     queue.see("fine", print_of(), 1.0)
-    queue.rank("poison", 2)
+    queue.resume("poison", print_of(), 2, 50.0)
     assert order(queue, 50.0) == ["fine", "poison"]
+
+
+def test_a_file_that_is_as_it_was_when_it_was_taken_before_a_start_is_due_at_once(queue):
+    queue.see("same", print_of(size=1), 0.0)
+    queue.see("changed", print_of(size=2), 0.0)
+    for source in ("same", "changed"):
+        queue.resume(source, print_of(size=1), 0, 0.0)
+    assert queue.due(0.0).source == "same"
+    queue.drop("same")
+    assert queue.due(0.0) is None
 
 
 def test_a_postponed_file_does_not_hold_up_the_others(queue):
