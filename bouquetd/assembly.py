@@ -299,7 +299,7 @@ def _tell(done: rebuild.Rebuilt, ledger: Ledger, log: Log) -> None:
         )
     else:
         log.info(
-            f"Rebuilt shard {done.shard} after an unclean stop: {done.chunks} chunks from the {done.origin}",
+            f"Rebuilt shard {done.shard} {done.cause}: {done.chunks} chunks from the {done.origin}",
             what="rebuilt",
         )
     for id_ in done.missing:

@@ -83,6 +83,10 @@ class Chroma:
     def detach(self, name: str) -> None:
         """Take a collection's index away unopened, where that can be done."""
 
+    def altered(self, name: str) -> bool:  # noqa: ARG002
+        """Whether a collection's index is not as it was left, where that can be seen without opening it."""
+        return False
+
     def sweep(self) -> None:
         """Remove what a kill left of collections half made or half deleted."""
 

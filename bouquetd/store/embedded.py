@@ -7,6 +7,8 @@ text index is one for all collections, so that a question put to one shard walks
 
 from __future__ import annotations
 
+import json
+import os
 import re
 import shutil
 import sqlite3
@@ -29,6 +31,7 @@ SQLITE_PAGE = 16 * 1024
 fill SQLite's own 4 KB: with larger pages adding 16,000 chunks takes about a tenth less."""
 
 _MAKING, _GONE = ".making", ".gone"
+_NOTE = "index.json"
 _INDEX = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 
@@ -41,6 +44,7 @@ class Embedded(Chroma):
         super().__init__(str(path), collection)
         self.path = path
         self._opened: Path | None = None
+        self._written: set[str] = set()
 
     def _folder(self, name: str) -> Path:
         return self.path / self._outer(name)
@@ -82,7 +86,13 @@ class Embedded(Chroma):
     def add(self, name: str, records: Sequence[Record]) -> None:
         """Add records whose ids are not there yet."""
         together.gather()
+        self._written.add(name)
         super().add(name, records)
+
+    def remove(self, name: str, ids: Sequence[str]) -> None:
+        """Remove records; ids that are not there are passed over."""
+        self._written.add(name)
+        super().remove(name, ids)
 
     def delete(self, name: str) -> None:
         """Remove a collection, unopened, with all that it has on disk."""
@@ -93,6 +103,7 @@ class Embedded(Chroma):
             shutil.rmtree(gone, ignore_errors=True)
             folder.rename(gone)
             shutil.rmtree(gone)
+        self._written.discard(name)
 
     def detach(self, name: str) -> None:
         """Take a collection's index away unopened: reading a torn one can crash or balloon the process.
@@ -105,6 +116,37 @@ class Embedded(Chroma):
             for entry in folder.iterdir() if folder.is_dir() else ():
                 if _INDEX.fullmatch(entry.name):
                     shutil.rmtree(entry)
+
+    # A damaged disk, or a hand, may cut a file of an index that nobody writes to. Chroma notices some cuts when
+    # it opens the index, or dies of them, and others never. So what belongs to an index is noted beside it.
+
+    def persist(self) -> None:
+        """Write down what belongs to the indexes that were written to, so that ``altered`` can tell."""
+        with self._translated():
+            for name in sorted(self._written):
+                note = self._folder(name) / _NOTE
+                partial = note.with_suffix(".partial")
+                with open(partial, "w", encoding="ascii") as file:
+                    json.dump(self._index(name), file)
+                    file.flush()
+                    os.fsync(file.fileno())
+                partial.rename(note)
+        self._written.clear()
+
+    def altered(self, name: str) -> bool:
+        """Whether files of a collection's index are gone or have another size than when it was last left."""
+        try:
+            noted = json.loads((self._folder(name) / _NOTE).read_text(encoding="ascii"))
+        except (OSError, ValueError):
+            return False
+        return bool(noted != self._index(name))
+
+    def _index(self, name: str) -> dict[str, int]:
+        """The files of a collection's index and their sizes in bytes."""
+        folders = [entry for entry in self._folder(name).iterdir() if _INDEX.fullmatch(entry.name)]
+        return {
+            f"{folder.name}/{file.name}": file.stat().st_size for folder in folders for file in folder.iterdir()
+        }
 
     def sweep(self) -> None:
         """Remove what a kill left of collections half made or half deleted."""

@@ -12,7 +12,7 @@ import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -39,6 +39,10 @@ TOLERANCE = 1e-5
 """Largest difference in one component between a vector given and returned: cosine space normalises again."""
 
 
+DAMAGED = "whose index was damaged"
+"""Why a shard is rebuilt that nobody was writing to."""
+
+
 @dataclass(frozen=True, slots=True)
 class Rebuilt:
     """A shard that was put right. ``missing`` are documents of which chunks could not be recovered."""
@@ -47,29 +51,31 @@ class Rebuilt:
     chunks: int
     origin: str
     missing: tuple[str, ...] = ()
+    cause: str = "after an unclean stop"
     compacted: int = 0
     """Deleted chunks that it was rid of, where that was the reason."""
 
 
 def recover(chroma: Chroma, ledger: Ledger, kept: Kept, embed: Embed, beat: Beat) -> list[Rebuilt]:
-    """Rebuild every shard that is dirty or gone, and clear away what half-done rebuilds left."""
+    """Rebuild every shard that is dirty, damaged or gone, and clear away what half-done rebuilds left."""
     chroma.sweep()
     shards = ledger.shards()
     if not shards:
         return []
-    dirty = [s for s in shards if s.dirty]
-    for entry in dirty:
-        chroma.detach(entry.collection)
+    damaged = {s.number for s in shards if not s.dirty and chroma.altered(s.collection)}
+    for entry in shards:
+        if entry.dirty or entry.number in damaged:
+            chroma.detach(entry.collection)
     there = chroma.names()
     for stray in there - {s.collection for s in shards}:
         chroma.delete(stray)
     kept.sweep(s.number for s in shards if s.sealed)
-    wanting = [s for s in shards if s.dirty or (s.chunks and s.collection not in there)]
+    wanting = [s for s in shards if s.dirty or s.number in damaged or (s.chunks and s.collection not in there)]
     for entry in wanting:
         ledger.mark_dirty(entry.number)
     rebuilt = [shard(chroma, ledger, kept, entry, embed, beat) for entry in wanting]
     ledger.mark_clean()
-    return rebuilt
+    return [replace(done, cause=DAMAGED) if done.shard in damaged else done for done in rebuilt]
 
 
 def shard(

@@ -242,12 +242,40 @@ class Store:
         """
         with self._lock:
             self._settle()
-            # The first batch of a new shard may be journalled already and not yet here.
-            made = self._chroma.names()
-            shards = [s for s in self._ledger.shards() if s.chunks and s.collection in made]
-            asked = {shard.collection: shard.chunks for shard in shards}
-            leave = self._close if len(shards) > 1 else lambda: None
-            return nearest(self._chroma, asked, vector, n, pattern, only, leave)
+            if not self._chroma.apart:
+                self._restore(lambda shard: self._chroma.altered(shard.collection))
+            try:
+                return self._nearest(vector, n, pattern, only)
+            except Unavailable:
+                if self._chroma.apart or not self._restore(lambda shard: not self._answers(shard, vector)):
+                    raise
+            return self._nearest(vector, n, pattern, only)
+
+    def _nearest(self, vector: Vector, n: int, pattern: str | None, only: Filter) -> list[Hit]:
+        # The first batch of a new shard may be journalled already and not yet here.
+        made = self._chroma.names()
+        shards = [s for s in self._ledger.shards() if s.chunks and s.collection in made]
+        asked = {shard.collection: shard.chunks for shard in shards}
+        leave = self._close if len(shards) > 1 else lambda: None
+        return nearest(self._chroma, asked, vector, n, pattern, only, leave)
+
+    def _answers(self, shard: Shard, vector: Vector) -> bool:
+        try:
+            self._chroma.query(shard.collection, vector, 1)
+        except Unavailable:
+            return False
+        finally:
+            self._close()
+        return True
+
+    def _restore(self, damaged: Callable[[Shard], bool]) -> bool:
+        """Fill full shards anew that are damaged, by any thread; whether there were any."""
+        found = [shard for shard in self._ledger.shards() if shard.sealed and damaged(shard)]
+        for shard in found:
+            self._ledger.mark_dirty(shard.number)
+            self._tell(replace(self._rebuild(shard), cause=rebuild.DAMAGED))
+            self._close()
+        return bool(found)
 
     def records(self, number: int, ids: Sequence[str], *, vectors: bool) -> dict[str, Record]:
         """Records of one shard by id, what was just stored included; those that are not there are left out."""
@@ -261,21 +289,40 @@ class Store:
             return found
 
     def inspect(self, shard: Shard, dimensions: int) -> Inspection:
-        """Compare a shard, record by record, with what the ledger says it holds."""
+        """Compare a shard, record by record, with what the ledger says it holds.
+
+        Of a full one that is damaged every chunk is faulty.
+        """
         with self._lock:
             self._settle()
-            known = shard.collection in self._chroma.names()
-            present = self._chroma.ids(shard.collection) if known else set()
             wanted = list(self._ledger.expected(shard.number, settled=True))
-            faulty = [i for i in wanted if i not in present]
-            sound = [i for i in wanted if i in present]
-            for start in range(0, len(sound), PAGE):
-                page = sound[start : start + PAGE]
-                found = self._chroma.get(shard.collection, page)
-                faulty += [i for i in page if i not in found or not _sound(found[i], dimensions)]
+            if self._chroma.altered(shard.collection) and shard.sealed:
+                return Inspection(len(wanted), tuple(wanted), ())
+            try:
+                faulty = self._faulty(shard, wanted, dimensions)
+                present = self._present(shard)
+            except Unavailable:
+                if self._chroma.apart or not shard.sealed:
+                    raise
+                return Inspection(len(wanted), tuple(wanted), ())
+            finally:
+                self._close()
             stray = present.difference(self._ledger.expected(shard.number, leaving=True))
-            self._close()
             return Inspection(len(wanted), tuple(faulty), tuple(sorted(stray)))
+
+    def _present(self, shard: Shard) -> set[str]:
+        return self._chroma.ids(shard.collection) if shard.collection in self._chroma.names() else set()
+
+    def _faulty(self, shard: Shard, wanted: Sequence[str], dimensions: int) -> list[str]:
+        """Those of the wanted chunks that are missing or not as they must be."""
+        present = self._present(shard)
+        faulty = [i for i in wanted if i not in present]
+        sound = [i for i in wanted if i in present]
+        for start in range(0, len(sound), PAGE):
+            page = sound[start : start + PAGE]
+            found = self._chroma.get(shard.collection, page)
+            faulty += [i for i in page if i not in found or not _sound(found[i], dimensions)]
+        return faulty
 
     def _settle(self) -> None:
         """Land what was taken, for a reader, who may be another thread than the one that journals."""

@@ -3,6 +3,7 @@
 import hashlib
 import os
 import random
+import shutil
 import threading
 
 import numpy as np
@@ -793,7 +794,7 @@ def index_of(house, collection):
     return folder
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def persisted():
     """So many chunks make Chroma write its index to files: its sync threshold is 1,000."""
     return 1010
@@ -810,14 +811,7 @@ def test_a_shard_with_an_index_file_cut_in_half_is_repaired_after_an_unclean_sto
     if sealed:
         house.store._seal(house.ledger.active())
         house.ledger.mark_dirty(1)
-    file = index_of(house, "bouquet-00001") / name
-    size = file.stat().st_size
-    # Some of these files are empty in so small an index; cutting then means taking them away.
-    if size > 1:
-        with open(file, "r+b") as stream:
-            stream.truncate(size // 2)
-    else:
-        file.unlink()
+    cut(index_of(house, "bouquet-00001") / name)
     house.die()
     [done] = house.recover()
     assert (done.chunks, done.missing) == (persisted, ())
@@ -831,6 +825,89 @@ def test_a_shard_with_an_index_file_cut_in_half_is_repaired_after_an_unclean_sto
     house.check_queries(collection, list(house.expected))
     assert len(house.folders()) == 1
     house.die()
+
+
+def cut(file):
+    """Cut a file in half; some are empty in so small an index, and cutting then means taking them away."""
+    size = file.stat().st_size
+    if size > 1:
+        os.truncate(file, size // 2)
+    else:
+        file.unlink()
+
+
+@pytest.fixture(scope="session")
+def whole(tmp_path_factory, persisted):
+    """A full shard at rest whose index is on disk, and what lies in it."""
+    root = tmp_path_factory.mktemp("whole")
+    house = House(root, in_folder(root), shard=5000, batch=550)
+    house.complete(house.put("a", 550), house.put("b", persisted - 550))
+    house.store._seal(house.ledger.active())
+    house.stop()
+    return house
+
+
+@pytest.fixture(params=INDEX_FILES)
+def damaged(request, tmp_path, whole):
+    """A copy of it with one file of its index cut, about which nothing in the ledger looks unclean."""
+    shutil.copytree(whole.root, tmp_path, dirs_exist_ok=True)
+    house = House(tmp_path, in_folder(tmp_path), shard=5000, batch=550)
+    house.expected = dict(whole.expected)
+    cut(index_of(house, "bouquet-00001") / request.param)
+    yield house
+    [done] = house.told
+    assert (done.shard, done.chunks, done.origin) == (1, len(whole.expected), "records of the full shard")
+    there = house.chroma.get("bouquet-00001-r1", sorted(house.expected))
+    assert there.keys() == house.expected.keys()
+    assert not house.chroma.altered("bouquet-00001-r1")
+    house.check_queries("bouquet-00001-r1", sorted(house.expected))
+    house.die()
+
+
+def test_a_full_shard_that_was_damaged_at_rest_is_filled_anew_by_the_search_that_meets_it(damaged):
+    assert damaged.store.search(vector("b says 7"), 1)[0].text == "b says 7"
+    assert damaged.told[0].cause == "whose index was damaged"
+
+
+def test_a_full_shard_that_was_damaged_at_rest_is_filled_anew_by_the_next_start(damaged):
+    damaged.store.recover()
+    assert damaged.told[0].cause == "whose index was damaged"
+
+
+def test_a_full_shard_that_was_damaged_at_rest_is_found_faulty_by_an_inspection_and_mended_by_a_repair(damaged):
+    [shard] = damaged.ledger.shards()
+    seen = damaged.store.inspect(shard, DIMENSIONS)
+    assert len(seen.faulty) == seen.chunks == shard.chunks
+    damaged.told.append(damaged.store.repair(shard))
+    [shard] = damaged.ledger.shards()
+    assert damaged.store.inspect(shard, DIMENSIONS).faulty == ()
+
+
+def test_a_full_shard_whose_index_does_not_answer_is_filled_anew_though_its_files_look_right(
+    embedded, monkeypatch
+):
+    embedded.complete(embedded.put("a", SHARD), embedded.put("b", BATCH))
+    embedded.store.rest()
+    query = embedded.chroma.query
+
+    def broken(name, *rest):
+        if name == "bouquet-00001":
+            raise Unavailable("it does not answer", "mend it")
+        return query(name, *rest)
+
+    monkeypatch.setattr(embedded.chroma, "query", broken)
+    assert embedded.store.search(vector("a says 3"), 1)[0].text == "a says 3"
+    assert [(done.shard, done.cause) for done in embedded.told] == [(1, "whose index was damaged")]
+
+
+def test_a_shard_that_was_changed_and_left_in_good_order_does_not_look_damaged(embedded):
+    ids = [embedded.put(f"document {n}", BATCH) for n in range(4)]
+    embedded.complete(*ids)
+    embedded.remove(ids[1])
+    embedded.store.rest()
+    embedded.check()
+    embedded.stop()
+    assert embedded.recover() == []
 
 
 # -- sealing proves, inspecting finds, repairing mends ------------------------------------------------------
