@@ -14,8 +14,9 @@ from pathlib import Path
 from typing import BinaryIO, ParamSpec, TypeVar
 
 from bouquetd import extract, recovery
+from bouquetd.admission import Admission
 from bouquetd.chunk import chunk
-from bouquetd.config import Settings, shard_chunks
+from bouquetd.config import Settings, bytes_per_chunk, shard_chunks
 from bouquetd.embed.static import StaticEmbedder
 from bouquetd.entities import PROVIDERS, Entities
 from bouquetd.errors import ConfigError, Stopped, Unavailable
@@ -74,6 +75,7 @@ class Engine:
     marks: Marks
     queue: Queue
     intake: Intake
+    admission: Admission
     worker: Worker
     service: Service
 
@@ -99,6 +101,7 @@ class Engine:
                     " store.shard_chunks smaller"
                 ]
             )
+        self.admission.taken = baseline + bytes_per_chunk(self.settings) * shard_chunks(self.settings)
         return baseline
 
     def apply(self, settings: Settings) -> None:
@@ -198,18 +201,19 @@ def engine(
         filing = Filing(
             settings, ledger=ledger, store=store, intake=intake, health=health, clock=clock, log=log
         )
+        admission = Admission(partial(extract.memory, plugins=plugins), lambda: governor.limits)
         worker = Worker(
             settings, ledger=ledger, store=store, queue=queue, intake=intake, filing=filing,
             pipeline=_pipeline(
                 settings, plugins, ledger, store, embedder, finder, gate, meter, health, clock, stopping
             ),
-            media_type=partial(extract.media_type, plugins=plugins), gate=gate, health=health, clock=clock,
-            log=log,
+            media_type=partial(extract.media_type, plugins=plugins), admit=admission, gate=gate,
+            health=health, clock=clock, log=log,
         )  # fmt: skip
         service = Service(settings, ledger, store, embedder, worker)
         yield Engine(
             settings, ledger, store, embedder, probe, governor, gate, meter, health, marks, queue, intake,
-            worker, service,
+            admission, worker, service,
         )  # fmt: skip
 
 

@@ -90,6 +90,7 @@ class Worker:
         filing: Filing,
         pipeline: Pipeline,
         media_type: Callable[[BinaryIO, str], str],
+        admit: Callable[[str, int], None],
         gate: Gate,
         health: Health,
         clock: Callable[[], float],
@@ -107,6 +108,7 @@ class Worker:
         self._filing = filing
         self._pipeline = replace(pipeline, watch=self._watch)
         self._media_type = media_type
+        self._admit = admit
         self._gate = gate
         self._health = health
         self._clock = clock
@@ -277,6 +279,7 @@ class Worker:
                     "look in the log for what killed it (memory, watchdog); then `bouquetd retry`",
                 )
             document = replace(document, media_type=self._media_type(file, document.name))
+            self._admit(document.media_type, seen.size)
             chunks = self._read(document, file)
             self._unchanged(source, seen, file)
             position = self._store.taken + len(self._pipeline.ahead)

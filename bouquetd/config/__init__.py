@@ -17,6 +17,7 @@ from bouquetd.config.settings import (
     Settings,
     Store,
     Stream,
+    bytes_per_chunk,
     shard_chunks,
 )
 
@@ -37,6 +38,7 @@ __all__ = [
     "Store",
     "Stream",
     "advise",
+    "bytes_per_chunk",
     "changed",
     "check_paths",
     "find",

@@ -14,7 +14,7 @@ from bouquetd.extract.encoding import SAMPLE, decoded, read
 from bouquetd.extract.plugins import Plugin
 from bouquetd.model import Piece
 
-__all__ = ["EXTRACTORS", "Extractor", "extract", "media_type", "warm"]
+__all__ = ["EXTRACTORS", "Extractor", "extract", "media_type", "memory", "warm"]
 
 
 class Extractor(Protocol):
@@ -55,6 +55,17 @@ def media_type(file: BinaryIO, name: str, plugins: Sequence[Plugin] = ()) -> str
                 file.seek(0)
                 return plugin.media_type
     return sniff.media_type(file, name)
+
+
+def memory(media_type: str, size: int, plugins: Sequence[Plugin] = ()) -> int:
+    """Bytes of RSS that a file of a type and a size takes at most while it is read; 0 for what streams.
+
+    All of bouquetd's own do. A plug-in that reads files whole has a function ``memory`` that says how much.
+    """
+    for plugin in plugins:
+        if plugin.media_type == media_type and hasattr(plugin, "memory"):
+            return int(plugin.memory(size))
+    return 0
 
 
 def extract(

@@ -34,6 +34,9 @@ class Plugin(Protocol):
     ``bouquetd.model.Piece`` for each little (64 KB of text or less is a good size), and raises
     ``bouquetd.errors.Rejected(reason, remedy)`` for a file that it cannot read. It must give the same text for
     the same bytes each time: a file that was cut short is taken up again at the chunk.
+
+    One that must hold the whole file in memory may have a fifth attribute, ``memory(size) -> int``: the bytes
+    of RSS that a file of ``size`` bytes takes at most. A file for which there is no room is refused unread.
     """
 
     protocol: int

@@ -418,6 +418,20 @@ def test_a_start_finishes_what_was_complete_but_not_yet_moved(tmp_path):
     assert tree(home.archive) == ["a.txt"]
 
 
+def test_a_file_that_must_be_read_whole_and_has_no_room_is_refused_unread(tmp_path):
+    home = home_with(tmp_path)
+    home.put("a.txt", prose(10_000))
+    with home.engine() as (parts, _):
+        parts.warm()
+        parts.admission.need = lambda _kind, size: 10**6 * size
+        extract = mock.Mock(side_effect=AssertionError("read"))
+        parts.worker._pipeline = replace(parts.worker._pipeline, extract=extract)
+        work(parts)
+    assert home.states() == {"a.txt": "failed"}
+    assert "too large to be read whole, as files of the type text/plain are" in home.note("a.txt")
+    assert "set memory.limit to" in home.note("a.txt")
+
+
 @pytest.mark.parametrize("what", ["deleted", "changed"])
 def test_a_half_stored_file_that_went_away_or_changed_meanwhile_leaves_no_chunk(tmp_path, what):
     home = home_with(tmp_path)
