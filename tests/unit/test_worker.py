@@ -428,7 +428,7 @@ def test_a_file_that_must_be_read_whole_and_has_no_room_is_refused_unread(tmp_pa
         parts.worker._pipeline = replace(parts.worker._pipeline, extract=extract)
         work(parts)
     assert home.states() == {"a.txt": "failed"}
-    assert "too large to be read whole, as files of the type text/plain are" in home.note("a.txt")
+    assert "Too large to be read whole, as files of the type text/plain are" in home.note("a.txt")
     assert "set memory.limit to" in home.note("a.txt")
 
 
