@@ -78,7 +78,8 @@ def test_once_says_by_its_exit_status_that_files_failed_and_ingests_the_others(d
 
 
 def test_of_a_jsonl_file_broken_late_not_even_the_lines_before_the_fault_are_kept(tmp_path):
-    home = Home(tmp_path / "home", {"store": {"batch_size": 20, "shard_chunks": 50}})
+    options = {"pipeline": {"batch_size": 2}, "store": {"batch_size": 20, "shard_chunks": 50}}
+    home = Home(tmp_path / "home", options)
     home.put("late.jsonl", BROKEN_LATE)
     outcome = home.once()
     assert outcome.status == 1
@@ -174,7 +175,7 @@ extract.EXTRACTORS['text/plain'] = slowly
 
 @pytest.mark.long
 def test_a_file_that_vanishes_or_changes_while_it_is_read_leaves_nothing_half_stored(tmp_path):
-    home = Home(tmp_path / "home", {"store": {"batch_size": 20}})
+    home = Home(tmp_path / "home", {"pipeline": {"batch_size": 2}, "store": {"batch_size": 20}})
     with home.daemon(patch=SLOWLY) as daemon:
         home.put("going.txt", prose(200_000, 1))
         daemon.says("[MEMORY] Embedding chunk", 3)
