@@ -69,23 +69,24 @@ class Bouquet:
     asked; both say what to do. Any thread may ask.
     """
 
-    def __init__(self, where: str | os.PathLike[str], *, collection: str | None = None) -> None:
+    def __init__(self, where: str | os.PathLike[str], **server: Any) -> None:
         """``where`` is the YAML, a folder with a ``bouquetd.yaml``, or the URL of a Chroma server.
 
         An embedded store is asked through its daemon. Where none runs it is taken with the first question and
-        held until ``close``. A server is read directly, no daemon is needed. ``collection`` is for a URL and
-        as in the settings (``bouquet``), which name it themselves. Raises ``ConfigError`` for settings that
-        cannot be read or do not fit.
+        held until ``close``. A server is read directly, no daemon is needed. ``server`` goes with a URL: what
+        the section ``store`` of the settings has for it (``collection``, ``tenant``, ``database``,
+        ``token_file``, ``token_header``, ``ca_file``), with its defaults. Raises ``ConfigError`` for settings
+        that cannot be read or do not fit.
         """
         self._embedder: Embedder = StaticEmbedder()
-        self._store = self._opened(os.fspath(where), collection)
+        self._store = self._opened(os.fspath(where), server)
 
-    def _opened(self, where: str, collection: str | None) -> _Source:
+    def _opened(self, where: str, server: Mapping[str, Any]) -> _Source:
         if where.startswith(("http://", "https://")):
-            store = _server_settings(url=where, collection=collection or "bouquet")
-            return Reader(recovery.server(store, None), self._embedder)
-        if collection is not None:
-            raise ConfigError([f"collection: {printable(where)} names its own; leave the argument out"])
+            return Reader(recovery.server(_server_settings(url=where, **server), None), self._embedder)
+        if server:
+            name = next(iter(server))
+            raise ConfigError([f"{name}: {printable(where)} names its own; leave the argument out"])
         config = load(Path(where) / CONFIG if os.path.isdir(where) else Path(where))
         if config.settings.store.mode == "server":
             return Reader(recovery.server(config.settings.store, None), self._embedder)
