@@ -11,7 +11,7 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from types import FrameType
 from typing import Any
 
@@ -161,14 +161,13 @@ class Daemon:
 
     def _work(self) -> None:
         try:
-            while not self._signals.stopping.is_set():
-                wait = self.worker.step()
-                if wait > 0:
-                    self._work_arrived.wait(wait)
-                    self._work_arrived.clear()
+            with suppress(Stopped):
+                while not self._signals.stopping.is_set():
+                    wait = self.worker.step()
+                    if wait > 0:
+                        self._work_arrived.wait(wait)
+                        self._work_arrived.clear()
             self.worker.finish()
-        except Stopped:
-            pass
         except (Stuck, Corrupt) as error:
             self._log.error(f"Giving up this process. {error.told}")
             self._exit = EXIT_STUCK if isinstance(error, Stuck) else EXIT_INTERNAL

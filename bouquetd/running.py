@@ -306,17 +306,16 @@ def _say_whether_it_fits(config: Config, parts: Engine, log: Log) -> None:
 def _drain(parts: Engine, signals: Signals, show: Callable[[], None]) -> int:
     worker = parts.worker
     try:
-        while not signals.stopping.is_set():
-            wait = worker.step()
-            show()
-            if worker.trouble is not None:
-                return UNAVAILABLE
-            if worker.idle:
-                break
-            signals.stopping.wait(min(wait, 0.2))
+        with suppress(Stopped):
+            while not signals.stopping.is_set():
+                wait = worker.step()
+                show()
+                if worker.trouble is not None:
+                    return UNAVAILABLE
+                if worker.idle:
+                    break
+                signals.stopping.wait(min(wait, 0.2))
         worker.finish()
-    except Stopped:
-        return OK
     except Stuck:
         return EXIT_STUCK
     return FAILED if worker.tally.failed else OK

@@ -177,8 +177,9 @@ class Worker:
         return max(0.0, until - now)
 
     def finish(self) -> None:
-        """File away what is ingested, on the way out; what cannot be is done at the next start."""
+        """File away what is journalled, on the way out; what cannot be is done at the next start."""
         try:
+            self._store.flush()
             self._file_away(wait=False)
         except Unavailable as error:
             self._log.warning(f"Stopping with files still to be put away, at the next start. {error.told}")

@@ -418,6 +418,20 @@ def test_a_start_finishes_what_was_complete_but_not_yet_moved(tmp_path):
     assert tree(home.archive) == ["a.txt"]
 
 
+def test_small_files_that_are_read_and_not_yet_embedded_when_it_stops_have_their_attempts_given_back(tmp_path):
+    home = home_with(tmp_path)
+    for n in range(5):
+        home.put(f"{n}.txt", f"The small file {n}.")
+    with home.engine() as (parts, _):
+        until(lambda: parts.worker.step() == 0 and len(parts.worker._pipeline.ahead) == 3, "three are read")
+        parts.worker.finish()
+    assert sorted(home.states().values()) == ["claimed"] * 3
+    assert {entry.document.attempts for entry in home.entries().values()} == {0}
+    drain(home)
+    assert sorted(home.states().values()) == ["filed"] * 5
+    assert len(home.texts()) == 5
+
+
 def test_a_file_that_must_be_read_whole_and_has_no_room_is_refused_unread(tmp_path):
     home = home_with(tmp_path)
     home.put("a.txt", prose(10_000))
