@@ -78,7 +78,7 @@ readers: $(READERS)/stamp ## the README's LangChain and LlamaIndex retrievers, i
 $(READERS)/stamp: pyproject.toml
 	@echo "Setting up $(READERS) (a minute or two, once) ..."
 	$(PYTHON) -m venv $(READERS)
-	$(READERS)/bin/python -m pip install --quiet --no-compile --disable-pip-version-check --editable '.[test,readers]'
+	$(READERS)/bin/python -m pip install --quiet --no-compile --disable-pip-version-check --editable '.[test,readers]' langchain-core==1.8.3 llama-index-core==0.14.25
 	@touch $@
 
 findability: $(VENV)/test.stamp ## 500 real documents from Debian packages, each sentence found again (needs apt-get, pandoc)
