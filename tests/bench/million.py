@@ -182,8 +182,9 @@ def _stored(parts: Engine, files: Iterator[Path], sampler: Sampler) -> None:
             seen = Fingerprint.of(os.fstat(file.fileno()))
             document = parts.ledger.claim(path.name, digest(file, MB), seen)
             pipeline.ingest(replace(document, media_type="text/plain"), file)
-        waiting.append((document.id, parts.store.taken))
+        waiting.append((document.id, parts.store.taken + len(pipeline.ahead)))
         file_away()
+    pipeline.flush()
     parts.store.flush()
     file_away()
 
