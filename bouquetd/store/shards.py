@@ -214,7 +214,8 @@ class Store:
                     shard = self._open_for_writing(shards[number])
                     self._chroma.remove(shard.collection, [f"{document}:{n}" for n in range(first, last + 1)])
                     self._kept.remove(number, document)
-                self._chroma.confirm()
+                if self._writing:
+                    self._chroma.confirm()
             self._ledger.removed(document)
             if any(number in shards and shards[number].sealed for number in self._writing):
                 self.rest()

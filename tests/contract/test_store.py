@@ -472,6 +472,17 @@ def test_one_collection_without_an_end_is_compacted_when_that_is_worth_it(tmp_pa
     house.die()
 
 
+def test_a_document_that_left_nothing_in_any_shard_is_removed_while_nothing_is_being_written(house):
+    house.complete(house.put("a", 3))
+    house.store.rest()
+    document = house.ledger.claim("b", "sha", Fingerprint(1, 1, 1, 1, 1))
+    house.ledger.abandon(document.id)
+    assert house.ledger.removals() == [document.id]
+    house.store.remove(document.id)
+    assert house.ledger.removals() == []
+    house.check()
+
+
 def test_removing_what_is_not_there_is_no_error(house):
     a = house.put("a", 5)
     house.complete(a)
