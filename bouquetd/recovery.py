@@ -31,11 +31,16 @@ QUIET = 5.0
 """Seconds before that is worth a warning: at boot both start together."""
 
 
+PART_OF_DEADLINE = 0.5
+"""The share of ``pipeline.stage_deadline`` that a request to a server may take: its hang must not be ours."""
+
+
 def chroma(settings: Settings) -> Embedded | Server:
     """The Chroma that ``store.mode`` asks for, not yet spoken to."""
     store = settings.store
     if store.mode == "server":
-        return server(store, _owner(settings.paths.state))
+        patience = min(store.timeout, PART_OF_DEADLINE * settings.pipeline.stage_deadline)
+        return server(store.model_copy(update={"timeout": patience}), _owner(settings.paths.state))
     return Embedded(settings.paths.store, store.collection)
 
 

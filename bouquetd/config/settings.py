@@ -341,14 +341,12 @@ _RULES: tuple[tuple[str, str, str, Callable[[Any, Any], bool]], ...] = (
     ("pipeline.batch_size", "at most", "store.batch_size", le),
     ("store.batch_size", "at most", "store.shard_chunks", lambda batch, shard: not shard or batch <= shard),
 )
-_SERVER_RULES = (*_RULES, ("store.timeout", "below", "pipeline.stage_deadline", lt))
-"""A request that hangs must end before the watchdog takes it for a hang of ours."""
 
 
 def conflicts(settings: Settings) -> list[Conflict]:
     """The combinations that cannot work, judged without a look at the disk."""
     found = []
-    for small, relation, large, holds in _SERVER_RULES if settings.store.mode == "server" else _RULES:
+    for small, relation, large, holds in _RULES:
         if not holds(value(settings, small), value(settings, large)):
             less, more = (f"{key} ({notation(settings, key)})" for key in (small, large))
             text = f"{less} must be {relation} {more}; lower {small} or raise {large}"

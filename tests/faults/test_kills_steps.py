@@ -87,7 +87,7 @@ RECOVERY = [
     ("old content removed at last", "bouquetd.ledger:Ledger.removed", 1),
 ]
 
-UNFILED = ("after", "bouquetd.ledger:Ledger.complete", 2)
+UNFILED = ("after", "bouquetd.ledger:Ledger.complete", 1)
 """Dies when documents are whole and their files still lie in the inbox."""
 
 RECONCILING = [

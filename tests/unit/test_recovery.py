@@ -1,7 +1,8 @@
 import pytest
 
+from bouquetd.config import Pipeline, Settings, Store
 from bouquetd.errors import Unavailable
-from bouquetd.recovery import QUIET, meet
+from bouquetd.recovery import QUIET, chroma, meet
 from tests.harness import Recorder
 
 
@@ -43,3 +44,9 @@ def test_a_chroma_that_stays_away_is_mentioned_once_and_again_when_it_is_there()
 def test_patience_ends():
     with pytest.raises(Unavailable):
         wait_for(30, patience=10.0)
+
+
+def test_a_request_to_a_server_ends_before_the_watchdog_would_take_it_for_a_hang_of_ours():
+    settings = Settings(store=Store(mode="server", timeout=60.0), pipeline=Pipeline(stage_deadline=6.0))
+    assert chroma(settings)._access.timeout == 3.0
+    assert chroma(settings.model_copy(update={"pipeline": Pipeline()}))._access.timeout == 60.0
