@@ -303,7 +303,8 @@ class Server(Chroma):
         if isinstance(error, httpx.TimeoutException | TimeoutError):
             return Unavailable(
                 f"Chroma at {self.where} did not answer within {self._access.timeout:g} s",
-                "see whether it hangs (systemctl status bouquetd-chroma); store.timeout is how long we wait",
+                "restart it if it hangs (systemctl restart bouquetd-chroma), as Chroma 1.5 does after its disk"
+                " was full; store.timeout is how long we wait",
             )
         if isinstance(error, httpx.ConnectError) and "CERTIFICATE" in str(error).upper():
             return Unavailable(
@@ -317,7 +318,8 @@ class Server(Chroma):
         said = f"{status}, " if status else ""
         return Unavailable(
             f"Chroma at {self.where} failed: {said}{type(error).__name__}: {printable(str(error))[:SAID]}",
-            self.remedy,
+            "look at the free space where its data lie (df) and at its log (journalctl -u bouquetd-chroma);"
+            " restart it if that does not pass",
         )
 
 
