@@ -240,13 +240,9 @@ class Server(Chroma):
         for, of records that are not there. A distributed Chroma, behind https, needs none of it.
         """
         ids = [f"-:{number}" for number in range(SYNC_THRESHOLD)]
-        most = self._most or PAGE
         for name in () if self._secure else sorted(self._written):
             with self._translated():
-                collection = self._collection(name)
-                for start in range(0, SYNC_THRESHOLD, most):
-                    part = ids[start : start + most]
-                    collection.update(ids=part, metadatas=[{"source": ""}] * len(part))
+                self._collection(name).update(ids=ids, metadatas=[{"source": ""}] * len(ids))
         self._written.clear()
 
     def ids(self, name: str, where: Mapping[str, Any] | None = None) -> set[str]:

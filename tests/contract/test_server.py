@@ -77,7 +77,8 @@ def test_a_token_that_cannot_be_read_is_named_with_its_file(proxy, tmp_path):
         Server(proxy.url, "a-b", owner=OWN, access=Access(token_file=tmp_path / "nowhere")).names()
 
 
-def test_requests_are_cut_until_they_fit_what_the_proxy_lets_through(proxy, tmp_path):
+def test_requests_are_cut_until_they_fit_what_the_proxy_lets_through(proxy, tmp_path, monkeypatch):
+    monkeypatch.setattr("bouquetd.store.server.SYNC_THRESHOLD", 20)
     house = through(proxy, tmp_path)
     house.put("small", 1)
     house.store.flush()
@@ -175,13 +176,14 @@ def test_more_collections_than_one_answer_lists_are_all_known(proxy, tmp_path, m
     cleared(house)
 
 
-def test_the_server_as_shipped_keeps_eight_indexes_and_finds_what_lies_in_twenty(tmp_path):
+@pytest.mark.long
+def test_the_server_as_shipped_keeps_eight_indexes_and_finds_what_lies_in_twelve(tmp_path):
     with ChromaServer(tmp_path) as server:  # noqa: F811
         house = House(tmp_path, lambda: Server(server.url, "many", owner="this test"), shard=4, batch=2)
-        for n in range(20):
+        for n in range(12):
             house.complete(house.put(f"document {n}", 4))
         for _ in range(2):
-            for n in range(20):
+            for n in range(12):
                 [first, *_] = house.store.search(vector(f"document {n} says 2"), 1)
                 assert first.text == f"document {n} says 2"
         house.check()
