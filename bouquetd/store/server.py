@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import http.client
 import ssl
+import threading
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -33,6 +34,9 @@ LISTED = 500
 
 SYNC_THRESHOLD = 1000
 """Changes after which Chroma writes an index to disk, its default."""
+
+_CONNECTING = threading.Lock()
+"""One at a time, so that each knows what it opened."""
 
 SAID = 300
 """Characters quoted of what a server or a proxy before it says."""
@@ -103,6 +107,7 @@ class Server(Chroma):
         self._pulse: http.client.HTTPConnection | None = None
         self._most: int | None = None
         self._written: set[str] = set()
+        self._opened: set[str] = set()
 
     # -- getting in ---------------------------------------------------------------------------------------
 
@@ -121,24 +126,35 @@ class Server(Chroma):
 
         access, headers = self._access, self._access.headers()
         self._knock(headers)
-        client = chromadb.HttpClient(
-            host=self._url.hostname or "localhost",
-            port=self._url.port or (443 if self._secure else 8000),
-            ssl=self._secure,
-            headers=headers,
-            settings=Settings(
-                anonymized_telemetry=False,
-                chroma_server_ssl_verify=str(access.ca_file) if access.ca_file else None,
-            ),
-            tenant=access.tenant,
-            database=access.database,
-        )
+        with _CONNECTING:
+            before = set(_systems())
+            client = chromadb.HttpClient(
+                host=self._url.hostname or "localhost",
+                port=self._url.port or (443 if self._secure else 8000),
+                ssl=self._secure,
+                headers=headers,
+                settings=Settings(
+                    anonymized_telemetry=False,
+                    chroma_server_ssl_verify=str(access.ca_file) if access.ca_file else None,
+                ),
+                tenant=access.tenant,
+                database=access.database,
+            )
+            self._opened = set(_systems()) - before
         # Chroma's client waits for ever and offers no setting for it.
         client._server._session.timeout = access.timeout  # type: ignore[attr-defined]
         if self._most is None:
             most = client.get_max_batch_size()
             self._most = most if most > 0 else PAGE
         return client
+
+    def close(self) -> None:
+        """Close the client, and what Chroma's own ``close`` forgets of it: 0.8 MB each time."""
+        super().close()
+        for identifier in self._opened:
+            if system := _systems().pop(identifier, None):
+                system.stop()
+        self._opened = set()
 
     def _knock(self, headers: dict[str, str]) -> None:
         """See that somebody answers in time, speaks our version, and knows tenant and database.
@@ -317,6 +333,13 @@ class Server(Chroma):
             "look at the free space where its data lie (df) and at its log (journalctl -u bouquetd-chroma);"
             " restart it if that does not pass",
         )
+
+
+def _systems() -> dict[str, Any]:
+    """What Chroma's clients in this process hold open, by names that it makes up."""
+    from chromadb.api.shared_system_client import SharedSystemClient
+
+    return SharedSystemClient._identifier_to_system
 
 
 def _status(error: BaseException | None) -> int | None:

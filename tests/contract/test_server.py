@@ -4,6 +4,7 @@ import socket
 
 import chromadb
 import pytest
+from chromadb.api.shared_system_client import SharedSystemClient
 
 from bouquetd.errors import Unavailable
 from bouquetd.store.server import Access, Server
@@ -165,6 +166,18 @@ def test_a_port_where_nobody_listens_is_told_at_once():
         port = free.getsockname()[1]
     with pytest.raises(Unavailable, match=r"cannot be reached: .*refused"):
         Server(f"http://127.0.0.1:{port}", "a-b", owner=OWN).names()
+
+
+def test_a_client_that_was_closed_leaves_nothing_behind(server):  # noqa: F811
+    one, other = (Server(server.url, "a-b", owner=OWN) for _ in range(2))
+    other.names()
+    before = set(SharedSystemClient._identifier_to_system)
+    for _ in range(3):
+        one.names()
+        one.close()
+    assert set(SharedSystemClient._identifier_to_system) == before
+    assert other.names() == set()
+    other.close()
 
 
 def test_more_collections_than_one_answer_lists_are_all_known(proxy, tmp_path, monkeypatch):
