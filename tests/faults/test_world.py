@@ -66,7 +66,7 @@ def test_a_file_interrupted_by_stops_and_kills_is_stored_as_in_an_undisturbed_ru
     options = {"store": {"batch_size": 50, "shard_chunks": 200}}
     home, quiet = Home(tmp_path / "home", options), Home(tmp_path / "quiet", options)
     for where in (home, quiet):
-        where.put("long.txt", prose(200_000))
+        where.put("long.txt", prose(2_000_000))  # so long that no end comes before the signal
     assert quiet.once().status == 0
     seen = []
     for end in (signal.SIGTERM, signal.SIGKILL):

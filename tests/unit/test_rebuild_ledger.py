@@ -112,11 +112,13 @@ def test_a_document_that_was_half_stored_is_dropped_and_ingested_again(tmp_path)
     with home.engine() as (parts, _):
         with mock.patch.object(parts.worker, "_unchanged", side_effect=SystemExit), pytest.raises(SystemExit):
             work(parts)
+        parts.worker._pipeline.flush()
         [half] = parts.ledger.by_source("half.txt")
         # The last chunk never came.
-        last = parts.ledger.placements(half.document.id)[-1][2]
+        shard, _, last = parts.ledger.placements(half.document.id)[-1]
         parts.store.flush()
-        parts.store._chroma.remove(parts.ledger.active().collection, [f"{half.document.id}:{last}"])
+        [collection] = [s.collection for s in parts.ledger.shards() if s.number == shard]
+        parts.store._chroma.remove(collection, [f"{half.document.id}:{last}"])
     lose(home)
     outcome = home.once()
     assert outcome.status == 0, outcome.err
