@@ -41,9 +41,9 @@ BYTES_PER_CHUNK = 512
 SHARE_OF_SHARD = 0.06
 """The share of ``memory.limit`` that the index of the open shard may take, where the file does not say."""
 
-SMALLEST_SHARD, LARGEST_SHARD = 2_000, 20_000
+SMALLEST_SHARD, LARGEST_SHARD = 2_000, 10_000
 """Chunks in a shard chosen by us. Below, each shard's own cost counts; above, one index misses more of what is
-near (section 6 of the design) and a rebuild takes longer."""
+near (section 6 of the design), a rebuild takes longer, and so does each insertion: beyond 10,000 a quarter more."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -273,9 +273,11 @@ class Store:
         """Fill full shards anew that are damaged, by any thread; whether there were any."""
         found = [shard for shard in self._ledger.shards() if shard.sealed and damaged(shard)]
         for shard in found:
+            self._suspect.add(shard.number)
             self._ledger.mark_dirty(shard.number)
             self._tell(replace(self._rebuild(shard), cause=rebuild.DAMAGED))
             self._close()
+            self._suspect.discard(shard.number)
         return bool(found)
 
     def records(self, number: int, ids: Sequence[str], *, vectors: bool) -> dict[str, Record]:
