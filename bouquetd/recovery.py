@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from bouquetd.config import Settings, Store
 from bouquetd.errors import BouquetdError, Unavailable, sentence
@@ -19,6 +20,7 @@ from bouquetd.model import MB, Fingerprint, printable
 from bouquetd.store import rebuild
 from bouquetd.store.chroma import Chroma
 from bouquetd.store.embedded import Embedded
+from bouquetd.store.restart import Restart
 from bouquetd.store.server import Access, Server
 
 LEDGER = "ledger.db"
@@ -31,6 +33,12 @@ QUIET = 5.0
 """Seconds before that is worth a warning: at boot both start together."""
 
 
+ASK = "BOUQUETD_ASK_RESTART"
+"""The variable with the path that ``store.restart`` asks at; the unit of the service sets it."""
+
+LOOPBACK = ("localhost", "127.0.0.1", "::1")
+"""Hosts whose Chroma is the one on this machine."""
+
 PART_OF_DEADLINE = 0.5
 """The share of ``pipeline.stage_deadline`` that a request to a server may take: its hang must not be ours."""
 
@@ -40,16 +48,21 @@ def chroma(settings: Settings) -> Embedded | Server:
     store = settings.store
     if store.mode == "server":
         patience = min(store.timeout, PART_OF_DEADLINE * settings.pipeline.stage_deadline)
-        return server(store.model_copy(update={"timeout": patience}), _owner(settings.paths.state))
+        ask = os.environ.get(ASK) if urlsplit(store.url).hostname in LOOPBACK else None
+        return server(
+            store.model_copy(update={"timeout": patience}),
+            _owner(settings.paths.state),
+            Restart(Path(ask) if ask else None),
+        )
     return Embedded(settings.paths.store, store.collection)
 
 
-def server(store: Store, owner: str | None) -> Server:
+def server(store: Store, owner: str | None, restart: Restart | None = None) -> Server:
     """The Chroma server of these settings, not yet spoken to; without an ``owner`` for one who only reads."""
     access = Access(
         store.tenant, store.database, store.token_file, store.token_header, store.ca_file, store.timeout
     )
-    return Server(store.url, store.collection, owner=owner, access=access)
+    return Server(store.url, store.collection, owner=owner, access=access, restart=restart)
 
 
 def meet(

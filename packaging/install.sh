@@ -24,11 +24,12 @@ running=$(systemctl list-units --plain --no-legend --state=active bouquetd.servi
     bouquetd-chroma.service 2>/dev/null | awk '{print $1}') || running=""
 
 if [ "$1" = --uninstall ]; then
-    systemctl disable --now $units bouquetd-inbox.path $running 2>/dev/null || true
+    systemctl disable --now $units bouquetd-inbox.path bouquetd-restart.path $running 2>/dev/null || true
     rm -rf "$prefix" /usr/bin/bouquetd /etc/systemd/system/bouquetd.service \
         "/etc/systemd/system/bouquetd@.service" /etc/systemd/system/bouquetd-chroma.service \
         /etc/systemd/system/bouquetd.slice /etc/systemd/system/bouquetd-inbox.service \
-        /etc/systemd/system/bouquetd-inbox.path /etc/sysusers.d/bouquetd.conf /etc/tmpfiles.d/bouquetd.conf
+        /etc/systemd/system/bouquetd-inbox.path /etc/systemd/system/bouquetd-restart.service \
+        /etc/systemd/system/bouquetd-restart.path /etc/sysusers.d/bouquetd.conf /etc/tmpfiles.d/bouquetd.conf
     systemctl daemon-reload
     echo "bouquetd is gone. Left: /etc/bouquetd*, /var/lib/bouquetd*, /var/spool/bouquetd*"
     exit 0
@@ -62,7 +63,7 @@ package=$("$prefix/bin/python" -I -c 'import bouquetd, os; print(os.path.dirname
 shipped=$package/units
 install -d /etc/systemd/system /etc/sysusers.d /etc/tmpfiles.d
 for unit in bouquetd.service bouquetd@.service bouquetd-chroma.service bouquetd-inbox.service \
-    bouquetd-inbox.path bouquetd.slice; do
+    bouquetd-inbox.path bouquetd-restart.service bouquetd-restart.path bouquetd.slice; do
     install -m 644 "$shipped/$unit" /etc/systemd/system/
 done
 install -m 644 "$shipped/inbox.tmpfiles" "$prefix/inbox.tmpfiles"

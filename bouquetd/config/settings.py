@@ -43,7 +43,7 @@ SHARE_OF_SHARD = 0.06
 
 SMALLEST_SHARD, LARGEST_SHARD = 2_000, 10_000
 """Chunks in a shard chosen by us. Below, each shard's own cost counts; above, one index misses more of what is
-near (section 6 of the design), a rebuild takes longer, and so does each insertion: beyond 10,000 a quarter more."""
+near (section 6 of the design), a rebuild takes longer, and so does each insertion: a quarter beyond 10,000."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -30,9 +30,19 @@ SQLITE_PAGE = 16 * 1024
 """Bytes of a page of Chroma's SQLite file. A chunk's text is also a key of one of its indexes, and four of them
 fill SQLite's own 4 KB: with larger pages adding 16,000 chunks takes about a tenth less."""
 
-MERGE_LATE = "INSERT INTO embedding_fulltext_search (embedding_fulltext_search, rank) VALUES ('automerge', 0)"
-"""Tells the index of the texts (FTS5) to merge its parts when there are 16 of one size, and not with each insertion:
-20,000 chunks are added in a twentieth less of the time, and questions take as long as before."""
+LEAN = (
+    # The index of the texts (FTS5) merges its parts when there are 16 of one size, not with each insertion.
+    "INSERT INTO embedding_fulltext_search (embedding_fulltext_search, rank) VALUES ('automerge', 0)",
+    # Every value is a key here, each text too. A filter reads the few rows of a shard as quickly without.
+    *(
+        f"DROP INDEX IF EXISTS embedding_metadata_{index}"
+        for index in (
+            "string_value", "int_value", "float_value", "array_key_string", "array_key_int", "array_key_float"
+        )
+    ),
+)  # fmt: skip
+"""What a shard is spared in SQLite. Measured with 10,000 chunks: added in a fifth less of the time, 12 MB of
+73 less on disk; a question takes 40 ms as before, one with a filter up to 10 ms more."""
 
 _MAKING, _GONE = ".making", ".gone"
 _NOTE = "index.json"
@@ -86,7 +96,8 @@ class Embedded(Chroma):
             finally:
                 client.close()  # type: ignore[attr-defined]
             with closing(sqlite3.connect(making / DATABASE)) as db:
-                db.execute(MERGE_LATE)
+                for statement in LEAN:
+                    db.execute(statement)
                 db.commit()
             making.rename(folder)
 

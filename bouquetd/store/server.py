@@ -18,6 +18,7 @@ from urllib.parse import urlsplit
 from bouquetd.errors import ConfigError, Unavailable
 from bouquetd.model import Record, printable
 from bouquetd.store.chroma import OWN, PAGE, Chroma, Refused
+from bouquetd.store.restart import Restart
 
 if TYPE_CHECKING:
     import httpx
@@ -97,11 +98,18 @@ class Server(Chroma):
     remedy = "see that it runs and is well (systemctl status bouquetd-chroma), and that store.url is right"
 
     def __init__(
-        self, url: str, collection: str = OWN, *, owner: str | None, access: Access | None = None
+        self,
+        url: str,
+        collection: str = OWN,
+        *,
+        owner: str | None,
+        access: Access | None = None,
+        restart: Restart | None = None,
     ) -> None:
         super().__init__(url, collection)
         self.owner = owner
         self._access = access or Access()
+        self._restart = restart or Restart()
         self._url = urlsplit(url)
         self._secure = self._url.scheme == "https"
         self._pulse: http.client.HTTPConnection | None = None
@@ -313,10 +321,14 @@ class Server(Chroma):
             reason = f"Chroma at {self.where} {_REFUSALS[status]} ({status})"
             return Refused(reason, _REMEDIES[status], status)
         if isinstance(error, httpx.TimeoutException | TimeoutError):
+            remedy = (
+                "it is started again by itself; store.timeout is how long we wait"
+                if self._restart()
+                else "restart it if it hangs (systemctl restart bouquetd-chroma), as Chroma 1.5 does after its"
+                " disk was full; store.timeout is how long we wait"
+            )
             return Unavailable(
-                f"Chroma at {self.where} did not answer within {self._access.timeout:g} s",
-                "restart it if it hangs (systemctl restart bouquetd-chroma), as Chroma 1.5 does after its disk"
-                " was full; store.timeout is how long we wait",
+                f"Chroma at {self.where} did not answer within {self._access.timeout:g} s", remedy
             )
         if isinstance(error, httpx.ConnectError) and "CERTIFICATE" in str(error).upper():
             return Unavailable(

@@ -111,3 +111,27 @@ def test_twenty_kills_of_chroma_while_files_flow_lose_and_double_nothing(machine
     stored = machine.stored()["bouquet"]
     assert set(stored) == set(names)
     assert sum(stored.values()) == report["chunks"]
+
+
+def test_a_full_disk_under_chroma_needs_nobody_once_there_is_room_again(machine: Served) -> None:
+    machine.configure({"store.timeout": "5s"})
+    machine.boot()
+    machine.until(machine.ready, "both services run", 60)
+    data = "/var/lib/bouquetd-chroma"
+    owner = machine.out("id -u bouquetd-chroma").strip()
+    machine.run("systemctl stop bouquetd bouquetd-chroma")
+    machine.run(f"mount -t tmpfs -o size=4m,mode=700,uid={owner},gid={owner} tmpfs {data}")
+    machine.run("systemctl start bouquetd-chroma bouquetd")
+    machine.until(machine.ready, "both services run on the small disk", 60)
+    rng = random.Random("full")
+    files = {f"{n}.txt": document("txt", rng, 60) for n in range(40)}
+    machine.drop(files)
+    machine.until(lambda: "Holding the intake" in machine.said(), "the disk is full", 120)
+    machine.run(f"mount -o remount,size=200m {data}")
+    machine.done(300)
+    assert "It is started again by itself" in machine.said()
+    assert machine.unit("NRestarts") == "0"
+    assert machine.files(ARCHIVE) == sorted(files)
+    report = machine.verified()
+    assert report["documents"] == len(files)
+    assert sum(machine.stored()["bouquet"].values()) == report["chunks"]

@@ -18,6 +18,7 @@ MOST = {
     "bouquetd@.service": 1.5,
     "bouquetd-chroma.service": 2.0,
     "bouquetd-inbox.service": 2.0,
+    "bouquetd-restart.service": 2.0,
 }
 
 pytestmark = pytest.mark.system
@@ -49,7 +50,7 @@ def test_a_unit_is_shut_in_as_far_as_was_promised(analyze: str, unit: str) -> No
     assert float(exposure[1]) <= MOST[unit], done.stdout
 
 
-@pytest.mark.parametrize("unit", [*MOST, "bouquetd.slice", "bouquetd-inbox.path"])
+@pytest.mark.parametrize("unit", [*MOST, "bouquetd.slice", "bouquetd-inbox.path", "bouquetd-restart.path"])
 def test_systemd_understands_every_line_of_a_unit(analyze: str, unit: str, tmp_path: Path) -> None:
     text = (UNITS / unit).read_text()
     # Programs and users that come with the package.
