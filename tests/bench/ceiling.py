@@ -41,7 +41,7 @@ NEEDLES = {
 
 def measure(bench: Bench) -> Result:
     """RSS of each shard while it is written, speed of each stretch, and three searches at the end."""
-    shard_chunks = bench.pick(5_000, 10_000)
+    shard_chunks = bench.pick(2_000, 5_000)
     files = plain_files(bench.folder / "files", bench.pick(20_000, 300_000), (bench.pick(500_000, SIZE),))
     files = _with_needles(bench.folder / "files", files)
     home = Home.fresh(bench.folder / "home", store={"shard_chunks": shard_chunks})

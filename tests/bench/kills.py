@@ -1,6 +1,6 @@
 """SIGKILL two hundred times while real text goes in, index files cut by hand, and whether all mends itself.
 
-Shards hold 8,000 chunks here, not 10,000, so that the rebuild at each start is quick; four kills in five come
+Shards hold 8,000 chunks here, more than by default: large indexes are what a kill breaks. Four kills in five come
 while the shard that is being written has more than 5,000, one in seven at any moment after the start, within it
 or within the rebuild. RSS is that of all lives together: the peak of each is read when it is stopped, before it
 dies.

@@ -52,7 +52,7 @@ def measure(bench: Bench) -> Result:
     listed = bench.folder / "list"
     listed.write_text("\n".join(map(str, needles.plant(bench.folder / "files", files))))
     say(f"million: {len(files):,} files are written")
-    home = Home.fresh(bench.folder / "home", store={"shard_chunks": bench.pick(2_000, 10_000)})
+    home = Home.fresh(bench.folder / "home", store={"shard_chunks": bench.pick(2_000, 5_000)})
     filled = child("million", home.config, listed, wanted, log=bench.folder / "million.log")
     chunks, samples = filled["chunks"], filled["samples"]
     say(f"million: {chunks:,} chunks are stored")

@@ -26,7 +26,7 @@ def measure(bench: Bench) -> Result:
     megabytes = bench.pick(10, 50)
     file = bench.folder / "large.txt"
     plain(file, megabytes * MB, 11)
-    store = {"shard_chunks": bench.pick(2_000, 10_000)}  # as many shards either way
+    store = {"shard_chunks": bench.pick(1_000, 5_000)}  # as many shards either way
     start, chunks, whole = _undisturbed(Home.fresh(bench.folder / "calm", store=store), file)
     home = Home.fresh(bench.folder / "killed", store=store)
     home.drop([file])

@@ -623,12 +623,12 @@ def test_a_single_collection_is_warned_of_with_the_size_at_which_work_stops(yaml
 @pytest.mark.parametrize(
     ("text", "chunks"),
     [
-        ("", 10_000),
-        ("memory: {limit: 200MB}", 8_000),
+        ("", 5_000),
+        ("memory: {limit: 100MB}", 4_000),
         ("memory: {limit: 50MB}", 2_000),
-        ("memory: {limit: 64GB}", 10_000),
+        ("memory: {limit: 64GB}", 5_000),
         ("memory: {limit: 50MB}\nstore: {batch_size: 3000}", 3_000),
-        ("store: {shard_chunks: auto}", 10_000),
+        ("store: {shard_chunks: auto}", 5_000),
         ("store: {shard_chunks: 700}", 700),
         ("store: {shard_chunks: 0}", 0),
     ],
