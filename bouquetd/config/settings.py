@@ -42,7 +42,7 @@ SHARE_OF_SHARD = 0.06
 """The share of ``memory.limit`` that the index of the open shard may take, where the file does not say."""
 
 SMALLEST_SHARD, LARGEST_SHARD = 2_000, 5_000
-"""Chunks in a shard chosen by us. Below, each shard's own cost counts: a question takes 25 ms with 5,000 chunks,
+"""Chunks in a shard chosen by us. Below, each shard has its price: a question takes 25 ms with 5,000 chunks,
 29 with 10,000. Above, one index misses more of what is near (section 6 of the design), each insertion takes
 longer, by a quarter beyond 10,000, and so does the rebuild after a kill."""
 

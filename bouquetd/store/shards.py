@@ -73,7 +73,7 @@ class Store:
         self._trim = trim
         self._lock = threading.RLock()
         self._gathering: list[Record] = []
-        self._doubtful = False
+        self._doubtful = self._warm = False
         self._writing: set[int] = set()
         # Where Chroma failed, or a rebuild did: dirty until it is proven or rebuilt, by the next start at last.
         self._suspect: set[int] = set()
@@ -345,19 +345,26 @@ class Store:
         return self._chroma.open or bool(self._gathering) or self._torn
 
     def warm(self, vector: Vector, text: str) -> None:
-        """Load the active shard's index and store one full batch elsewhere: both belong to the baseline."""
+        """Load the active shard's index and store one full batch elsewhere: both belong to the baseline.
+
+        After a rebuild, which did as much, the index only.
+        """
         if self._chroma.apart:  # its memory is not ours
             return
-        batch = [Record(f"{n}", text, {"source": ""}, vector) for n in range(self._batch_size)]
         with self._lock:
-            if SCRATCH in self._chroma.names():
-                self._chroma.delete(SCRATCH)
-            self._chroma.create(SCRATCH)
-            self._chroma.add(SCRATCH, batch)
-            self._chroma.delete(SCRATCH)
+            if not self._warm:
+                self._store_elsewhere(vector, text)
             shard = self._ledger.active()
             if shard.collection in self._chroma.names():
                 self._chroma.get(shard.collection, [f"{'0' * 32}:0"])
+
+    def _store_elsewhere(self, vector: Vector, text: str) -> None:
+        batch = [Record(f"{n}", text, {"source": ""}, vector) for n in range(self._batch_size)]
+        if SCRATCH in self._chroma.names():
+            self._chroma.delete(SCRATCH)
+        self._chroma.create(SCRATCH)
+        self._chroma.add(SCRATCH, batch)
+        self._chroma.delete(SCRATCH)
 
     def rest(self) -> None:
         """Put everything on disk, close the client and call the shards clean: a kill now harms nothing.
@@ -388,6 +395,7 @@ class Store:
         """Rebuild whatever a kill may have torn. Called once, before anything else touches the store."""
         with self._lock:
             for done in rebuild.recover(self._chroma, self._ledger, self._kept, self._embed, self._beat):
+                self._warm |= done.chunks >= self._batch_size
                 self._tell(done)
             self._close()
 
