@@ -1,9 +1,9 @@
 """SIGKILL two hundred times while real text goes in, index files cut by hand, and whether all mends itself.
 
 Shards hold 8,000 chunks here, more than by default: large indexes are what a kill breaks. Of five kills four
-come while the shard that is being written has more than 5,000; one in seven comes at any moment after the start,
-within it or within the rebuild. RSS is that of all lives together: the peak of each is read when it is stopped,
-before it dies.
+come while the shard that is being written has more than 5,000; one in seven comes at any moment after the
+start, within it or within the rebuild. RSS is that of all lives together: the peak of each is read when it is
+stopped, before it dies.
 
 By hand: each file of the index of the shard being written is cut after a kill; the next start must mend it.
 Then each of a sealed shard, about which nothing looks unclean: told is what a search says, what ``verify``
