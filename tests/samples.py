@@ -9,9 +9,12 @@ import io
 import json as json_module
 import zipfile
 from collections.abc import Mapping, Sequence
+from email.message import EmailMessage
 from xml.sax.saxutils import escape
 
 _PADDING = bytes.fromhex("28BF4E5E4E758A4164004E56FFFA01082E2E00B6D0683E802F0CA9FE6453697A")
+_OFFICE = "http://schemas.openxmlformats.org"
+_TYPES = '<Types xmlns="http://schemas.openxmlformats.org/package/2006/content-types"/>'
 _WORD = "http://schemas.openxmlformats.org/wordprocessingml/2006/main"
 
 
@@ -66,6 +69,163 @@ def docx_of(body: str, **parts: str) -> bytes:
     return zip_of(files)
 
 
+def pptx(slides: Sequence[str]) -> bytes:
+    """A PPTX with one slide for each text, which has its notes."""
+    drawing = "http://schemas.openxmlformats.org/drawingml/2006/main"
+    shape = (
+        f'<p:sld xmlns:p="{_OFFICE}/presentationml/2006/main" xmlns:a="{drawing}">'
+        "<a:p><a:r><a:t>{}</a:t></a:r></a:p></p:sld>"
+    )
+    files = {"[Content_Types].xml": _TYPES}
+    ids, targets = "", {}
+    for number, text in enumerate(slides, start=1):
+        ids += f'<p:sldId id="{255 + number}" r:id="rId{number}"/>'
+        targets[f"rId{number}"] = f"slides/slide{number}.xml"
+        files[f"ppt/slides/slide{number}.xml"] = shape.format(escape(text))
+        files[f"ppt/slides/_rels/slide{number}.xml.rels"] = _relations(
+            {"rId1": f"../notesSlides/notesSlide{number}.xml"}
+        )
+        files[f"ppt/notesSlides/notesSlide{number}.xml"] = shape.format(f"Notes of slide {number}.")
+    files["ppt/presentation.xml"] = (
+        f'<p:presentation xmlns:p="{_OFFICE}/presentationml/2006/main"'
+        f' xmlns:r="{_OFFICE}/officeDocument/2006/relationships"><p:sldIdLst>{ids}</p:sldIdLst>'
+        "</p:presentation>"
+    )
+    files["ppt/_rels/presentation.xml.rels"] = _relations(targets)
+    return zip_of(files)
+
+
+def xlsx(rows: Sequence[Sequence[object]], name: str = "Sheet1") -> bytes:
+    """An XLSX with one sheet; texts lie in the shared table, numbers in their cells."""
+    main = f"{_OFFICE}/spreadsheetml/2006/main"
+    texts: list[str] = []
+    lines = ""
+    for number, row in enumerate(rows, start=1):
+        cells = ""
+        for column, value in enumerate(row):
+            place = f'r="{chr(65 + column)}{number}"'
+            if isinstance(value, str):
+                cells += f'<c {place} t="s"><v>{len(texts)}</v></c>'
+                texts.append(f'<si><t xml:space="preserve">{escape(value)}</t></si>')
+            else:
+                cells += f"<c {place}><v>{value}</v></c>"
+        lines += f'<row r="{number}">{cells}</row>'
+    return zip_of({
+        "[Content_Types].xml": _TYPES,
+        "xl/workbook.xml": f'<workbook xmlns="{main}" xmlns:r="{_OFFICE}/officeDocument/2006/relationships">'
+        f'<sheets><sheet name="{escape(name)}" sheetId="1" r:id="rId1"/></sheets></workbook>',
+        "xl/_rels/workbook.xml.rels": _relations(
+            {"rId1": "worksheets/sheet1.xml", "rId2": "sharedStrings.xml"}
+        ),
+        "xl/sharedStrings.xml": f'<sst xmlns="{main}">{"".join(texts)}</sst>',
+        "xl/worksheets/sheet1.xml": f'<worksheet xmlns="{main}"><sheetData>{lines}</sheetData></worksheet>',
+    })  # fmt: skip
+
+
+def odf(kind: str, body: str) -> bytes:
+    """An OpenDocument file of a kind (text, spreadsheet, presentation) with this XML as its body."""
+    space = "urn:oasis:names:tc:opendocument:xmlns"
+    return zip_of({
+        "mimetype": f"application/vnd.oasis.opendocument.{kind}",
+        "content.xml": f'<o:document-content xmlns:o="{space}:office:1.0" xmlns:text="{space}:text:1.0"'
+        f' xmlns:table="{space}:table:1.0" xmlns:draw="{space}:drawing:1.0"><o:body><o:{kind}>{body}</o:{kind}>'
+        "</o:body></o:document-content>",
+    })  # fmt: skip
+
+
+def odt(paragraphs: Sequence[str]) -> bytes:
+    """An ODT with one paragraph for each text."""
+    return odf("text", "".join(f"<text:p>{escape(text)}</text:p>" for text in paragraphs))
+
+
+def ods(rows: Sequence[Sequence[object]]) -> bytes:
+    """An ODS with one sheet."""
+    lines = "".join(
+        "<table:table-row>"
+        + "".join(f"<table:table-cell><text:p>{escape(str(cell))}</text:p></table:table-cell>" for cell in row)
+        + "</table:table-row>"
+        for row in rows
+    )
+    return odf("spreadsheet", f'<table:table table:name="Sheet1">{lines}</table:table>')
+
+
+def odp(slides: Sequence[str]) -> bytes:
+    """An ODP with one slide for each text."""
+    pages = "".join(f"<draw:page><text:p>{escape(text)}</text:p></draw:page>" for text in slides)
+    return odf("presentation", pages)
+
+
+def epub(chapters: Sequence[str]) -> bytes:
+    """An EPUB with one chapter for each text."""
+    items = "".join(
+        f'<item id="c{n}" href="c{n}.xhtml" media-type="application/xhtml+xml"/>' for n in range(len(chapters))
+    )
+    order = "".join(f'<itemref idref="c{n}"/>' for n in range(len(chapters)))
+    files: dict[str, str | bytes] = {
+        "mimetype": "application/epub+zip",
+        "META-INF/container.xml": '<container xmlns="urn:oasis:names:tc:opendocument:xmlns:container">'
+        '<rootfiles><rootfile full-path="OEBPS/book.opf"/></rootfiles></container>',
+        "OEBPS/book.opf": '<package xmlns="http://www.idpf.org/2007/opf">'
+        f"<manifest>{items}</manifest><spine>{order}</spine></package>",
+    }
+    for n, text in enumerate(chapters):
+        files[f"OEBPS/c{n}.xhtml"] = html([text])
+    return zip_of(files)
+
+
+def rtf(paragraphs: Sequence[str]) -> bytes:
+    """An RTF with one paragraph for each text."""
+    units = [
+        (text.encode("utf-16-le")[at] | text.encode("utf-16-le")[at + 1] << 8)
+        for text in ["\n".join(paragraphs)]
+        for at in range(0, 2 * (len(text.encode("utf-16-le")) // 2), 2)
+    ]
+    body = "".join(
+        "\\par\n" if unit == 10
+        else "\\" + chr(unit) if chr(unit) in "\\{}"
+        else chr(unit) if unit < 128
+        else f"\\u{unit - 65_536 if unit > 32_767 else unit}?"
+        for unit in units
+    )  # fmt: skip
+    head = "{\\rtf1\\ansi\\ansicpg1252{\\fonttbl{\\f0 Arial;}}{\\info{\\title Nobody reads this}}\\uc1 "
+    return f"{head}{body}\\par}}".encode("ascii")
+
+
+def eml(text: str, html_text: str = "", attached: Mapping[str, bytes] | None = None) -> bytes:
+    """A message as a program writes it, with its text in HTML as well where that is given."""
+    message = EmailMessage()
+    message["From"] = "Grüße <sender@example.org>"
+    message["To"] = "reader@example.org"
+    message["Date"] = "Tue, 03 Mar 2026 10:00:00 +0000"
+    message["Subject"] = "A message"
+    message.set_content(text)
+    if html_text:
+        message.add_alternative(html_text, subtype="html")
+    for name, data in (attached or {}).items():
+        message.add_attachment(data, maintype="application", subtype="octet-stream", filename=name)
+    return message.as_bytes()
+
+
+def notebook(cells: Sequence[str]) -> bytes:
+    """A notebook with one cell of Markdown for each text, and one of code with an output."""
+    code = {
+        "cell_type": "code", "source": ["print(", "6 * 7)"],
+        "outputs": [{"output_type": "stream", "text": ["42\n"]}, {"data": {"image/png": "iVBORw0KGgo="}}],
+    }  # fmt: skip
+    written = [{"cell_type": "markdown", "source": text.splitlines(keepends=True)} for text in cells]
+    return json({"cells": [*written, code], "nbformat": 4, "nbformat_minor": 5, "metadata": {}})
+
+
+def mbox(texts: Sequence[str]) -> bytes:
+    """A mailbox with one message for each text."""
+    return b"\n".join(b"From sender@example.org Tue Mar  3 10:00:00 2026\n" + eml(text) for text in texts)
+
+
+def _relations(targets: Mapping[str, str]) -> str:
+    listed = "".join(f'<Relationship Id="{id_}" Target="{target}"/>' for id_, target in targets.items())
+    return f'<Relationships xmlns="http://schemas.openxmlformats.org/package/2006/relationships">{listed}</Relationships>'
+
+
 def zip_of(files: Mapping[str, str | bytes]) -> bytes:
     """A deflated ZIP of these files."""
     buffer = io.BytesIO()
@@ -117,6 +277,16 @@ def whole_files(sentence: str = "The quick brown fox jumps over the lazy dog.") 
         "a.html": html([sentence]),
         "a.pdf": pdf([sentence]),
         "a.docx": docx([sentence]),
+        "a.pptx": pptx([sentence, "more"]),
+        "a.xlsx": xlsx([["id", "text"], [1, sentence], [2, "more"]]),
+        "a.odt": odt([sentence]),
+        "a.ods": ods([["id", "text"], [1, sentence], [2, "more"]]),
+        "a.odp": odp([sentence, "more"]),
+        "a.epub": epub([sentence, "more"]),
+        "a.rtf": rtf([sentence]),
+        "a.ipynb": notebook([sentence, "more"]),
+        "a.eml": eml(sentence),
+        "a.mbox": mbox([sentence, "more"]),
         "a.csv": csv([["id", "text"], [1, sentence], [2, "more"]]),
         "a.tsv": csv([["id", "text"], [1, sentence], [2, "more"]], "\t"),
         "a.json": json({"text": sentence, "numbers": [1, 2, 3]}),
@@ -136,6 +306,7 @@ def bad_files() -> dict[str, bytes]:
         "scanned.pdf": scanned_pdf(),
         "other.docx": zip_that_is_no_docx(),
         "truncated.docx": docx(["text"])[:-40],
+        "truncated.rtf": rtf(["text"])[:-1],
         "invalid.json": b'{"a": 1, "b": }',
         "invalid.jsonl": b'{"a": 1}\n{"b": 2}\n{"c": \n{"d": 4}\n',
     }

@@ -8,7 +8,22 @@ from collections.abc import Iterator, Sequence
 from typing import BinaryIO, Protocol
 
 from bouquetd.errors import Rejected
-from bouquetd.extract import docx, html, json_, pdf, sniff, table, text
+from bouquetd.extract import (
+    docx,
+    epub,
+    html,
+    json_,
+    mail,
+    notebook,
+    odf,
+    pdf,
+    pptx,
+    rtf,
+    sniff,
+    table,
+    text,
+    xlsx,
+)
 from bouquetd.extract.clean import clean
 from bouquetd.extract.encoding import SAMPLE, decoded, read
 from bouquetd.extract.plugins import Plugin
@@ -37,8 +52,18 @@ EXTRACTORS: dict[str, Extractor] = {
     sniff.TSV: table.extract,
     sniff.JSON: json_.extract,
     sniff.JSONL: json_.extract_lines,
+    sniff.NOTEBOOK: notebook.extract,
     sniff.PDF: pdf.extract,
+    sniff.MAIL: mail.extract,
+    sniff.MAILBOX: mail.extract_mailbox,
+    sniff.RTF: rtf.extract,
     sniff.DOCX: docx.extract,
+    sniff.PPTX: pptx.extract,
+    sniff.XLSX: xlsx.extract,
+    sniff.ODT: odf.extract,
+    sniff.ODP: odf.extract,
+    sniff.ODS: odf.extract_sheets,
+    sniff.EPUB: epub.extract,
 }
 
 
@@ -60,12 +85,13 @@ def media_type(file: BinaryIO, name: str, plugins: Sequence[Plugin] = ()) -> str
 def memory(media_type: str, size: int, plugins: Sequence[Plugin] = ()) -> int:
     """Bytes of RSS that a file of a type and a size takes at most while it is read; 0 for what streams.
 
-    All of bouquetd's own do. A plug-in that reads files whole has a function ``memory`` that says how much.
+    Of bouquetd's own formats all but notebooks do. A plug-in that reads files whole has a function ``memory``
+    that says how much.
     """
     for plugin in plugins:
         if plugin.media_type == media_type and hasattr(plugin, "memory"):
             return int(plugin.memory(size))
-    return 0
+    return notebook.memory(size) if media_type == sniff.NOTEBOOK else 0
 
 
 def extract(

@@ -44,12 +44,15 @@ _REFERENCE = 40  # characters; the longest name of a character reference has 33
 _LONGEST_NAME = 100
 
 
-def extract(file: BinaryIO, *, read_size: int) -> Iterator[Piece]:
-    """The visible text, with paragraphs, lines, and tables as tabs and lines."""
+def extract(file: BinaryIO, *, read_size: int, hint: str | None = None) -> Iterator[Piece]:
+    """The visible text, with paragraphs, lines, and tables as tabs and lines.
+
+    ``hint`` is the codec that what the file came in names; it counts more than what the file says.
+    """
     file.seek(0)
     head = head_text(read(file, 4096))
-    declared = _DECLARED.search(head)
-    hint = codec(declared[1] or declared[2]) if declared else None
+    if hint is None and (declared := _DECLARED.search(head)):
+        hint = codec(declared[1] or declared[2])
     lexer = _Lexer(Scanner(decoded(file, read_size, hint)), xhtml="xhtml" in head.lower())
     while lexer.step():
         if lexer.flow.size >= FULL:

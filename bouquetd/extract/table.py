@@ -12,18 +12,15 @@ from typing import BinaryIO
 
 from bouquetd.extract import text
 from bouquetd.extract.encoding import SAMPLE, decoded
-from bouquetd.extract.flow import FULL
 from bouquetd.extract.scanner import Scanner
+from bouquetd.extract.sheet import END_OF_ROW, Cells, names, render
 from bouquetd.model import Piece
 
 _DELIMITERS = ",;\t|"
 _SAMPLE_ROWS = 50
 _REGULAR = 0.8  # share of the sample's rows that are equally wide, for a delimiter to be believed
-_LONGEST_NAME = 200  # characters of a column's name
-_END_OF_ROW = -1
 
 _QUOTED = re.compile(r'[^"]*+(?:""[^"]*+)*+')
-_NUMBER = re.compile(r"\s*[-+]?[\d.,:/ -]*\d[\d.,:/ -]*%?\s*")  # numbers, dates, times
 
 
 def extract(file: BinaryIO, *, read_size: int) -> Iterator[Piece]:
@@ -42,18 +39,18 @@ def extract(file: BinaryIO, *, read_size: int) -> Iterator[Piece]:
     if marker:
         source.skip_past("\n")
         sample = sample[marker.end() :]
-    names = _names(list(islice(_rows(sample, delimiter), 2)))
+    columns = names(list(islice(_rows(sample, delimiter), 2)))
     cells = _cells(source, delimiter)
     rows = 0
-    if names:
+    if columns:
         for column, _ in cells:
-            if column == _END_OF_ROW:
+            if column == END_OF_ROW:
                 break
-    for piece in _render(cells, names):
+    for piece in render(cells, columns):
         rows += 1
         yield piece
     if not rows:
-        yield Piece("\n".join(filter(None, names)))
+        yield Piece("\n".join(filter(None, columns)))
 
 
 def _sample(file: BinaryIO) -> str:
@@ -77,21 +74,11 @@ def _delimiter(sample: str) -> str | None:
     return best[2] if best else None
 
 
-def _names(rows: list[list[str]]) -> list[str]:
-    """The first of these two rows as names of columns; none if it looks like data."""
-    names = [" ".join(cell.split()) for row in rows[:1] for cell in row]
-    if not any(names) or any(_NUMBER.fullmatch(name) or len(name) > _LONGEST_NAME for name in names):
-        return []
-    if len(rows) > 1 and len(rows[1]) == len(names) + 1:  # as R writes it: the column of row names has none
-        names.insert(0, "")
-    return names
-
-
 def _rows(sample: str, delimiter: str) -> Iterator[list[str]]:
     """The rows of a text that fits into memory."""
     row: list[str] = []
     for column, part in _cells(Scanner([sample]), delimiter):
-        if column == _END_OF_ROW:
+        if column == END_OF_ROW:
             yield row
             row = []
         elif column == len(row):
@@ -100,8 +87,8 @@ def _rows(sample: str, delimiter: str) -> Iterator[list[str]]:
             row[column] += part
 
 
-def _cells(source: Scanner, delimiter: str) -> Iterator[tuple[int, str]]:
-    """Column and text of each cell, a long one in several parts; ``_END_OF_ROW`` behind each row."""
+def _cells(source: Scanner, delimiter: str) -> Cells:
+    """The cells, as ``sheet`` wants them."""
     lexer = _Cells(delimiter)
     while source.rest():
         start = source.pos
@@ -114,7 +101,7 @@ def _cells(source: Scanner, delimiter: str) -> Iterator[tuple[int, str]]:
         else:
             source.pos = end + 1
             yield from enumerate(source.text[start:end].split(delimiter))
-        yield _END_OF_ROW, ""
+        yield END_OF_ROW, ""
 
 
 class _Cells:
@@ -168,33 +155,3 @@ def _quoted(source: Scanner) -> Iterator[str]:
         if not source.more():
             source.pos = len(source.text)
             return
-
-
-def _render(cells: Iterator[tuple[int, str]], names: list[str]) -> Iterator[Piece]:
-    row = 1
-    current = _END_OF_ROW
-    parts: list[str] = []
-    size = 0
-    for column, part in cells:
-        if column == _END_OF_ROW:
-            if current != _END_OF_ROW:
-                parts.append("\n\n")
-                yield Piece("".join(parts), row=row)
-            row += 1
-            current = _END_OF_ROW
-            parts, size = [], 0
-            continue
-        if column != current:
-            part = part.lstrip()
-            if not part:
-                continue
-            if current != _END_OF_ROW:
-                parts.append("\n" if names else ", ")
-            if column < len(names) and names[column]:
-                parts += (names[column], ": ")
-            current = column
-        parts.append(part)
-        size += len(part)
-        if size >= FULL:
-            yield Piece("".join(parts), row=row)
-            parts, size = [], 0

@@ -8,8 +8,8 @@ import zipfile
 import pytest
 
 from bouquetd.errors import Rejected
-from bouquetd.extract import docx as module
 from bouquetd.extract import extract, media_type
+from bouquetd.extract import package as module
 from tests import samples
 
 DOCX = "application/vnd.openxmlformats-officedocument.wordprocessingml.document"
@@ -63,15 +63,14 @@ def test_notes_follow_the_text() -> None:
 @pytest.mark.parametrize(
     ("files", "found"),
     [
-        ({"[Content_Types].xml": "", "xl/workbook.xml": ""}, "Excel"),
-        ({"[Content_Types].xml": "", "ppt/presentation.xml": ""}, "PowerPoint"),
-        ({"mimetype": "", "content.xml": ""}, "OpenDocument"),
-        ({"mimetype": "", "META-INF/container.xml": ""}, "e-book"),
+        ({"[Content_Types].xml": "", "xl/workbook.bin": ""}, "xlsb"),
+        ({"META-INF/MANIFEST.MF": "", "a.class": ""}, "Java"),
+        ({"Index/Document.iwa": ""}, "Apple"),
         ({"a.txt": "", "b.txt": "", "c.txt": "", "d.txt": ""}, "4 file.*a.txt, b.txt, c.txt, ..."),
         ({}, "0 file.*none"),
     ],
 )
-def test_a_zip_that_is_no_docx_is_rejected_for_what_it_is(files: dict[str, str], found: str) -> None:
+def test_a_zip_that_is_no_document_is_rejected_for_what_it_is(files: dict[str, str], found: str) -> None:
     with pytest.raises(Rejected, match=found):
         media_type(io.BytesIO(samples.zip_of(files)), "a.docx")
 

@@ -1,0 +1,189 @@
+"""A ZIP of XML, as most office documents and e-books are: both read as streams.
+
+Expat, of the standard library, hands text out as it comes and builds nothing. A document type declaration, with
+which entities and everything harmful in XML begins, is refused. Names of parts are only ever looked up in the
+list that the ZIP has of its own files: none reaches the file system.
+"""
+
+from __future__ import annotations
+
+import posixpath
+import struct
+import zipfile
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from typing import BinaryIO, Protocol
+from xml.parsers import expat
+
+from bouquetd.errors import Rejected
+from bouquetd.extract.encoding import read
+from bouquetd.model import MB
+
+_DIRECTORY_LIMIT = 4 * MB  # of the list of files in the ZIP, which zipfile holds in memory; Word needs 10 KB
+_PLAIN_SIZE = 64 * MB
+_RATIO = 100  # of unpacked to packed size above _PLAIN_SIZE; Word's XML has 10 to 30
+_MAX_DEPTH = 1000
+_LONGEST_TAG = 4 * MB
+_MOST_RELATIONS = 20_000
+
+_RELATION = "http://schemas.openxmlformats.org/package/2006/relationships Relationship"
+_DAMAGED = (zipfile.BadZipFile, zlib.error, EOFError, struct.error, UnicodeError, ValueError, OverflowError)
+
+
+class Handler(Protocol):
+    """Takes the events of a part. Names are ``namespace local``, or ``local`` alone."""
+
+    def start(self, name: str, attributes: dict[str, str]) -> None:
+        """An element begins."""
+
+    def end(self, name: str) -> None:
+        """An element ends."""
+
+    def text(self, text: str) -> None:
+        """Text between two tags, perhaps not all of it."""
+
+
+class Package:
+    """An open ZIP. ``kind`` names it to people, ``repair`` says what to do about a broken one."""
+
+    def __init__(self, archive: zipfile.ZipFile, kind: str, repair: str) -> None:
+        self.names = archive.namelist()
+        self._archive = archive
+        self._kind = kind
+        self._repair = repair
+
+    def rejected(self, what: str) -> Rejected:
+        """The error for a package in which something is wrong."""
+        return Rejected(f"the {self._kind} {what}", self._repair)
+
+    def open(self, name: str) -> BinaryIO:
+        """A part as a stream of bytes. Raises Rejected for one that is missing, encrypted or a bomb."""
+        try:
+            part = self._archive.getinfo(name)
+        except KeyError:
+            raise self.rejected(f"is damaged: it has no {name[:100]}") from None
+        if part.flag_bits & 1:
+            raise Rejected(
+                f"the {self._kind} is encrypted", "Remove the password where it was written and drop it again."
+            )
+        if part.file_size > max(_PLAIN_SIZE, _RATIO * part.compress_size):
+            raise self.rejected(
+                f"unpacks to {part.file_size // MB} MB, over {_RATIO} times its size, like a ZIP bomb"
+            )
+        return self._archive.open(part)  # type: ignore[return-value]
+
+    def parse(self, name: str, handler: Handler, read_size: int) -> Iterator[None]:
+        """Hand a part's XML to a handler; yields whenever it got some, so that it can be emptied."""
+        parser = expat.ParserCreate(namespace_separator=" ")
+        parser.buffer_text = True
+        depth = 0
+
+        def start(element: str, attributes: dict[str, str]) -> None:
+            nonlocal depth
+            depth += 1
+            if depth > _MAX_DEPTH:
+                raise self.rejected(f"is damaged: elements nested more than {_MAX_DEPTH} deep")
+            handler.start(element, attributes)
+
+        def end(element: str) -> None:
+            nonlocal depth
+            depth -= 1
+            handler.end(element)
+
+        def doctype(*_: object) -> None:
+            raise self.rejected("contains a document type declaration, which the format forbids")
+
+        parser.StartElementHandler = start
+        parser.EndElementHandler = end
+        parser.CharacterDataHandler = handler.text
+        parser.StartDoctypeDeclHandler = doctype
+        fed = 0
+        with self.open(name) as stream:
+            while block := stream.read(read_size):
+                parser.Parse(block, False)  # noqa: FBT003
+                fed += len(block)
+                if fed - max(0, parser.CurrentByteIndex) > _LONGEST_TAG + read_size:
+                    raise self.rejected("is damaged: a tag of its XML has no end")
+                yield
+        parser.Parse(b"", True)  # noqa: FBT003
+        yield
+
+    def relations(self, name: str, read_size: int) -> dict[str, str]:
+        """The parts that a part of an Office document refers to, by the id it has for each."""
+        folder, base = posixpath.split(name)
+        listed = posixpath.join(folder, "_rels", f"{base}.rels")
+        found = _Relations(folder)
+        if listed in self.names:
+            for _ in self.parse(listed, found, read_size):
+                if len(found.targets) > _MOST_RELATIONS:
+                    raise self.rejected(f"refers to more than {_MOST_RELATIONS} other parts in one")
+        return found.targets
+
+
+class _Relations:
+    def __init__(self, folder: str) -> None:
+        self.targets: dict[str, str] = {}
+        self._folder = folder
+
+    def start(self, name: str, attributes: dict[str, str]) -> None:
+        if name == _RELATION and attributes.get("TargetMode") != "External":
+            target = posixpath.normpath(posixpath.join("/", self._folder, attributes.get("Target", "")))
+            self.targets[attributes.get("Id", "")] = target.lstrip("/")
+
+    def end(self, name: str) -> None:
+        pass
+
+    def text(self, text: str) -> None:
+        pass
+
+
+@contextmanager
+def opened(file: BinaryIO, kind: str, repair: str) -> Iterator[Package]:
+    """A file as a package. Whatever is wrong with it, within too, becomes Rejected; OSError passes."""
+    try:
+        with directory(file) as archive:
+            yield Package(archive, kind, repair)
+    except expat.ExpatError as error:
+        raise Rejected(f"the {kind} is damaged: its XML is broken ({error})", repair) from None
+    except _DAMAGED as error:
+        raise Rejected(f"the {kind} is damaged or incomplete ({error})", repair) from None
+    except NotImplementedError as error:
+        raise Rejected(f"the {kind} is packed in a way that cannot be read ({error})", repair) from None
+
+
+def names(file: BinaryIO) -> list[str]:
+    """The names of the files in a ZIP. Raises Rejected for one that is damaged."""
+    try:
+        with directory(file) as archive:
+            return archive.namelist()
+    except _DAMAGED as error:
+        raise Rejected(
+            f"the ZIP (or office document) is damaged or incomplete ({error})",
+            "Get the file again, and drop it again.",
+        ) from None
+
+
+def declared(file: BinaryIO) -> str:
+    """The media type that a package declares in its file ``mimetype``, or nothing."""
+    with suppress(Rejected, KeyError, RuntimeError, NotImplementedError, *_DAMAGED), directory(file) as archive:
+        with archive.open("mimetype") as stream:
+            return stream.read(100).decode("ascii", "replace").strip()
+    return ""
+
+
+def directory(file: BinaryIO) -> zipfile.ZipFile:
+    """The archive, if the list of its files is of a size that can be held in memory."""
+    size = file.seek(0, 2)
+    file.seek(max(0, size - 65_557))  # the longest end record, comment included
+    tail = read(file, 65_557)
+    end = len(tail) - 22
+    if end < 0 or tail[end : end + 4] != b"PK\5\6" or tail[-2:] != b"\0\0":
+        end = tail.rfind(b"PK\5\6")
+    if 0 <= end <= len(tail) - 22 and struct.unpack_from("<L", tail, end + 12)[0] > _DIRECTORY_LIMIT:
+        raise Rejected(
+            "it is a ZIP with far more files than an office document has",
+            "Unpack it, and drop what is in it.",
+        )
+    file.seek(0)
+    return zipfile.ZipFile(file)

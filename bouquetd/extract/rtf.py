@@ -1,0 +1,262 @@
+r"""RTF: control words, groups and characters of a dozen code pages, read as a stream.
+
+A lexer of our own: the one maintained library for it (striprtf) holds the file and its text whole, many times.
+What is neither text nor known is passed over, as the specification asks: groups that begin with ``\*``, fonts,
+styles, pictures, objects. Nothing that an object or a field holds is ever run or fetched.
+"""
+
+from __future__ import annotations
+
+import codecs
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import BinaryIO
+
+from bouquetd.errors import Rejected
+from bouquetd.extract.encoding import read
+from bouquetd.extract.flow import FULL, Break, Flow
+from bouquetd.model import Piece
+
+_TOKEN = re.compile(
+    rb"\\([a-zA-Z]{1,32})(-?\d{1,10})? ?|\\'([0-9a-fA-F]{2})|\\([^a-zA-Z'])|([{}])|[\r\n\0]+|([^\\{}\r\n\0]+)",
+    re.S,
+)
+_LONGEST_TOKEN = 64
+_MAX_DEPTH = 1000
+_MOST_FONTS = 5_000
+
+_SKIPPED = frozenset((
+    "author", "bkmkend", "bkmkstart", "blipuid", "colortbl", "comment", "company", "creatim", "datastore",
+    "doccomm", "fldinst", "filetbl", "generator", "info", "keywords", "latentstyles", "listoverridetable",
+    "listtable", "mmathPr", "objdata", "operator", "panose", "pict", "printim", "private", "revtbl", "revtim",
+    "rsidtbl", "stylesheet", "subject", "tc", "template", "themedata", "title", "wgrffmtfilter", "xe",
+    "xmlnstbl", "footer", "footerf", "footerl", "footerr", "header", "headerf", "headerl", "headerr",
+))  # fmt: skip
+_BREAKS = {
+    "par": Break.PARAGRAPH, "sect": Break.PARAGRAPH, "page": Break.PARAGRAPH, "column": Break.PARAGRAPH,
+    "line": Break.LINE, "softline": Break.LINE, "cell": Break.CELL, "nestcell": Break.CELL, "row": Break.ROW,
+    "nestrow": Break.ROW, "footnote": Break.PARAGRAPH,
+}  # fmt: skip
+_CHARACTERS = {
+    "tab": "\t", "bullet": "\u2022", "emdash": "\u2014", "endash": "\u2013", "emspace": " ", "enspace": " ",
+    "qmspace": " ", "lquote": "\u2018", "rquote": "\u2019", "ldblquote": "\u201c", "rdblquote": "\u201d",
+}  # fmt: skip
+_SYMBOLS = {b"~": "\u00a0", b"_": "-", b"\\": "\\", b"{": "{", b"}": "}"}
+# Of a font's \fcharset, by the specification.
+_CHARSETS = {
+    0: "cp1252", 2: "cp1252", 77: "mac-roman", 128: "cp932", 129: "cp949", 130: "johab", 134: "gb18030",
+    136: "big5", 161: "cp1253", 162: "cp1254", 163: "cp1258", 177: "cp1255", 178: "cp1256", 186: "cp1257",
+    204: "cp1251", 222: "cp874", 238: "cp1250", 254: "cp437", 255: "cp850",
+}  # fmt: skip
+_REPAIR = "Open it in a word processor, save it as .docx or .txt, and drop that."
+
+
+def extract(file: BinaryIO, *, read_size: int) -> Iterator[Piece]:
+    """The paragraphs and tables, without headers and footers."""
+    file.seek(0)
+    reader = _Reader()
+    window, ended = b"", False
+    while not ended:
+        block = read(file, max(read_size, _LONGEST_TOKEN))
+        ended = len(block) < max(read_size, _LONGEST_TOKEN)
+        window = reader.feed(window + block, ended=ended)
+        if reader.flow.size >= FULL:
+            yield Piece(reader.flow.take())
+    if reader.depth > 0:
+        raise Rejected("the RTF is damaged: its end is missing", _REPAIR)
+    yield Piece(reader.flow.take() + "\n\n")
+
+
+@dataclass(slots=True)
+class _Group:
+    """What holds within a pair of braces and is forgotten at its end."""
+
+    skipped: bool = False
+    hidden: bool = False
+    fonts: bool = False
+    codec: str = "cp1252"
+    unicode_skip: int = 1
+
+
+class _Reader:
+    """Turns tokens into text."""
+
+    def __init__(self) -> None:
+        self.flow = Flow()
+        self._groups = [_Group()]
+        self._default = "cp1252"
+        self._fonts: dict[int, str] = {}
+        self._font = 0
+        self._bytes = bytearray()
+        self._codec = "cp1252"
+        self._skip = 0  # characters that stand for one that was given in Unicode
+        self._surrogate = 0
+        self._binary = 0
+        self._star = False
+
+    @property
+    def depth(self) -> int:
+        """Groups that are open."""
+        return len(self._groups) - 1
+
+    def feed(self, window: bytes, *, ended: bool) -> bytes:
+        """Take all tokens that are whole; returns the rest, which is to come again with what follows."""
+        position, safe = 0, len(window) if ended else max(0, len(window) - _LONGEST_TOKEN)
+        while position < len(window):
+            if self._binary:
+                taken = min(self._binary, len(window) - position)
+                position += taken
+                self._binary -= taken
+                continue
+            if position >= safe and not ended:
+                break
+            token = _TOKEN.match(window, position)
+            if token is None:
+                position += 1
+                continue
+            word, number, byte, symbol, brace, text = token.groups()
+            position = token.end()
+            if text is not None:
+                self._text(text)
+            elif word is not None:
+                self._word(word.decode("ascii"), int(number) if number else None)
+            elif byte is not None:
+                self._byte(int(byte, 16))
+            elif brace is not None:
+                self._brace(brace)
+            elif symbol is not None:
+                self._symbol(symbol)
+        if ended:
+            self._flush()
+        return window[position:]
+
+    def _brace(self, brace: bytes) -> None:
+        self._flush()
+        self._star = False
+        self._skip = 0
+        if brace == b"{":
+            if len(self._groups) > _MAX_DEPTH:
+                raise Rejected(f"the RTF is damaged: groups nested more than {_MAX_DEPTH} deep", _REPAIR)
+            self._groups.append(replace(self._groups[-1]))
+        elif len(self._groups) > 1:
+            self._groups.pop()
+
+    def _symbol(self, symbol: bytes) -> None:
+        if symbol == b"*":
+            self._star = True
+        elif symbol in (b"\n", b"\r"):
+            self._break(Break.PARAGRAPH)
+        elif character := _SYMBOLS.get(symbol):
+            self._write(character)
+
+    def _word(self, word: str, number: int | None) -> None:
+        group = self._groups[-1]
+        star, self._star = self._star, False
+        if word == "bin":
+            self._binary = max(0, number or 0)
+        elif (star and word not in ("shptxt", "nesttableprops")) or word in _SKIPPED:
+            self._flush()
+            group.skipped = True
+        elif word == "u":
+            self._unicode(number or 0)
+        elif word == "uc":
+            group.unicode_skip = max(0, min(number or 0, 100))
+        elif word == "fonttbl":
+            group.fonts = True
+        elif word == "f" and number is not None:
+            self._font = number
+            group.codec = self._fonts.get(number, self._default)
+        elif word == "fcharset" and group.fonts and len(self._fonts) < _MOST_FONTS:
+            self._fonts[self._font] = _CHARSETS.get(number or 0, self._default) if number else self._default
+        elif word == "ansicpg":
+            self._default = group.codec = _codepage(number or 1252)
+        elif word in ("mac", "pc", "pca"):
+            self._default = group.codec = {"mac": "mac-roman", "pc": "cp437", "pca": "cp850"}[word]
+        elif word == "plain":
+            group.codec = self._default
+            group.hidden = False
+        elif word in ("v", "deleted"):
+            group.hidden = number != 0
+        elif by := _BREAKS.get(word):
+            self._break(by)
+        elif character := _CHARACTERS.get(word):
+            self._write(character)
+
+    def _unicode(self, number: int) -> None:
+        self._flush()
+        code = number % 0x10000 if number < 0 or number > 0xFFFF else number
+        if 0xD800 <= code < 0xDC00:
+            self._surrogate = code
+        else:
+            if 0xDC00 <= code < 0xE000 and self._surrogate:
+                code = 0x10000 + ((self._surrogate - 0xD800) << 10) + code - 0xDC00
+            self._surrogate = 0
+            self._put(chr(code))
+        self._skip = self._groups[-1].unicode_skip
+
+    def _byte(self, value: int) -> None:
+        if self._skip:
+            self._skip -= 1
+        elif self._shown:
+            if self._codec != self._groups[-1].codec:
+                self._flush()
+                self._codec = self._groups[-1].codec
+            self._bytes.append(value)
+
+    def _text(self, text: bytes) -> None:
+        taken = min(self._skip, len(text))
+        self._skip -= taken
+        if not self._shown:
+            return
+        if text.isascii() and not self._bytes:
+            self._put(text[taken:].decode("ascii"))
+        else:
+            for value in text[taken:]:
+                self._byte(value)
+            if text.isascii() and not _lead(self._bytes, self._codec):
+                self._flush()
+
+    def _write(self, character: str) -> None:
+        if self._skip:
+            self._skip -= 1
+        else:
+            self._flush()
+            self._put(character)
+
+    def _put(self, text: str) -> None:
+        if text and self._shown:
+            self.flow.write(text)
+
+    def _break(self, by: Break) -> None:
+        self._flush()
+        if self._shown:
+            self.flow.separate(by)
+
+    @property
+    def _shown(self) -> bool:
+        group = self._groups[-1]
+        return not (group.skipped or group.hidden or group.fonts)
+
+    def _flush(self) -> None:
+        if self._bytes:
+            data, self._bytes = bytes(self._bytes), bytearray()
+            self._put(data.decode(self._codec, "replace"))
+
+
+def _lead(data: bytearray, codec: str) -> bool:
+    """Whether bytes end in the first half of a character."""
+    if not data or not codec.startswith(("cp932", "cp949", "gb", "big5", "johab")):
+        return False
+    decoder = codecs.getincrementaldecoder(codec)("replace")
+    decoder.decode(bytes(data))
+    return bool(decoder.getstate()[0])
+
+
+def _codepage(number: int) -> str:
+    special = {65001: "utf-8", 936: "gb18030", 950: "big5", 10000: "mac-roman", 1361: "johab"}
+    name = special.get(number, f"cp{number}")
+    try:
+        return codecs.lookup(name).name
+    except LookupError:
+        return "cp1252"

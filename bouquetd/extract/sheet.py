@@ -1,0 +1,88 @@
+"""What every table shares: rows that arrive cell by cell, rendered under the names of their columns."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import chain
+
+from bouquetd.extract.flow import FULL
+from bouquetd.model import Piece
+
+Cells = Iterator[tuple[int, str]]
+"""Column, from 0, and text of each cell, a long one in several parts; ``END_OF_ROW`` behind each row."""
+
+END_OF_ROW = -1
+
+_LONGEST_NAME = 200  # characters of a column's name
+_NUMBER = re.compile(r"\s*[-+]?[\d.,:/ -]*\d[\d.,:/ -]*%?\s*")  # numbers, dates, times
+
+
+def names(rows: Sequence[Sequence[str]]) -> list[str]:
+    """The first of these two rows as names of columns; none if it looks like data."""
+    found = [" ".join(cell.split()) for row in rows[:1] for cell in row]
+    if not any(found) or any(_NUMBER.fullmatch(name) or len(name) > _LONGEST_NAME for name in found):
+        return []
+    if len(rows) > 1 and len(rows[1]) == len(found) + 1:  # as R writes it: the column of row names has none
+        found.insert(0, "")
+    return found
+
+
+def sheet(cells: Iterable[tuple[int, str]], page: int | None = None) -> Iterator[Piece]:
+    """A sheet of a workbook: its first row names the columns if it can, else it is a row like the others."""
+    source = iter(cells)
+    first: list[tuple[int, str]] = []
+    row: list[str] = []
+    size = 0
+    for cell in source:
+        first.append(cell)
+        column, part = cell
+        size += len(part) + 1
+        if column == END_OF_ROW or size > FULL or column > FULL:
+            break
+        row += [""] * (column + 1 - len(row))
+        row[column] += part
+    whole = bool(first) and first[-1][0] == END_OF_ROW
+    columns = names([row]) if whole and sum(map(bool, row)) > 1 else []
+    some = False
+    for piece in render(source if columns else chain(first, source), columns, page, row=1 if columns else 0):
+        some = True
+        yield piece
+    if columns and not some:
+        yield Piece("\n".join(filter(None, columns)), page=page)
+
+
+def render(
+    cells: Iterable[tuple[int, str]], columns: Sequence[str], page: int | None = None, row: int = 0
+) -> Iterator[Piece]:
+    """Each row as ``name: value`` lines, without names as one line; empty cells are left out.
+
+    ``Piece.row`` counts from ``row`` + 1.
+    """
+    row += 1
+    current = END_OF_ROW
+    parts: list[str] = []
+    size = 0
+    for column, part in cells:
+        if column == END_OF_ROW:
+            if current != END_OF_ROW:
+                parts.append("\n\n")
+                yield Piece("".join(parts), page=page, row=row)
+            row += 1
+            current = END_OF_ROW
+            parts, size = [], 0
+            continue
+        if column != current:
+            part = part.lstrip()
+            if not part:
+                continue
+            if current != END_OF_ROW:
+                parts.append("\n" if columns else ", ")
+            if column < len(columns) and columns[column]:
+                parts += (columns[column], ": ")
+            current = column
+        parts.append(part)
+        size += len(part)
+        if size >= FULL:
+            yield Piece("".join(parts), page=page, row=row)
+            parts, size = [], 0

@@ -1,0 +1,174 @@
+"""Presentations, spreadsheets, OpenDocument and e-books: what of them is text, and in which order."""
+
+from __future__ import annotations
+
+import io
+
+import pytest
+
+from bouquetd.errors import Rejected
+from bouquetd.extract import extract, media_type
+from bouquetd.model import Piece
+from tests import samples
+
+SHEET = "http://schemas.openxmlformats.org/spreadsheetml/2006/main"
+
+
+def pieces(data: bytes, name: str, read_size: int = 4096) -> list[Piece]:
+    file = io.BytesIO(data)
+    return list(extract(file, media_type(file, name), read_size=read_size, buffer_size=4096))
+
+
+def text(data: bytes, name: str) -> str:
+    return "".join(piece.text for piece in pieces(data, name))
+
+
+def workbook(rows: str, **parts: str) -> bytes:
+    """A workbook with this XML as the rows of its only sheet, and more parts of ``xl/``."""
+    relations = "http://schemas.openxmlformats.org/officeDocument/2006/relationships"
+    listed = "".join(f'<Relationship Id="{name}" Target="{name}.xml"/>' for name in parts)
+    return samples.zip_of({
+        "[Content_Types].xml": "<Types/>",
+        "xl/workbook.xml": f'<workbook xmlns="{SHEET}" xmlns:r="{relations}"><sheets>'
+        '<sheet name="One" r:id="s1"/></sheets></workbook>',
+        "xl/_rels/workbook.xml.rels":
+            '<Relationships xmlns="http://schemas.openxmlformats.org/package/2006/relationships">'
+            f'<Relationship Id="s1" Target="/xl/sheet.xml"/>{listed}</Relationships>',
+        "xl/sheet.xml": f'<worksheet xmlns="{SHEET}"><sheetData>{rows}</sheetData></worksheet>',
+        **{f"xl/{name}.xml": f'<{name} xmlns="{SHEET}">{xml}</{name}>' for name, xml in parts.items()},
+    })  # fmt: skip
+
+
+# -- presentations --------------------------------------------------------------------------------------------
+
+
+def test_slides_come_in_the_order_in_which_they_are_shown_each_with_its_notes() -> None:
+    found = pieces(samples.pptx(["First.", "Second."]), "a.pptx")
+    assert "".join(p.text for p in found) == ("First.\n\nNotes of slide 1.\n\nSecond.\n\nNotes of slide 2.\n\n")
+    assert {p.page for p in found if "econd" in p.text} == {2}
+
+
+def test_a_slide_that_is_missing_is_left_out() -> None:
+    files = {"[Content_Types].xml": "", "ppt/presentation.xml": "<p xmlns:r='r'/>"}
+    with pytest.raises(Rejected, match="no text"):
+        text(samples.zip_of(files), "a.pptx")
+
+
+# -- spreadsheets ---------------------------------------------------------------------------------------------
+
+
+def test_each_row_of_a_sheet_stands_under_the_names_of_its_columns() -> None:
+    found = pieces(samples.xlsx([["name", "size"], ["one", 1], ["two", 2.5]], "Sizes"), "a.xlsx")
+    assert "".join(p.text for p in found) == "Sizes\n\nname: one\nsize: 1\n\nname: two\nsize: 2.5\n\n"
+    assert [p.row for p in found] == [None, 2, 3]
+    assert {p.page for p in found} == {1}
+
+
+def test_a_sheet_without_names_is_read_row_by_row() -> None:
+    assert text(samples.xlsx([[1, 2], [3, 4]]), "a.xlsx") == "Sheet1\n\n1, 2\n\n3, 4\n\n"
+
+
+def test_a_title_above_a_table_is_no_name_of_a_column() -> None:
+    rows = [["Prices of 2026"], ["name", "price"], ["tea", 3]]
+    assert text(samples.xlsx(rows), "a.xlsx") == "Sheet1\n\nPrices of 2026\n\nname, price\n\ntea, 3\n\n"
+
+
+@pytest.mark.parametrize(
+    ("cell", "seen"),
+    [
+        ('<c t="inlineStr"><is><t>in</t><t>line</t></is></c>', "inline"),
+        ('<c t="str"><f>A1&amp;"x"</f><v>computed</v></c>', "computed"),
+        ('<c t="b"><v>1</v></c>', "TRUE"),
+        ("<c><v>0.30000000000000004</v></c>", "0.3"),
+        ("<c><v>1234567890123</v></c>", "1234567890123"),
+        ('<c s="1"><v>45292</v></c>', "2024-01-01"),
+        ('<c s="1"><v>45292.5</v></c>', "2024-01-01 12:00:00"),
+        ('<c s="2"><v>0.25</v></c>', "06:00:00"),
+        ('<c s="3"><v>12</v></c>', "12"),
+        ('<c s="1"><v>1e300</v></c>', "1e+300"),
+        ('<c s="9"><v>7</v></c>', "7"),
+        ('<c t="s"><v>99</v></c><c><v>1</v></c>', "1"),
+        ('<c t="e"><v>#DIV/0!</v></c><c><v>1</v></c>', "1"),
+    ],
+)
+def test_a_cell_says_what_a_person_sees_in_it(cell: str, seen: str) -> None:
+    formats = (
+        '<numFmts><numFmt numFmtId="170" formatCode="[$-409]h:mm"/><numFmt numFmtId="171"'
+        ' formatCode="0 &quot;days&quot;"/></numFmts><cellXfs><xf numFmtId="0"/><xf numFmtId="14"/>'
+        '<xf numFmtId="170"/><xf numFmtId="171"/></cellXfs>'
+    )
+    data = workbook(f"<row>{cell}</row>", styles=formats)
+    assert text(data, "a.xlsx") == f"One\n\n{seen}\n\n"
+
+
+def test_how_a_text_is_pronounced_is_no_part_of_it() -> None:
+    shared = "<si><t>\u6771\u4eac</t><rPh><t>\u30c8\u30a6\u30ad\u30e7\u30a6</t></rPh></si>"
+    data = workbook('<row><c t="s"><v>0</v></c></row>', sharedStrings=shared)
+    assert text(data, "a.xlsx") == "One\n\n\u6771\u4eac\n\n"
+
+
+# -- OpenDocument ---------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("body", "seen"),
+    [
+        ("<text:h>Head</text:h><text:p>one  \n two</text:p>", "Head\n\none two"),
+        ('<text:p>a<text:s text:c="3"/>b<text:tab/>c<text:line-break/>d</text:p>', "a   b\tc\nd"),
+        ("<text:p>kept</text:p><text:tracked-changes><text:p>gone</text:p></text:tracked-changes>", "kept"),
+        ("<text:p>a <text:span>b</text:span> c</text:p>", "a b c"),
+        (
+            "<table:table><table:table-row><table:table-cell><text:p>a</text:p></table:table-cell>"
+            "<table:table-cell><text:p>b</text:p></table:table-cell></table:table-row></table:table>",
+            "a\tb",
+        ),
+    ],
+)
+def test_an_opendocument_text_becomes_text(body: str, seen: str) -> None:
+    assert text(samples.odf("text", body), "a.odt") == seen + "\n\n"
+
+
+def test_slides_of_an_opendocument_presentation_are_pages() -> None:
+    found = pieces(samples.odp(["First.", "Second."]), "a.odp")
+    assert {(p.text.strip(), p.page) for p in found if p.text.strip()} == {("First.", 1), ("Second.", 2)}
+
+
+def test_repeated_empty_cells_keep_the_columns_apart() -> None:
+    cell = "<table:table-cell{}><text:p>{}</text:p></table:table-cell>"
+    wide = ' table:number-columns-repeated="2"'
+    rows = (
+        f"<table:table-row>{''.join(cell.format('', n) for n in ('a', 'b', 'c'))}</table:table-row>"
+        f"<table:table-row>{cell.format(wide, '')}{cell.format('', 'third')}</table:table-row>"
+    )
+    data = samples.odf("spreadsheet", f'<table:table table:name="S">{rows}</table:table>')
+    assert text(data, "a.ods") == "S\n\nc: third\n\n"
+
+
+# -- e-books --------------------------------------------------------------------------------------------------
+
+
+def test_chapters_come_in_the_order_in_which_they_are_read() -> None:
+    said = text(samples.epub(["The beginning.", "The end."]), "a.epub")
+    assert said.index("The beginning.") < said.index("The end.")
+
+
+def test_a_locked_e_book_is_rejected_as_such() -> None:
+    files = {
+        "mimetype": "application/epub+zip",
+        "META-INF/container.xml": '<c><rootfile full-path="a.opf"/></c>',
+        "META-INF/rights.xml": "",
+        "a.opf": "<package/>",
+    }
+    with pytest.raises(Rejected, match="DRM"):
+        text(samples.zip_of(files), "a.epub")
+
+
+def test_a_path_that_leads_out_of_the_package_leads_nowhere() -> None:
+    files = {
+        "mimetype": "application/epub+zip",
+        "META-INF/container.xml": '<c><rootfile full-path="a.opf"/></c>',
+        "a.opf": '<package><item id="x" href="../../etc/passwd" media-type="text/html"/>'
+        '<itemref idref="x"/></package>',
+    }
+    with pytest.raises(Rejected, match="no text"):
+        text(samples.zip_of(files), "a.epub")

@@ -1,0 +1,52 @@
+"""RTF: characters, breaks, and what is passed over."""
+
+from __future__ import annotations
+
+import io
+
+import pytest
+
+from bouquetd.errors import Rejected
+from bouquetd.extract import extract, media_type
+from tests import samples
+
+
+def text(data: bytes, read_size: int = 4096) -> str:
+    file = io.BytesIO(data)
+    return "".join(p.text for p in extract(file, media_type(file, "a"), read_size=read_size, buffer_size=4096))
+
+
+@pytest.mark.parametrize(
+    ("body", "seen"),
+    [
+        (rb"one\par two", "one\n\ntwo"),
+        (rb"one\line two\tab three", "one\ntwo\tthree"),
+        (rb"caf\'e9 \'80", "caf\u00e9 \u20ac"),
+        (rb"\u8364?\u-10179?\u-8704?!", "\u20ac\U0001f600!"),
+        (rb"\uc2\u233\'c3\'a9 x", "\u00e9 x"),
+        (rb"\uc0\u233 x", "\u00e9x"),
+        (rb"\{a\\b\}\~c", "{a\\b}\u00a0c"),
+        (rb"\ldblquote a\rdblquote\emdash b", "\u201ca\u201d\u2014b"),
+        (rb"a{\*\unknown gone}b{\pict\pngblip 89504e47}c", "abc"),
+        (rb"{\field{\*\fldinst HYPERLINK http://x}{\fldrslt seen}}", "seen"),
+        (rb"a\bin5 {}\\}b", "ab"),
+        (rb"a{\v hidden}b{\deleted gone}c", "abc"),
+        (rb"{\header top}body{\footer bottom}", "body"),
+        (rb"{\fonttbl{\f0\fcharset0 A;}{\f1\fcharset204 B;}}\f1 \'cf\'f0\f0 \'e9", "\u041f\u0440\u00e9"),
+        (rb"{\fonttbl{\f0\fcharset128 A;}}\f0 \'93\'fa\'96\'7b", "\u65e5\u672c"),
+        (rb"\trowd a\cell b\cell\row c\cell\row\pard d", "a\tb\nc\nd"),
+    ],
+)
+@pytest.mark.parametrize("read_size", [1, 4096])
+def test_control_words_become_text(body: bytes, seen: str, read_size: int) -> None:
+    assert text(rb"{\rtf1\ansi\ansicpg1252 " + body + b"}", read_size) == seen + "\n\n"
+
+
+def test_an_rtf_whose_end_is_missing_is_rejected() -> None:
+    with pytest.raises(Rejected, match="end is missing"):
+        text(samples.rtf(["text"])[:-1])
+
+
+def test_endless_nesting_is_rejected() -> None:
+    with pytest.raises(Rejected, match="nested"):
+        text(rb"{\rtf1 " + b"{" * 5000)
