@@ -1,7 +1,8 @@
 """A ZIP of XML, as most office documents and e-books are: both read as streams.
 
-Expat, of the standard library, hands text out as it comes and builds nothing. A document type declaration, with
-which entities and everything harmful in XML begins, is refused. Names of parts are only ever looked up in the
+Expat, of the standard library, hands text out as it comes and builds nothing. A document type that declares
+anything itself, with which entities and everything harmful in XML begins, is refused; one that only names a
+definition elsewhere, as old e-books do, is not followed there. Names of parts are only ever looked up in the
 list that the ZIP has of its own files: none reaches the file system.
 """
 
@@ -91,8 +92,9 @@ class Package:
             depth -= 1
             handler.end(element)
 
-        def doctype(*_: object) -> None:
-            raise self.rejected("contains a document type declaration, which the format forbids")
+        def doctype(_name: str, _system: str | None, _public: str | None, declares: int) -> None:
+            if declares:
+                raise self.rejected("contains a document type declaration, which the format forbids")
 
         parser.StartElementHandler = start
         parser.EndElementHandler = end

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import io
 import itertools
 import json
+import re
 import subprocess
 import sys
 import zipfile
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -46,21 +48,41 @@ def fill(path: Path, size: int, part: str, head: str = "", tail: str = "") -> No
         file.write(tail.encode())
 
 
-def fill_docx(path: Path, parts: Iterable[bytes]) -> None:
-    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
-        archive.writestr("[Content_Types].xml", "<Types/>")
-        with archive.open("word/document.xml", "w") as file:
-            for part in parts:
-                file.write(part)
+def fill_package(path: Path, size: int, sample: bytes, part: str, mark: bytes, repeated: bytes) -> None:
+    """A package as large as that: in one of its parts the mark is replaced by something again and again."""
+    with (
+        zipfile.ZipFile(io.BytesIO(sample)) as small,
+        zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive,
+    ):
+        for name in small.namelist():
+            before, found, after = small.read(name).partition(mark)
+            with archive.open(name, "w") as file:
+                file.write(before)
+                if name == part:
+                    assert found
+                    file.writelines(itertools.repeat(repeated, size // len(repeated)))
+                file.write(found * (name != part) + after)
 
 
 def docx_of_one_paragraph(path: Path, size: int) -> None:
-    name = b"http://schemas.openxmlformats.org/wordprocessingml/2006/main"
     text = (" ".join(str(n * n) for n in range(50_000)) + " ").encode()
-    head = b'<w:document xmlns:w="' + name + b'"><w:body><w:p><w:r><w:t>'
-    fill_docx(
-        path, [head, *itertools.repeat(text, size // len(text)), b"</w:t></w:r></w:p></w:body></w:document>"]
-    )
+    fill_package(path, size, samples.docx(["MARK"]), "word/document.xml", b"MARK", text)
+
+
+def shared_texts(path: Path, size: int) -> None:
+    """A sheet of texts that lie in the shared table, as many as there are cells."""
+    each = SENTENCES[:90]
+    rows = size // 300
+    cells = "".join(f'<row><c t="s"><v>{n}</v></c><c><v>{n}.5</v></c></row>' for n in range(rows))
+    texts = "".join(f"<si><t>{n} {each}</t></si>" for n in range(rows))
+    with (
+        zipfile.ZipFile(io.BytesIO(samples.xlsx([["x"]]))) as small,
+        zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive,
+    ):
+        for name in small.namelist():
+            data = small.read(name).decode()
+            data = re.sub("<row.*</row>", lambda _: cells, data)
+            archive.writestr(name, re.sub("<si>.*</si>", lambda _: texts, data))
 
 
 def long_pdf(path: Path, size: int) -> None:
@@ -68,6 +90,7 @@ def long_pdf(path: Path, size: int) -> None:
     path.write_bytes(samples.pdf([page] * (size // 26_000)))
 
 
+MAIL = "From: a@example.org\nTo: b@example.org\nSubject: S\n"
 TEXT = SENTENCES + "\n\n"
 MAKERS: dict[str, Callable[[Path, int], None]] = {
     "paragraphs.txt": lambda p, size: fill(p, size, TEXT),
@@ -91,6 +114,31 @@ MAKERS: dict[str, Callable[[Path, int], None]] = {
     "one cell.csv": lambda p, size: fill(p, size, SENTENCES + "\n", "x,y\n" + "1,2\n" * 9 + '1,"', '"\n'),
     "one line.csv": lambda p, size: fill(p, size, 'a,"b c",'),
     "one paragraph.docx": docx_of_one_paragraph,
+    "rows.xlsx": shared_texts,
+    "one slide.pptx": lambda p, size: fill_package(
+        p, size, samples.pptx(["MARK"]), "ppt/slides/slide1.xml", b"MARK", TEXT.encode()
+    ),
+    "paragraphs.odt": lambda p, size: fill_package(
+        p, size, samples.odt(["MARK"]), "content.xml", b"MARK", b"some words </text:p><text:p>"
+    ),
+    "rows.ods": lambda p, size: fill_package(
+        p,
+        size,
+        samples.ods([["a", "b"], ["MARK", 1]]),
+        "content.xml",
+        b"MARK",
+        b"some words</text:p></table:table-cell></table:table-row><table:table-row><table:table-cell><text:p>",
+    ),
+    "one chapter.epub": lambda p, size: fill_package(
+        p, size, samples.epub(["MARK"]), "OEBPS/c0.xhtml", b"MARK", TEXT.encode()
+    ),
+    "paragraphs.rtf": lambda p, size: fill(p, size, SENTENCES[:80] + "\\'e9\\u233?\\par\n", "{\\rtf1 ", "}"),
+    "one picture.rtf": lambda p, size: fill(p, size, "89504e47" * 100 + "\n", "{\\rtf1 text{\\pict ", "}}"),
+    "one text.eml": lambda p, size: fill(p, size, TEXT, MAIL + "\n"),
+    "base64.eml": lambda p, size: fill(
+        p, size, "dGV4dCBhbmQgbW9yZSB0ZXh0IGFuZCBtb3Jl\n", MAIL + "Content-Transfer-Encoding: base64\n\n"
+    ),
+    "messages.mbox": lambda p, size: fill(p, size, f"From a@b Tue Mar  3 10:00:00 2026\n{MAIL}\n{TEXT}"),
     "pages.pdf": long_pdf,
 }
 
