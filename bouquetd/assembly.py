@@ -173,6 +173,7 @@ def engine(
             beat=lambda: checked("rebuilding a shard"),
             tell=lambda done: _tell(done, ledger, log),
             trim=lambda: _collect(trimmer()),
+            squeeze=trimmer() or (lambda: None),
         )
         stack.callback(chroma.close)
         store.recover()

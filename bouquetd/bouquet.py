@@ -94,7 +94,7 @@ class Bouquet:
 
     @property
     def embedder(self) -> Embedder:
-        """What texts and questions are embedded with; the model, 40 MB, is loaded with the first one."""
+        """What texts and questions are embedded with; the model, 20 MB, is loaded with the first one."""
         return self._embedder
 
     def query(

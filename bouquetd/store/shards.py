@@ -56,11 +56,13 @@ class Store:
         beat: rebuild.Beat,
         tell: Callable[[rebuild.Rebuilt], None],
         trim: Callable[[], None],
+        squeeze: Callable[[], object] = lambda: None,
     ) -> None:
         """``shard_chunks`` 0: one collection for all. ``embed`` serves a rebuild whose records are gone.
 
         ``beat`` is called for each page of a rebuild, ``tell`` after it; ``trim``, which gives freed memory
-        back to the system, whenever the client was closed.
+        back to the system, whenever the client was closed; ``squeeze``, which gives back what costs little, after
+        each batch that Chroma took: it leaves 14 MB of what it freed with 5,000 chunks.
         """
         self._chroma = chroma
         self._ledger = ledger
@@ -71,6 +73,7 @@ class Store:
         self._beat = beat
         self._tell = tell
         self._trim = trim
+        self._squeeze = squeeze
         self._lock = threading.RLock()
         self._gathering: list[Record] = []
         self._doubtful = self._warm = False
@@ -126,6 +129,7 @@ class Store:
             self.landed += len(self._gathering)
             self._gathering = []
             self._doubtful = False
+            self._squeeze()
 
     @contextmanager
     def _guarded(self) -> Iterator[None]:
