@@ -61,8 +61,8 @@ class Store:
         """``shard_chunks`` 0: one collection for all. ``embed`` serves a rebuild whose records are gone.
 
         ``beat`` is called for each page of a rebuild, ``tell`` after it; ``trim``, which gives freed memory
-        back to the system, whenever the client was closed; ``squeeze``, which gives back what costs little, after
-        each batch that Chroma took: it leaves 14 MB of what it freed with 5,000 chunks.
+        back to the system, whenever the client was closed; ``squeeze``, which gives back what costs little,
+        after each batch that Chroma took: it leaves 14 MB of what it freed with 5,000 chunks.
         """
         self._chroma = chroma
         self._ledger = ledger
