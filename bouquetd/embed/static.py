@@ -64,9 +64,10 @@ class StaticEmbedder:
             tokenizer.no_truncation()
             with safe_open(self._weights, framework="numpy") as file:
                 weights = file.get_slice("embedding.weight")
+                count = weights.get_shape()[0]
                 parts = [
-                    _whole_numbers(weights[start : start + SLICE])
-                    for start in range(0, weights.get_shape()[0], SLICE)
+                    _whole_numbers(weights[start : min(start + SLICE, count)])
+                    for start in range(0, count, SLICE)
                 ]
             vectors, scales = (np.concatenate(column) for column in zip(*parts, strict=True))
             self._loaded = tokenizer, vectors, scales

@@ -51,7 +51,8 @@ def is_mail(head: bytes) -> bool:
     while found := _HEADER.match(head, at):
         told.add(found[1].lower() if found[1].lower() in _TELLING else b"")
         at = found.end()
-    ended = head.startswith(b"\n", at) or at >= len(head) - 1000
+    longer = len(head) > 10_000 and at >= len(head) - 1000  # than what was looked at
+    ended = at == len(head) or head.startswith(b"\n", at) or longer
     return ended and len(told - {b""}) >= 3 and bool(told & {b"from", b"received", b"return-path", b"sender"})
 
 

@@ -25,11 +25,11 @@ def memory(size: int) -> int:
     return _TIMES * size
 
 
-def extract(file: BinaryIO, *, read_size: int) -> Iterator[Piece]:  # noqa: ARG001
+def extract(file: BinaryIO, *, read_size: int) -> Iterator[Piece]:
     """Text and code of each cell, and the plain text of its outputs; ``Piece.row`` is its number, from 1."""
     file.seek(0)
     try:
-        notebook = orjson.loads(file.read())
+        notebook = orjson.loads(b"".join(iter(lambda: file.read(read_size), b"")))
     except orjson.JSONDecodeError as error:
         raise Rejected(f"it is not valid JSON, as a notebook has to be: {error}", _REMEDY) from None
     for number, cell in enumerate(_cells(notebook), start=1):

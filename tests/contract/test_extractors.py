@@ -151,6 +151,12 @@ class FailingFile(io.BytesIO):
             raise OSError(5, "Input/output error")
         return super().read(size)
 
+    def readline(self, size: int | None = -1, /) -> bytes:
+        self.reads += 1
+        if self.reads > 4:
+            raise OSError(5, "Input/output error")
+        return super().readline(size)
+
 
 @pytest.mark.parametrize("name", [name for name in FILES if name != "a.pdf"])
 def test_an_error_of_the_disk_passes_as_it_is(name: str) -> None:
