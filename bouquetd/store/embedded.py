@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING
 from bouquetd.model import Record
 from bouquetd.store import together
 from bouquetd.store.chroma import OWN, Chroma
+from bouquetd.store.package import chromadb
 
 if TYPE_CHECKING:
     from chromadb.api import ClientAPI
@@ -174,8 +175,7 @@ class Embedded(Chroma):
 
 
 def _client(folder: Path) -> ClientAPI:
-    # Imported here: commands that never touch the store must not pay 70 MB and 0.5 s for it.
-    import chromadb
-    from chromadb.config import Settings
-
-    return chromadb.PersistentClient(str(folder), settings=Settings(anonymized_telemetry=False))
+    chroma = chromadb()
+    settings = chroma.config.Settings(anonymized_telemetry=False)
+    client: ClientAPI = chroma.PersistentClient(str(folder), settings=settings)
+    return client

@@ -18,6 +18,7 @@ from urllib.parse import urlsplit
 from bouquetd.errors import ConfigError, Unavailable
 from bouquetd.model import Record, printable
 from bouquetd.store.chroma import OWN, PAGE, Chroma, Refused
+from bouquetd.store.package import chromadb
 from bouquetd.store.restart import Restart
 
 if TYPE_CHECKING:
@@ -129,19 +130,17 @@ class Server(Chroma):
 
     def _connect(self) -> ClientAPI:
         """A fresh client, with the token that the file has now."""
-        import chromadb
-        from chromadb.config import Settings
-
+        chroma = chromadb()
         access, headers = self._access, self._access.headers()
         self._knock(headers)
         with _CONNECTING:
             before = set(_systems())
-            client = chromadb.HttpClient(
+            client: ClientAPI = chroma.HttpClient(
                 host=self._url.hostname or "localhost",
                 port=self._url.port or (443 if self._secure else 8000),
                 ssl=self._secure,
                 headers=headers,
-                settings=Settings(
+                settings=chroma.config.Settings(
                     anonymized_telemetry=False,
                     chroma_server_ssl_verify=str(access.ca_file) if access.ca_file else None,
                 ),
