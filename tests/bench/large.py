@@ -110,6 +110,7 @@ def _compared(file: Path, kind: str, megabytes: int) -> dict[str, Any]:
         "ratio": beside.ratio(ours, bare),
         "chunks": ours[0]["chunks"],
         "bare loop chunks": bare[0]["chunks"],
+        "peak RSS MB": ours[0]["peak_mb"],
         "bare loop peak RSS MB": bare[0]["peak_mb"],
     }
 
