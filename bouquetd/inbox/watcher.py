@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import logging
 import os
 import re
 import threading
@@ -33,6 +34,8 @@ if TYPE_CHECKING:
 
 # A folder that is made and filled at once may be watched twice, by its event and by a walk: the same watch.
 warnings.filterwarnings("ignore", message="Callback with id", category=RuntimeWarning)
+
+_INOTIFY = logging.getLogger("watchdog.observers.inotify")
 
 MARKS = 4096
 """Marked paths remembered at once; with more, one scan of everything is cheaper anyway."""
@@ -133,9 +136,13 @@ class Watcher:
     def stop(self) -> None:
         """Stops watching; no mark is made after it returns."""
         if self._observer is not None:
-            self._observer.stop()
-            if self._observer.is_alive():
-                self._observer.join()
+            _INOTIFY.disabled = True  # it calls it an error that its thread is stopped while it reads
+            try:
+                self._observer.stop()
+                if self._observer.is_alive():
+                    self._observer.join()
+            finally:
+                _INOTIFY.disabled = False
             self._observer = None
 
     @property

@@ -181,3 +181,12 @@ def test_used_watches_are_counted(inbox, watcher, tmp_path):
     assert 0 < left < 1000
     (tmp_path / "limit").write_text("0\n")
     assert watches_left(tmp_path / "limit") == 0
+
+
+def test_nothing_is_said_to_be_wrong_when_it_stops_while_files_come(inbox, heard, caplog):
+    for number in range(20):
+        watcher = Watcher(inbox, "native", 1.0, heard)
+        watcher.start()
+        (inbox / f"{number}").write_text("x")
+        watcher.stop()
+    assert not caplog.records
