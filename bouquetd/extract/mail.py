@@ -37,6 +37,7 @@ _MOST_TEXTS = 10_000
 Heap = SpooledTemporaryFile[bytes]
 
 _HEADER = re.compile(rb"([!-9;-~]{1,76}):[^\n]{0,998}\n(?:[ \t][^\n]*\n)*")
+_LIKE_HEADER = re.compile(rb"[!-9;-~]+\s*:|[ \t]|From |[^\n]*\Z")  # a part of a long line too
 _TELLING = frozenset((
     b"from", b"to", b"subject", b"date", b"received", b"message-id", b"mime-version", b"return-path",
     b"delivered-to", b"content-type", b"cc", b"reply-to", b"sender", b"x-mailer", b"user-agent",
@@ -54,6 +55,11 @@ def is_mail(head: bytes) -> bool:
     longer = len(head) > 10_000 and at >= len(head) - 1000  # than what was looked at
     ended = at == len(head) or head.startswith(b"\n", at) or longer
     return ended and len(told - {b""}) >= 3 and bool(told & {b"from", b"received", b"return-path", b"sender"})
+
+
+def begins_with_header(head: bytes) -> bool:
+    """Whether a file begins with anything like the header of a message."""
+    return bool(_HEADER.match(head.replace(b"\r\n", b"\n")))
 
 
 def is_mailbox(head: bytes) -> bool:
@@ -164,6 +170,7 @@ class _Reader:
         self._end = self._count = 0
         self._mailbox = mailbox
         self._boundaries: list[bytes] = []
+        self._pushed: bytes | None = None
         self._starts = True  # whether the next line begins one
         self._blank = True  # whether the line before was blank, as it is before each message of a mailbox
         if mailbox:
@@ -178,6 +185,9 @@ class _Reader:
 
     def _line(self) -> bytes | None:
         """The next line or part of a long one; None at the end of the message."""
+        if self._pushed is not None:
+            line, self._pushed = self._pushed, None
+            return line
         line = self._file.readline(_LINE)
         if not line:
             self.over = True
@@ -192,13 +202,16 @@ class _Reader:
                 line = line[1:]
         return line
 
-    def _part(self, message: _Message, depth: int, *, outermost: bool) -> bytes | None:
+    def _part(
+        self, message: _Message, depth: int, *, outermost: bool, default: str = "text/plain"
+    ) -> bytes | None:
         """A part with its headers; returns the boundary that ended it, or None at the end of the message."""
         if depth > _MAX_DEPTH:
             raise Rejected(
                 f"its parts are nested more than {_MAX_DEPTH} deep", "Take out what is attached, and drop that."
             )
         headers, end = self._headers()
+        headers.set_default_type(default)
         if outermost:
             message.headers = headers
         if end is not None:
@@ -212,7 +225,7 @@ class _Reader:
             inner = _Message(EmailMessage())
             message.enclosed.append(inner)
             return self._part(inner, depth + 1, outermost=True)
-        if attached or kind not in ("text/plain", "text/html"):
+        if attached or not kind.startswith(("text/", "message/")):
             if name:
                 message.attached.append(name)
             return self._body(None, "")
@@ -231,6 +244,9 @@ class _Reader:
         while (line := self._line()) is not None and line.strip(b"\r\n"):
             if (end := self._boundary(line)) is not None:
                 break
+            if not _LIKE_HEADER.match(line):  # somebody forgot the blank line
+                self._pushed = line
+                break
             size += len(line)
             if size <= _HEADERS:
                 lines.append(line)
@@ -245,7 +261,8 @@ class _Reader:
         before = len(message.texts)
         end = self._body(None, "")  # what stands before the first part is for nobody
         while end == own:
-            end = self._part(message, depth + 1, outermost=False)
+            default = "message/rfc822" if kind == "multipart/digest" else "text/plain"
+            end = self._part(message, depth + 1, outermost=False, default=default)
         self._boundaries.pop()
         if kind == "multipart/alternative":
             message.texts[before:] = _best(message.texts[before:])

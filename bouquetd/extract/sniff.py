@@ -98,7 +98,7 @@ def _judge(file: BinaryIO, head: bytes, suffix: str) -> str:
         return RTF
     if mail.is_mailbox(head):
         return MAILBOX
-    if mail.is_mail(head):
+    if mail.is_mail(head) or (suffix == ".eml" and mail.begins_with_header(head)):
         return MAIL
     for magic, kind, remedy in _FOREIGN:
         if head.startswith(magic) and (binary or not magic.isascii() or magic == b"%!PS"):

@@ -28,6 +28,8 @@ def body(message: str) -> str:
     ("message", "seen"),
     [
         ("\nplain\n", "plain"),
+        ("no blank line before it\nand more\n", "no blank line before it\nand more"),
+        ("Content-Type: text/x-log\n\nany text\n", "any text"),
         ("Content-Transfer-Encoding: quoted-printable\n\nsoft=\n break =C3=A9\n", "soft break \u00e9"),
         ("Content-Transfer-Encoding: base64\n\ncGxh\naW4=\n", "plain"),
         ("Content-Type: text/plain; charset=koi8-r\nContent-Transfer-Encoding: base64\n\n8NLJ18XU\n",
@@ -43,6 +45,8 @@ def body(message: str) -> str:
         ("Content-Type: multipart/mixed; boundary=B\n\n--B\n\nnever ended\n", "never ended"),
         ("Content-Type: multipart/mixed; boundary=A\n\n--A\nContent-Type: multipart/mixed; boundary=B\n\n"
          "--B\n\ninner\n--A\n\nouter\n--A--\n", "inner\n\nouter"),
+        ("Content-Type: multipart/digest; boundary=B\n\n--B\n\nSubject: One\n\none\n--B\n\nSubject: Two\n\n"
+         "two\n--B--\n", "Subject: One\n\none\n\nSubject: Two\n\ntwo"),
         ("Content-Type: message/rfc822\n\nFrom: c@example.org\nSubject: Inner\n\nenclosed\n",
          "From: c@example.org\nSubject: Inner\n\nenclosed"),
     ],
