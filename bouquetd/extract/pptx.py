@@ -25,7 +25,7 @@ _REPAIR = "Open it in a presentation program, save it anew as .pptx, and drop it
 
 
 def extract(file: BinaryIO, *, read_size: int) -> Iterator[Piece]:
-    """The text of shapes, tables and notes; ``Piece.page`` is the number of the slide, from 1."""
+    """The text of shapes, tables, diagrams and notes; ``Piece.page`` is the number of the slide, from 1."""
     with opened(file, "PPTX", _REPAIR) as package:
         order = _Order()
         for _ in package.parse(MAIN, order, read_size):
@@ -34,9 +34,10 @@ def extract(file: BinaryIO, *, read_size: int) -> Iterator[Piece]:
         for number, id_ in enumerate(order.ids, start=1):
             if (slide := slides.get(id_, "")) not in package.names:
                 continue  # PowerPoint repairs such a presentation by leaving the slide out
-            related = package.relations(slide, read_size).values()
+            related = [part for part in package.relations(slide, read_size).values() if part in package.names]
+            drawn = [part for part in related if part.startswith("ppt/diagrams/data")]
             notes = [part for part in related if part.startswith("ppt/notesSlides/")]
-            for part in (slide, *(note for note in notes[:1] if note in package.names)):
+            for part in (slide, *drawn, *notes[:1]):
                 reader = _Reader()
                 for _ in package.parse(part, reader, read_size):
                     if reader.flow.size >= FULL:

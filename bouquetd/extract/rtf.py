@@ -31,8 +31,10 @@ _SKIPPED = frozenset((
     "doccomm", "fldinst", "filetbl", "generator", "info", "keywords", "latentstyles", "listoverridetable",
     "listtable", "mmathPr", "objdata", "operator", "panose", "pict", "printim", "private", "revtbl", "revtim",
     "rsidtbl", "stylesheet", "subject", "tc", "template", "themedata", "title", "wgrffmtfilter", "xe",
-    "xmlnstbl", "footer", "footerf", "footerl", "footerr", "header", "headerf", "headerl", "headerr",
+    "xmlnstbl", "sp", "shprslt", "footer", "footerf", "footerl", "footerr", "header", "headerf", "headerl",
+    "headerr",
 ))  # fmt: skip
+_TAKEN = ("footnote", "shpinst", "shptxt", "nesttableprops")  # although older readers were to pass over them
 _BREAKS = {
     "par": Break.PARAGRAPH, "sect": Break.PARAGRAPH, "page": Break.PARAGRAPH, "column": Break.PARAGRAPH,
     "line": Break.LINE, "softline": Break.LINE, "cell": Break.CELL, "nestcell": Break.CELL, "row": Break.ROW,
@@ -77,6 +79,7 @@ class _Group:
     fonts: bool = False
     codec: str = "cp1252"
     unicode_skip: int = 1
+    ends_with: int = Break.NONE
 
 
 class _Reader:
@@ -138,9 +141,9 @@ class _Reader:
         if brace == b"{":
             if len(self._groups) > _MAX_DEPTH:
                 raise Rejected(f"the RTF is damaged: groups nested more than {_MAX_DEPTH} deep", _REPAIR)
-            self._groups.append(replace(self._groups[-1]))
+            self._groups.append(replace(self._groups[-1], ends_with=Break.NONE))
         elif len(self._groups) > 1:
-            self._groups.pop()
+            self._break(self._groups.pop().ends_with)
 
     def _symbol(self, symbol: bytes) -> None:
         if symbol == b"*":
@@ -155,7 +158,7 @@ class _Reader:
         star, self._star = self._star, False
         if word == "bin":
             self._binary = max(0, number or 0)
-        elif (star and word not in ("shptxt", "nesttableprops")) or word in _SKIPPED:
+        elif (star and word not in _TAKEN) or word in _SKIPPED:
             self._flush()
             group.skipped = True
         elif word == "u":
@@ -180,6 +183,8 @@ class _Reader:
             group.hidden = number != 0
         elif by := _BREAKS.get(word):
             self._break(by)
+            if word == "footnote":
+                group.ends_with = by
         elif character := _CHARACTERS.get(word):
             self._write(character)
 
@@ -228,7 +233,7 @@ class _Reader:
         if text and self._shown:
             self.flow.write(text)
 
-    def _break(self, by: Break) -> None:
+    def _break(self, by: int) -> None:
         self._flush()
         if self._shown:
             self.flow.separate(by)

@@ -31,6 +31,8 @@ def text(data: bytes, read_size: int = 4096) -> str:
         (rb"{\field{\*\fldinst HYPERLINK http://x}{\fldrslt seen}}", "seen"),
         (rb"a\bin5 {}\\}b", "ab"),
         (rb"a{\v hidden}b{\deleted gone}c", "abc"),
+        (rb"a{\super\chftn}{\*\footnote\chftn below}b", "a\n\nbelow\n\nb"),
+        (rb"a{\shp{\*\shpinst{\sp{\sn x}{\sv 1}}{\shptxt in}}{\shprslt in}}b", "ainb"),
         (rb"{\header top}body{\footer bottom}", "body"),
         (rb"{\fonttbl{\f0\fcharset0 A;}{\f1\fcharset204 B;}}\f1 \'cf\'f0\f0 \'e9", "\u041f\u0440\u00e9"),
         (rb"{\fonttbl{\f0\fcharset128 A;}}\f0 \'93\'fa\'96\'7b", "\u65e5\u672c"),
