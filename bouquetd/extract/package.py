@@ -103,7 +103,10 @@ class Package:
         fed = 0
         with self.open(name) as stream:
             while block := stream.read(read_size):
-                parser.Parse(block, False)  # noqa: FBT003
+                try:
+                    parser.Parse(block, False)  # noqa: FBT003
+                except LookupError as error:
+                    raise self.rejected(f"is damaged: its XML is in an {error}") from None
                 fed += len(block)
                 if fed - max(0, parser.CurrentByteIndex) > _LONGEST_TAG + read_size:
                     raise self.rejected("is damaged: a tag of its XML has no end")
@@ -159,7 +162,7 @@ def names(file: BinaryIO) -> list[str]:
     try:
         with directory(file) as archive:
             return archive.namelist()
-    except _DAMAGED as error:
+    except (NotImplementedError, *_DAMAGED) as error:
         raise Rejected(
             f"the ZIP (or office document) is damaged or incomplete ({error})",
             "Get the file again, and drop it again.",

@@ -94,6 +94,20 @@ def test_broken_xml_is_rejected() -> None:
         text(samples.docx_of("<w:p><w:r>"))
 
 
+def test_an_encoding_that_nobody_knows_is_rejected() -> None:
+    document = '<?xml version="1.0" encoding="UTF-81"?><document/>'
+    with pytest.raises(Rejected, match="unknown encoding: UTF-81"):
+        text(samples.zip_of({"[Content_Types].xml": "", "word/document.xml": document}))
+
+
+def test_a_zip_of_a_version_to_come_is_rejected() -> None:
+    data = bytearray(samples.docx(["text"]))
+    at = data.find(b"PK\1\2")
+    data[at + 6] = 84
+    with pytest.raises(Rejected, match="zip file version"):
+        media_type(io.BytesIO(data), "a.docx")
+
+
 def test_entities_are_never_expanded() -> None:
     bomb = '<!DOCTYPE w [<!ENTITY a "x"><!ENTITY b "&a;&a;"><!ENTITY c SYSTEM "file:///etc/passwd">]>'
     document = f'{bomb}<w:document xmlns:w="http://schemas.openxmlformats.org/wordprocessingml/2006/main">&c;</w:document>'
