@@ -8,6 +8,7 @@ list that the ZIP has of its own files: none reaches the file system.
 
 from __future__ import annotations
 
+import errno
 import posixpath
 import struct
 import zipfile
@@ -147,7 +148,7 @@ class _Relations:
 def opened(file: BinaryIO, kind: str, repair: str) -> Iterator[Package]:
     """A file as a package. Whatever is wrong with it, within too, becomes Rejected; OSError passes."""
     try:
-        with directory(file) as archive:
+        with _no_place(), directory(file) as archive:
             yield Package(archive, kind, repair)
     except expat.ExpatError as error:
         raise Rejected(f"the {kind} is damaged: its XML is broken ({error})", repair) from None
@@ -157,10 +158,21 @@ def opened(file: BinaryIO, kind: str, repair: str) -> Iterator[Package]:
         raise Rejected(f"the {kind} is packed in a way that cannot be read ({error})", repair) from None
 
 
+@contextmanager
+def _no_place() -> Iterator[None]:
+    """A damaged ZIP may send us to a place that no file has; that is no fault of the disk."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno == errno.EINVAL:
+            raise zipfile.BadZipFile("it points to where nothing can be") from None
+        raise
+
+
 def names(file: BinaryIO) -> list[str]:
     """The names of the files in a ZIP. Raises Rejected for one that is damaged."""
     try:
-        with directory(file) as archive:
+        with _no_place(), directory(file) as archive:
             return archive.namelist()
     except (NotImplementedError, *_DAMAGED) as error:
         raise Rejected(
@@ -171,8 +183,8 @@ def names(file: BinaryIO) -> list[str]:
 
 def declared(file: BinaryIO) -> str:
     """The media type that a package declares in its file ``mimetype``, or nothing."""
-    with suppress(Rejected, KeyError, RuntimeError, NotImplementedError, *_DAMAGED), directory(file) as archive:
-        with archive.open("mimetype") as stream:
+    with suppress(Rejected, KeyError, RuntimeError, NotImplementedError, *_DAMAGED), _no_place():
+        with directory(file) as archive, archive.open("mimetype") as stream:
             return stream.read(100).decode("ascii", "replace").strip()
     return ""
 

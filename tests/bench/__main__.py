@@ -15,7 +15,20 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from tests.bench import ceiling, idle, kills, large, machine, million, operation, pictures, resume, small, speed
+from tests.bench import (
+    ceiling,
+    fuzz,
+    idle,
+    kills,
+    large,
+    machine,
+    million,
+    operation,
+    pictures,
+    resume,
+    small,
+    speed,
+)
 from tests.bench.peers import beside
 from tests.bench.process import Bench
 from tests.bench.report import Failed, Result, gather, left, write
@@ -27,6 +40,7 @@ MEASUREMENTS: dict[str, Callable[[Bench], Result]] = {
     "small": small.measure,
     "large": large.measure,
     "resume": resume.measure,
+    "fuzz": fuzz.measure,
     "idle": idle.measure,
     "operation": operation.measure,
     "ceiling": ceiling.measure,

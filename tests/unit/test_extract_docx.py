@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import zipfile
+from pathlib import Path
 
 import pytest
 
@@ -106,6 +107,14 @@ def test_a_zip_of_a_version_to_come_is_rejected() -> None:
     data[at + 6] = 84
     with pytest.raises(Rejected, match="zip file version"):
         media_type(io.BytesIO(data), "a.docx")
+
+
+def test_a_zip_that_points_to_where_nothing_can_be_is_no_fault_of_the_disk(tmp_path: Path) -> None:
+    data = bytearray(samples.docx(["text"]))
+    data[-6:-2] = b"\xff\xff\xff\x7f"  # where its directory begins
+    (tmp_path / "a.docx").write_bytes(data)
+    with (tmp_path / "a.docx").open("rb") as file, pytest.raises(Rejected, match="damaged"):
+        list(extract(file, media_type(file, "a.docx"), read_size=4096, buffer_size=4096))
 
 
 def test_entities_are_never_expanded() -> None:
