@@ -9,6 +9,7 @@ list that the ZIP has of its own files: none reaches the file system.
 from __future__ import annotations
 
 import errno
+import lzma
 import posixpath
 import struct
 import zipfile
@@ -30,7 +31,10 @@ _LONGEST_TAG = 4 * MB
 _MOST_RELATIONS = 20_000
 
 _RELATION = "http://schemas.openxmlformats.org/package/2006/relationships Relationship"
-_DAMAGED = (zipfile.BadZipFile, zlib.error, EOFError, struct.error, UnicodeError, ValueError, OverflowError)
+_DAMAGED = (
+    zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, struct.error, UnicodeError, ValueError,
+    OverflowError,
+)  # fmt: skip
 
 
 class Handler(Protocol):
@@ -148,7 +152,7 @@ class _Relations:
 def opened(file: BinaryIO, kind: str, repair: str) -> Iterator[Package]:
     """A file as a package. Whatever is wrong with it, within too, becomes Rejected; OSError passes."""
     try:
-        with _no_place(), directory(file) as archive:
+        with _not_the_disk(), directory(file) as archive:
             yield Package(archive, kind, repair)
     except expat.ExpatError as error:
         raise Rejected(f"the {kind} is damaged: its XML is broken ({error})", repair) from None
@@ -159,20 +163,20 @@ def opened(file: BinaryIO, kind: str, repair: str) -> Iterator[Package]:
 
 
 @contextmanager
-def _no_place() -> Iterator[None]:
-    """A damaged ZIP may send us to a place that no file has; that is no fault of the disk."""
+def _not_the_disk() -> Iterator[None]:
+    """A damaged ZIP may send us to where no file has anything, and bz2 calls any damage an OSError."""
     try:
         yield
     except OSError as error:
-        if error.errno == errno.EINVAL:
-            raise zipfile.BadZipFile("it points to where nothing can be") from None
+        if error.errno in (None, errno.EINVAL):
+            raise zipfile.BadZipFile(str(error)) from None
         raise
 
 
 def names(file: BinaryIO) -> list[str]:
     """The names of the files in a ZIP. Raises Rejected for one that is damaged."""
     try:
-        with _no_place(), directory(file) as archive:
+        with _not_the_disk(), directory(file) as archive:
             return archive.namelist()
     except (NotImplementedError, *_DAMAGED) as error:
         raise Rejected(
@@ -183,7 +187,7 @@ def names(file: BinaryIO) -> list[str]:
 
 def declared(file: BinaryIO) -> str:
     """The media type that a package declares in its file ``mimetype``, or nothing."""
-    with suppress(Rejected, KeyError, RuntimeError, NotImplementedError, *_DAMAGED), _no_place():
+    with suppress(Rejected, KeyError, RuntimeError, NotImplementedError, *_DAMAGED), _not_the_disk():
         with directory(file) as archive, archive.open("mimetype") as stream:
             return stream.read(100).decode("ascii", "replace").strip()
     return ""
