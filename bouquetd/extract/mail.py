@@ -16,17 +16,16 @@ from email import message_from_bytes
 from email.errors import HeaderParseError
 from email.message import EmailMessage
 from email.policy import default as policy
-from tempfile import SpooledTemporaryFile
 from typing import BinaryIO, cast
 
 from bouquetd.errors import Rejected
 from bouquetd.extract import html
 from bouquetd.extract.encoding import codec, decoded
-from bouquetd.model import MB, Piece
+from bouquetd.extract.scratch import Scratch, scratch
+from bouquetd.model import Piece
 
 _LINE = 64 * 1024  # bytes of a line that are looked at together
 _HEADERS = 256 * 1024  # bytes of all headers of a part
-_IN_MEMORY = MB // 2
 _MAX_DEPTH = 20
 _SHOWN = ("From", "To", "Cc", "Date", "Subject")
 _ENVELOPE = re.compile(rb"From \S+ .*\d{4}")
@@ -34,7 +33,6 @@ _NOT_BASE64 = re.compile(rb"[^A-Za-z0-9+/=]+")
 _NAMES_SHOWN = 100
 _MOST_TEXTS = 10_000
 
-Heap = SpooledTemporaryFile[bytes]
 
 _HEADER = re.compile(rb"([!-9;-~]{1,76}):[^\n]{0,998}\n(?:[ \t][^\n]*\n)*")
 _LIKE_HEADER = re.compile(rb"[!-9;-~]+\s*:|[ \t]|From |[^\n]*\Z")  # a part of a long line too
@@ -71,7 +69,7 @@ def is_mailbox(head: bytes) -> bool:
 def extract(file: BinaryIO, *, read_size: int) -> Iterator[Piece]:
     """One message."""
     file.seek(0)
-    with SpooledTemporaryFile(_IN_MEMORY) as heap:
+    with scratch() as heap:
         yield from _told(_Reader(file, mailbox=False).message(heap), read_size, None)
 
 
@@ -82,14 +80,14 @@ def extract_mailbox(file: BinaryIO, *, read_size: int) -> Iterator[Piece]:
     reader = _Reader(file, mailbox=True)
     while not reader.over:
         number += 1
-        with SpooledTemporaryFile(_IN_MEMORY) as heap:
+        with scratch() as heap:
             yield from _told(reader.message(heap), read_size, number)
 
 
 class _Slice(io.RawIOBase):
     """A part of a file as a file of its own."""
 
-    def __init__(self, whole: Heap, start: int) -> None:
+    def __init__(self, whole: Scratch, start: int) -> None:
         self._whole = whole
         self._start = start
         self._at = 0
@@ -166,7 +164,7 @@ class _Reader:
     def __init__(self, file: BinaryIO, *, mailbox: bool) -> None:
         self.over = False
         self._file = file
-        self._heap: Heap | None = None
+        self._heap: Scratch | None = None
         self._end = self._count = 0
         self._mailbox = mailbox
         self._boundaries: list[bytes] = []
@@ -176,7 +174,7 @@ class _Reader:
         if mailbox:
             self._line()
 
-    def message(self, heap: Heap) -> _Message:
+    def message(self, heap: Scratch) -> _Message:
         """The next message, whose texts are put into a file."""
         found = _Message(EmailMessage())
         self._heap, self._end, self._count = heap, 0, 0
@@ -232,7 +230,7 @@ class _Reader:
         self._count += 1
         if self._count > _MOST_TEXTS:
             raise Rejected(f"it has more than {_MOST_TEXTS} parts", "Take it apart, and drop the parts.")
-        data = _Slice(cast("Heap", self._heap), self._end)
+        data = _Slice(cast("Scratch", self._heap), self._end)
         end = self._body(data, _header(headers, "Content-Transfer-Encoding").lower())
         self._end += data.size
         message.texts.append(_Text(kind, headers.get_content_charset(), data))

@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import re
 import struct
-import tempfile
 from collections.abc import Iterator
 from contextlib import closing
 from datetime import datetime, timedelta
 from typing import BinaryIO
 
 from bouquetd.extract.package import Package, opened
+from bouquetd.extract.scratch import scratch
 from bouquetd.extract.sheet import END_OF_ROW, sheet
 from bouquetd.model import Piece
 
@@ -66,8 +66,7 @@ class _Texts:
     """The shared texts, in a file without a name; with each the place of where it is."""
 
     def __init__(self) -> None:
-        self._texts = tempfile.TemporaryFile()  # noqa: SIM115
-        self._places = tempfile.TemporaryFile()  # noqa: SIM115
+        self._texts, self._places = scratch(), scratch()
         self._end = self.count = 0
 
     def add(self, text: str) -> None:
