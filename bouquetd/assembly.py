@@ -147,7 +147,7 @@ def engine(
             stack.enter_context(hold(folder / "bouquetd.lock"))
 
         probe = stack.enter_context(Probe())
-        embedder = StaticEmbedder()
+        embedder = StaticEmbedder(trimmer() or (lambda: None))
         chroma = recovery.chroma(settings)
 
         health = Health(settings.pipeline.stage_deadline, settings.memory.pause_limit)

@@ -10,6 +10,7 @@ import os
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
+from functools import partial
 
 from bouquetd.config import Settings
 from bouquetd.errors import Changed, Rejected, Unavailable
@@ -154,7 +155,10 @@ class Filing:
     def reject(self, document: Document, seen: Fingerprint, error: Rejected) -> None:
         """Into ``failed/`` with a reason; no chunk stays behind."""
         source = document.source
-        self._ledger.failed(document.id, error.reason, error.remedy, None)
+        failed = partial(
+            self._ledger.failed, document.id, error.reason, error.remedy, media_type=document.media_type
+        )
+        failed(destination=None)
         self.remove()
         try:
             destination = fail_away(
@@ -175,7 +179,7 @@ class Filing:
             if not self._immovable(source):
                 raise
             return
-        self._ledger.failed(document.id, error.reason, error.remedy, destination)
+        failed(destination=destination)
         remove_empty_parents(self._intake.inbox, source)
         self.tally.failed += 1
         if self._storm.admit(self._clock()):

@@ -305,13 +305,16 @@ class Ledger:
                 [(_bytes(path), time.time(), id_) for id_, path in destinations],
             )
 
-    def failed(self, id_: str, reason: str, remedy: str, destination: str | None) -> None:
-        """The file lies in ``failed/``; chunks it may have left are queued for removal."""
+    def failed(self, id_: str, reason: str, remedy: str, destination: str | None, media_type: str = "") -> None:
+        """The file lies in ``failed/``; chunks it may have left are queued for removal.
+
+        ``media_type`` is "" where nobody came to know it.
+        """
         with self._write() as db:
             db.execute(
-                "UPDATE documents SET state = 'failed', reason = ?, remedy = ?, destination = ?, updated = ?"
-                " WHERE id = ?",
-                (reason, remedy, _bytes(destination), time.time(), id_),
+                "UPDATE documents SET state = 'failed', reason = ?, remedy = ?, destination = ?,"
+                " media_type = ?, updated = ? WHERE id = ?",
+                (reason, remedy, _bytes(destination), media_type, time.time(), id_),
             )
             db.execute(
                 "INSERT OR IGNORE INTO removals SELECT document FROM placements WHERE document = ?", (id_,)

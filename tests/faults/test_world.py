@@ -269,7 +269,7 @@ def test_a_daemon_under_a_low_limit_throttles_pauses_reclaims_resumes_and_finish
     # Above the baseline there is room for a part of a shard, so that the shard drives it to its limit.
     limit = baseline + 45
     marks = {
-        name: f"{100 * (baseline + above) / limit:.0f}%" for name, above in (("throttle", 30), ("resume", 20))
+        name: f"{100 * (baseline + above) / limit:.0f}%" for name, above in (("throttle", 38), ("resume", 30))
     }
     home.configure(**options, memory={"limit": f"{limit:.0f}MB", **marks})
     home.put("long.txt", prose(650_000))
