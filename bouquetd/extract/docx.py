@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import BinaryIO
 
 from bouquetd.extract.flow import FULL, Break, Flow
-from bouquetd.extract.package import opened
+from bouquetd.extract.package import Handler, opened
 from bouquetd.model import Piece
 
 MAIN = re.compile(r"word/document\d*\.xml")
@@ -37,7 +37,7 @@ def extract(file: BinaryIO, *, read_size: int) -> Iterator[Piece]:
             yield Piece(reader.flow.take() + "\n\n")
 
 
-class _Reader:
+class _Reader(Handler):
     """Turns the events of the parser into text."""
 
     def __init__(self) -> None:

@@ -8,7 +8,7 @@ from typing import BinaryIO
 from urllib.parse import unquote
 
 from bouquetd.extract import html
-from bouquetd.extract.package import opened
+from bouquetd.extract.package import Handler, opened
 from bouquetd.model import Piece
 
 MAIN = "META-INF/container.xml"
@@ -40,7 +40,7 @@ def extract(file: BinaryIO, *, read_size: int) -> Iterator[Piece]:
                 yield Piece("\n\n")
 
 
-class _Container:
+class _Container(Handler):
     """Where the description of the book is."""
 
     def __init__(self) -> None:
@@ -50,14 +50,8 @@ class _Container:
         if name.rpartition(" ")[2] == "rootfile" and self.book is None:
             self.book = attributes.get("full-path")
 
-    def end(self, name: str) -> None:
-        pass
 
-    def text(self, text: str) -> None:
-        pass
-
-
-class _Book:
+class _Book(Handler):
     """The pages by id, and their order."""
 
     def __init__(self) -> None:
@@ -70,9 +64,3 @@ class _Book:
             self.pages[attributes.get("id", "")] = attributes.get("href", "")
         elif local == "itemref":
             self.order.append(attributes.get("idref", ""))
-
-    def end(self, name: str) -> None:
-        pass
-
-    def text(self, text: str) -> None:
-        pass

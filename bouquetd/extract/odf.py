@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import BinaryIO
 
 from bouquetd.extract.flow import FULL, Break, Flow
-from bouquetd.extract.package import opened
+from bouquetd.extract.package import Handler, opened
 from bouquetd.extract.sheet import END_OF_ROW, sheet
 from bouquetd.model import Piece
 
@@ -76,7 +76,7 @@ def _cells_of(events: Iterator[tuple[int, str] | str]) -> Iterator[tuple[int, st
         yield event
 
 
-class _Reader:
+class _Reader(Handler):
     """Turns the events of the parser into text."""
 
     def __init__(self) -> None:
@@ -121,7 +121,7 @@ class _Reader:
             self.flow.write_collapsed(text)
 
 
-class _Sheets:
+class _Sheets(Handler):
     """Turns the events of a spreadsheet into cells, and the name of each sheet before them.
 
     They lie in ``found`` until they are taken; an empty name ends a sheet.

@@ -16,7 +16,7 @@ import zipfile
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from typing import BinaryIO, Protocol
+from typing import BinaryIO
 from xml.parsers import expat
 
 from bouquetd.errors import Rejected
@@ -37,8 +37,8 @@ _DAMAGED = (
 )  # fmt: skip
 
 
-class Handler(Protocol):
-    """Takes the events of a part. Names are ``namespace local``, or ``local`` alone."""
+class Handler:
+    """Takes the events of a part; each those it wants. Names are ``namespace local``, or ``local`` alone."""
 
     def start(self, name: str, attributes: dict[str, str]) -> None:
         """An element begins."""
@@ -54,7 +54,7 @@ class Package:
     """An open ZIP. ``kind`` names it to people, ``repair`` says what to do about a broken one."""
 
     def __init__(self, archive: zipfile.ZipFile, kind: str, repair: str) -> None:
-        self.names = archive.namelist()
+        self.names = dict.fromkeys(archive.namelist())  # in order, and quick to ask
         self._archive = archive
         self._kind = kind
         self._repair = repair
@@ -131,7 +131,7 @@ class Package:
         return found.targets
 
 
-class _Relations:
+class _Relations(Handler):
     def __init__(self, folder: str) -> None:
         self.targets: dict[str, str] = {}
         self._folder = folder
@@ -140,12 +140,6 @@ class _Relations:
         if name == _RELATION and attributes.get("TargetMode") != "External":
             target = posixpath.normpath(posixpath.join("/", self._folder, attributes.get("Target", "")))
             self.targets[attributes.get("Id", "")] = target.lstrip("/")
-
-    def end(self, name: str) -> None:
-        pass
-
-    def text(self, text: str) -> None:
-        pass
 
 
 @contextmanager

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import BinaryIO
 
 from bouquetd.extract.flow import FULL, Break, Flow
-from bouquetd.extract.package import opened
+from bouquetd.extract.package import Handler, opened
 from bouquetd.model import Piece
 
 MAIN = "ppt/presentation.xml"
@@ -45,7 +45,7 @@ def extract(file: BinaryIO, *, read_size: int) -> Iterator[Piece]:
                 yield Piece(reader.flow.take() + "\n\n", page=number)
 
 
-class _Order:
+class _Order(Handler):
     """The ids of the slides, as they are shown."""
 
     def __init__(self) -> None:
@@ -57,14 +57,8 @@ class _Order:
             if key:
                 self.ids.append(attributes[key])
 
-    def end(self, name: str) -> None:
-        pass
 
-    def text(self, text: str) -> None:
-        pass
-
-
-class _Reader:
+class _Reader(Handler):
     """Turns the events of the parser into text."""
 
     def __init__(self) -> None:

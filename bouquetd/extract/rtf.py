@@ -208,6 +208,8 @@ class _Reader:
                 self._flush()
                 self._codec = self._groups[-1].codec
             self._bytes.append(value)
+            if len(self._bytes) >= FULL and not _lead(self._bytes, self._codec):
+                self._flush()
 
     def _text(self, text: bytes) -> None:
         taken = min(self._skip, len(text))

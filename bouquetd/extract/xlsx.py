@@ -14,7 +14,7 @@ from contextlib import closing
 from datetime import datetime, timedelta
 from typing import BinaryIO
 
-from bouquetd.extract.package import Package, opened
+from bouquetd.extract.package import Handler, Package, opened
 from bouquetd.extract.scratch import scratch
 from bouquetd.extract.sheet import END_OF_ROW, sheet
 from bouquetd.model import Piece
@@ -89,7 +89,7 @@ class _Texts:
         self._places.close()
 
 
-class _Book:
+class _Book(Handler):
     """The names of the sheets, their ids, and from when on the workbook counts days."""
 
     def __init__(self) -> None:
@@ -104,14 +104,8 @@ class _Book:
         elif local == "workbookPr" and attributes.get("date1904") in ("1", "true"):
             self.since = datetime(1904, 1, 1)  # noqa: DTZ001
 
-    def end(self, name: str) -> None:
-        pass
 
-    def text(self, text: str) -> None:
-        pass
-
-
-class _Shared:
+class _Shared(Handler):
     """Puts the shared texts away. How a text is pronounced (``rPh``) is no part of it."""
 
     def __init__(self, texts: _Texts) -> None:
@@ -142,7 +136,7 @@ class _Shared:
             self._parts.append(text)
 
 
-class _Styles:
+class _Styles(Handler):
     """Which styles of cells show a number as a date."""
 
     def __init__(self) -> None:
@@ -165,11 +159,8 @@ class _Styles:
         if name.endswith(" cellXfs"):
             self._in_cells = False
 
-    def text(self, text: str) -> None:
-        pass
 
-
-class _Sheet:
+class _Sheet(Handler):
     """Turns the events of a sheet into cells, which lie in ``found`` until they are taken."""
 
     def __init__(self, texts: _Texts, styles: _Styles, since: datetime) -> None:
