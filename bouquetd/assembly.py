@@ -247,13 +247,8 @@ def _pipeline(
     stream = settings.stream
 
     def extracted(file: BinaryIO, document: Document) -> Iterator[Piece]:
-        pieces: Iterable[Piece] = extract.extract(
-            file,
-            document.media_type,
-            read_size=stream.read_size,
-            buffer_size=stream.buffer_size,
-            plugins=plugins,
-        )
+        reading = extract.Reading(stream.read_size, stream.buffer_size, settings.bounds)
+        pieces: Iterable[Piece] = extract.extract(file, document.media_type, reading, plugins=plugins)
         pull = iter(pieces)
         while True:
             with meter.operation("extract", printable(document.source)):

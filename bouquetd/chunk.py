@@ -9,8 +9,12 @@ import re
 import unicodedata
 from collections import deque
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 
-from bouquetd.model import Chunk, Piece
+from bouquetd.model import Chunk, Piece, Place
+
+MOST_LINKS = 20
+"""Links that are kept with a chunk; a list of hundreds helps nobody and would outweigh the text."""
 
 _AHEAD = 2  # characters behind the longest possible chunk that a cut may depend on
 
@@ -27,20 +31,21 @@ _TEXT = re.compile(r"\S")
 def chunk(pieces: Iterable[Piece], size: int = 800, overlap: int = 100) -> Iterator[Chunk]:
     """Chunks of at most ``size`` characters that overlap by at most ``overlap``, from the start of a word on.
 
-    A chunk ends at the last paragraph, else sentence, line, word of its second half, else at its full size.
-    White space around it is no part of it. ``start`` and ``end`` are offsets in the whole text; ``page`` and
-    ``row`` those of the piece its first character lies in. Memory is bounded by one piece and one chunk. Text
-    without anything but white space gives no chunk. Raises ValueError unless ``0 <= overlap < size``.
+    A chunk ends where a new section begins in its second half, else at the last paragraph, sentence, line, word
+    there, else at its full size. White space around it is no part of it. ``start`` and ``end`` are offsets in
+    the whole text; ``place`` is that of the piece its first character lies in. Memory is bounded by one piece
+    and one chunk. Text without anything but white space gives no chunk. Raises ValueError unless ``0 <= overlap
+    < size``.
     """
     if not 0 <= overlap < size:
         raise ValueError(f"overlap {overlap} must be at least 0 and less than size {size}")
     before: Chunk | None = None
-    for number, (text, start, page, row) in enumerate(_spans(_Window(pieces), size, overlap)):
+    for number, (text, start, place, links) in enumerate(_spans(_Window(pieces), size, overlap)):
         if before is not None:
             yield before
-        before = Chunk(number, text, start, start + len(text), page, row, last=False)
+        before = Chunk(number, text, start, start + len(text), last=False, place=place, links=links)
     if before is not None:
-        yield Chunk(before.number, before.text, before.start, before.end, before.page, before.row, last=True)
+        yield replace(before, last=True)
 
 
 class _Window:
@@ -50,7 +55,7 @@ class _Window:
 
     def __init__(self, pieces: Iterable[Piece]) -> None:
         self._pieces = iter(pieces)
-        self._places: deque[tuple[int, int | None, int | None]] = deque()
+        self._places: deque[tuple[int, Place]] = deque()  # with the offset in the whole at which each begins
         self.text = ""
         self.offset = 0
         self.ended = False
@@ -66,16 +71,36 @@ class _Window:
             if piece is None:
                 self.ended = True
             elif piece.text:
-                if not self._places or self._places[-1][1:] != (piece.page, piece.row):
-                    self._places.append((self.offset + length, piece.page, piece.row))
+                place = piece.place
+                if not self._places or self._places[-1][1] != place:
+                    self._places.append((self.offset + length, place))
                 parts.append(piece.text)
                 length += len(piece.text)
         self.text = "".join(parts)
 
-    def place(self, at: int) -> tuple[int | None, int | None]:
-        """Page and row of the character ``text[at]``; nothing before it will be asked for again."""
-        self._leave_places(self.offset + at)
-        return self._places[0][1:]
+    def section(self, low: int, high: int) -> int | None:
+        """The last place from ``low`` to ``high`` in the text at which other headings stand above it."""
+        found: int | None = None
+        above = self._places[0][1].headings
+        for offset, place in self._places:
+            if offset > self.offset + high:
+                break
+            if place.headings != above:
+                above = place.headings
+                if offset >= self.offset + low:
+                    found = offset - self.offset
+        return found
+
+    def place(self, start: int, end: int) -> tuple[Place, tuple[str, ...]]:
+        """Where ``text[start]`` stands, and the links up to ``end``; nothing before is asked for again."""
+        self._leave_places(self.offset + start)
+        links: dict[str, None] = {}
+        for offset, place in self._places:
+            if offset >= self.offset + end or len(links) >= MOST_LINKS:
+                break
+            if place.link:
+                links[place.link] = None
+        return self._places[0][1], tuple(links)
 
     def _leave_places(self, offset: int) -> None:
         places = self._places
@@ -83,8 +108,8 @@ class _Window:
             places.popleft()
 
 
-def _spans(window: _Window, size: int, overlap: int) -> Iterator[tuple[str, int, int | None, int | None]]:
-    """Text, offset, page and row of each chunk."""
+def _spans(window: _Window, size: int, overlap: int) -> Iterator[tuple[str, int, Place, tuple[str, ...]]]:
+    """Text, offset, place and links of each chunk."""
     reach = size // 2
     start = 0  # where the next chunk begins, overlap included
     fresh = 0  # the first character that is in no chunk yet
@@ -103,10 +128,12 @@ def _spans(window: _Window, size: int, overlap: int) -> Iterator[tuple[str, int,
             drop = start
             start, fresh = 0, fresh - drop
             window.refill(drop, size + _AHEAD)
-        end = _cut(window.text, max(start + reach, fresh + 1), start + size)
-        yield window.text[start:end].rstrip(), window.offset + start, *window.place(start)
+        low, high = max(start + reach, fresh + 1), start + size
+        section = window.section(low, high)
+        end = _cut(window.text, low, high) if section is None else section
+        yield window.text[start:end].rstrip(), window.offset + start, *window.place(start, end)
         overlapped = _WORD_START.search(window.text, max(end - overlap, start + 1), end)
-        start = overlapped.start() if overlapped else end
+        start = overlapped.start() if overlapped and section is None else end
         fresh = end
 
 

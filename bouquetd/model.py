@@ -6,7 +6,7 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -54,15 +54,60 @@ class Fingerprint:
 
 
 @dataclass(frozen=True, slots=True)
-class Piece:
-    """A piece of extracted text, with the place it starts at where the format has places.
+class Facts:
+    """What a document says of itself; stored beside each of its chunks under these names.
 
-    ``page`` and ``row`` count from 1.
+    ``language`` is a code of ISO 639-1 (``de``), times are in seconds since the epoch. Of a mail, ``title`` is
+    its subject, ``author`` its sender and ``recipients`` everybody it went to.
     """
+
+    title: str | None = None
+    author: str | None = None
+    language: str | None = None
+    created_at: float | None = None
+    modified_at: float | None = None
+    keywords: tuple[str, ...] = ()
+    recipients: tuple[str, ...] = ()
+
+
+NOTHING = Facts()
+"""A document that says nothing of itself."""
+
+
+class Place(NamedTuple):
+    """Where a text stands.
+
+    ``page`` (a slide, a sheet) and ``row`` (of a table, a line of JSON, a message of a mailbox) count from 1;
+    ``headings`` is the path of headings above it, outermost first; ``link`` what it links to; ``facts`` what
+    the document, of a mailbox the message, says of itself.
+    """
+
+    page: int | None = None
+    row: int | None = None
+    headings: tuple[str, ...] = ()
+    link: str | None = None
+    facts: Facts = NOTHING
+
+
+SOMEWHERE = Place()
+"""Text of a format that has no places."""
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """A piece of extracted text, all of it in one ``Place``."""
 
     text: str
     page: int | None = None
     row: int | None = None
+    headings: tuple[str, ...] = ()
+    link: str | None = None
+    facts: Facts = NOTHING
+
+    @property
+    def place(self) -> Place:
+        """Where it stands."""
+        return Place(self.page, self.row, self.headings, self.link, self.facts)
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,17 +115,17 @@ class Chunk:
     """The unit that is embedded and stored.
 
     ``number`` counts from 0 within the document. ``start`` and ``end`` are character offsets into the extracted
-    text, ``page`` and ``row`` where the chunk starts. ``last`` marks a document's final chunk, so that a ledger
-    rebuilt from the store knows which documents are whole.
+    text, ``place`` is where the chunk starts, ``links`` what is linked to anywhere in it. ``last`` marks a
+    document's final chunk, so that a ledger rebuilt from the store knows which documents are whole.
     """
 
     number: int
     text: str
     start: int
     end: int
-    page: int | None
-    row: int | None
     last: bool
+    place: Place = SOMEWHERE
+    links: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bouquetd.errors import Rejected
-from bouquetd.model import Chunk, Document, Metadata, Piece, Record, Vector, printable
+from bouquetd.model import NOTHING, Chunk, Document, Facts, Metadata, Piece, Record, Vector, printable
 
 
 class Gate(Protocol):
@@ -139,6 +139,7 @@ def metadata(document: Document, chunk: Chunk, entities: list[str]) -> Metadata:
 
     Each key costs Chroma some 20 us a chunk, so nothing is here that the chunk's id says.
     """
+    place = chunk.place
     values: dict[str, str | int | float | bool | list[str]] = {
         "source": printable(document.source),
         "name": printable(document.name),
@@ -151,10 +152,14 @@ def metadata(document: Document, chunk: Chunk, entities: list[str]) -> Metadata:
     }
     if values["source"] != document.source:
         values["source_hex"] = os.fsencode(document.source).hex()
-    if chunk.page is not None:
-        values["page"] = chunk.page
-    if chunk.row is not None:
-        values["row"] = chunk.row
+    if place.page is not None:
+        values["page"] = place.page
+    if place.row is not None:
+        values["row"] = place.row
+    facts = () if place.facts is NOTHING else ((name, getattr(place.facts, name)) for name in Facts.__slots__)
+    for name, value in (*facts, ("headings", place.headings), ("links", chunk.links)):
+        if value:
+            values[name] = list(value) if isinstance(value, tuple) else value
     if entities:
         values["entities"] = entities
     if chunk.last:

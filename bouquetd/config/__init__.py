@@ -6,6 +6,7 @@ from bouquetd.config.loader import Config, changed, find, load, render
 from bouquetd.config.settings import (
     LIVE,
     OPTIONS,
+    Bounds,
     Chunking,
     Embed,
     Entities,
@@ -25,6 +26,7 @@ __all__ = [
     "LIVE",
     "OPTIONS",
     "SYSTEM",
+    "Bounds",
     "Chunking",
     "Config",
     "Embed",

@@ -127,6 +127,27 @@ class Stream(Section):
     buffer_size: Annotated[int, size("1KB", "1MB")] = 64 * 1024
 
 
+class Bounds(Section):
+    """How far a file is followed; what goes beyond is refused with a reason that names the bound.
+
+    ``text``: bytes of UTF-8 that come out of one document; ``ratio``: unpacked to packed size, of what is
+    large; ``depth``: files packed in files packed in files; ``members``: files packed in one; ``nesting``:
+    elements or containers within one another; ``attributes`` of one element; ``pages`` of a PDF or slides;
+    ``cells`` of a workbook; ``time``: seconds that the reading of one document may take, without what the other
+    stages take.
+    """
+
+    text: Annotated[int, size("100KB", "100GB")] = 500 * MB
+    ratio: Annotated[int, count(2, 100_000)] = 100
+    depth: Annotated[int, count(0, 20)] = 4
+    members: Annotated[int, count(1, 1_000_000)] = 10_000
+    nesting: Annotated[int, count(10, 2_000)] = 500
+    attributes: Annotated[int, count(10, 100_000)] = 1_000
+    pages: Annotated[int, count(1, 10_000_000)] = 20_000
+    cells: Annotated[int, count(1_000, 10_000_000_000)] = 20_000_000
+    time: Annotated[float, duration("1s", "1d")] = 1800.0
+
+
 class Chunking(Section):
     """The length of a chunk, and how much of it the next one repeats, in characters."""
 
@@ -248,6 +269,7 @@ class Settings(Section):
     paths: Paths = Field(default_factory=Paths)
     inbox: Inbox = Inbox()
     stream: Stream = Stream()
+    bounds: Bounds = Bounds()
     chunk: Chunking = Chunking()
     entities: Entities = Entities()
     embed: Embed = Embed()
@@ -277,6 +299,15 @@ LIVE = frozenset(
         "inbox.rescan",
         "inbox.max_file_size",
         "inbox.ignore",
+        "bounds.text",
+        "bounds.ratio",
+        "bounds.depth",
+        "bounds.members",
+        "bounds.nesting",
+        "bounds.attributes",
+        "bounds.pages",
+        "bounds.cells",
+        "bounds.time",
         "pipeline.batch_size",
         "pipeline.stage_deadline",
         "memory.limit",

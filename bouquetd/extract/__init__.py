@@ -27,19 +27,20 @@ from bouquetd.extract import (
 from bouquetd.extract.clean import clean
 from bouquetd.extract.encoding import SAMPLE, decoded, read
 from bouquetd.extract.plugins import Plugin
-from bouquetd.model import Piece
+from bouquetd.extract.reading import Reading, beyond
+from bouquetd.model import MB, Piece
 
-__all__ = ["EXTRACTORS", "Extractor", "extract", "media_type", "memory", "warm"]
+__all__ = ["EXTRACTORS", "Extractor", "Reading", "extract", "media_type", "memory", "warm"]
 
 
 class Extractor(Protocol):
     """One family of formats. Pieces come raw, each about as large as a read; ``extract`` cleans and cuts them.
 
-    It reads from the start of the file, ``read_size`` bytes at a time, raises Rejected, perhaps half-way, for
-    what it cannot read, and lets OSError pass.
+    It reads from the start of the file, as much at a time and as far as ``reading`` says, raises Rejected,
+    perhaps half-way, for what it cannot read, and lets OSError pass.
     """
 
-    def __call__(self, file: BinaryIO, *, read_size: int) -> Iterator[Piece]:
+    def __call__(self, file: BinaryIO, reading: Reading) -> Iterator[Piece]:
         """The text of the file."""
 
 
@@ -95,25 +96,38 @@ def memory(media_type: str, size: int, plugins: Sequence[Plugin] = ()) -> int:
 
 
 def extract(
-    file: BinaryIO, media_type: str, *, read_size: int, buffer_size: int, plugins: Sequence[Plugin] = ()
+    file: BinaryIO, media_type: str, reading: Reading, *, plugins: Sequence[Plugin] = ()
 ) -> Iterator[Piece]:
-    """The text of a file in pieces of at most ``buffer_size`` bytes of UTF-8, clean and in NFC.
+    """The text of a file in pieces of at most ``reading.buffer_size`` bytes of UTF-8, clean and in NFC.
 
-    The text does not depend on either size. Raises Rejected, perhaps half-way, when the file is not what its
-    media type says or has no text; OSError passes.
+    The text does not depend on how much is read at a time. Raises Rejected, perhaps half-way, when the file is
+    not what its media type says, has no text or more than ``bounds.text`` of it; OSError passes.
     """
-    foreign = {plugin.media_type: plugin.extract for plugin in plugins}
-    extractor = foreign.get(media_type) or EXTRACTORS.get(media_type)
-    if extractor is None:
-        raise Rejected(f"bouquetd does not read files of the type {media_type}", "Convert it to text or PDF.")
-    found = False
-    for piece in clean(extractor(file, read_size=read_size), buffer_size):
+    size, found = 0, False
+    for piece in clean(_raw(file, media_type, reading, plugins), reading.buffer_size):
         found = found or not piece.text.isspace()
+        size += len(piece.text.encode())
+        if size > reading.bounds.text:
+            raise beyond(_longer(reading.bounds.text), "text")
         yield piece
     if not found:
         raise Rejected(
             "there is no text in the file, only white space or markup", "Drop it again when it has text."
         )
+
+
+def _longer(bound: int) -> str:
+    return f"it has more text than the {bound / MB:g} MB that bounds.text allows"
+
+
+def _raw(file: BinaryIO, media_type: str, reading: Reading, plugins: Sequence[Plugin]) -> Iterator[Piece]:
+    for plugin in plugins:
+        if plugin.media_type == media_type:
+            return plugin.extract(file, read_size=reading.read_size)
+    extractor = EXTRACTORS.get(media_type)
+    if extractor is None:
+        raise Rejected(f"bouquetd does not read files of the type {media_type}", "Convert it to text or PDF.")
+    return extractor(file, reading)
 
 
 def warm() -> None:

@@ -10,7 +10,7 @@ import re
 import unicodedata
 from collections.abc import Iterable, Iterator
 
-from bouquetd.model import Piece
+from bouquetd.model import Piece, Place
 
 _REPLACED = {"\v": "\n", "\f": "\n", "\x85": "\n", "\u2028": "\n", "\u2029": "\n\n"}
 # Control characters, soft hyphens, stray byte order marks, code points that are no characters.
@@ -27,31 +27,30 @@ def clean(pieces: Iterable[Piece], buffer_size: int) -> Iterator[Piece]:
     r"""Join and cut pieces into clean ones of at most ``buffer_size`` bytes of UTF-8, none empty.
 
     Line ends become ``\n``, control characters go, lone surrogates become U+FFFD, the text is in NFC.
-    Pieces of different pages or rows are never joined.
+    Pieces of different places are never joined.
     """
     limit = max(1, buffer_size // 4)  # characters: UTF-8 needs 4 bytes at most
     parts: list[str] = []
     size = 0
-    page: int | None = None
-    row: int | None = None
+    place = Place()
     for piece in pieces:
-        if piece.page != page or piece.row != row:
-            yield from _cut(_polish("".join(parts)), limit, page, row)
+        if piece.place != place:
+            yield from _cut(_polish("".join(parts)), limit, place)
             parts, size = [], 0
-            page, row = piece.page, piece.row
+            place = piece.place
         parts.append(piece.text)
         size += len(piece.text)
         if size >= limit:
             text = "".join(parts)
             end = _safe_cut(text)
-            yield from _cut(_polish(text[:end]), limit, page, row)
+            yield from _cut(_polish(text[:end]), limit, place)
             parts, size = [text[end:]], len(text) - end
-    yield from _cut(_polish("".join(parts)), limit, page, row)
+    yield from _cut(_polish("".join(parts)), limit, place)
 
 
-def _cut(text: str, limit: int, page: int | None, row: int | None) -> Iterator[Piece]:
+def _cut(text: str, limit: int, place: Place) -> Iterator[Piece]:
     for start in range(0, len(text), limit):
-        yield Piece(text[start : start + limit], page, row)
+        yield Piece(text[start : start + limit], *place)
 
 
 def _polish(text: str) -> str:

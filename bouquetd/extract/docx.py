@@ -8,6 +8,7 @@ from typing import BinaryIO
 
 from bouquetd.extract.flow import FULL, Break, Flow
 from bouquetd.extract.package import Handler, opened
+from bouquetd.extract.reading import Reading
 from bouquetd.model import Piece
 
 MAIN = re.compile(r"word/document\d*\.xml")
@@ -25,13 +26,13 @@ _CHARACTERS = {"tab": "\t", "br": "\n", "cr": "\n", "noBreakHyphen": "-"}
 _REPAIR = "Open it in a word processor, save it anew as .docx, and drop it again."
 
 
-def extract(file: BinaryIO, *, read_size: int) -> Iterator[Piece]:
+def extract(file: BinaryIO, reading: Reading) -> Iterator[Piece]:
     """The paragraphs and tables, then footnotes and endnotes. What was deleted with tracking is left out."""
-    with opened(file, "DOCX", _REPAIR) as package:
+    with opened(file, "DOCX", _REPAIR, reading) as package:
         main = next(filter(MAIN.fullmatch, package.names))
         for name in (main, *(note for note in _NOTES if note in package.names)):
             reader = _Reader()
-            for _ in package.parse(name, reader, read_size):
+            for _ in package.parse(name, reader):
                 if reader.flow.size >= FULL:
                     yield Piece(reader.flow.take())
             yield Piece(reader.flow.take() + "\n\n")

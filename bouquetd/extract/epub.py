@@ -9,6 +9,7 @@ from urllib.parse import unquote
 
 from bouquetd.extract import html
 from bouquetd.extract.package import Handler, opened
+from bouquetd.extract.reading import Reading
 from bouquetd.model import Piece
 
 MAIN = "META-INF/container.xml"
@@ -17,16 +18,16 @@ _PAGES = ("application/xhtml+xml", "text/html", "application/x-dtbook+xml")
 _MOST_CHAPTERS = 100_000
 
 
-def extract(file: BinaryIO, *, read_size: int) -> Iterator[Piece]:
+def extract(file: BinaryIO, reading: Reading) -> Iterator[Piece]:
     """The visible text of each chapter."""
-    with opened(file, "EPUB", _REPAIR) as package:
+    with opened(file, "EPUB", _REPAIR, reading) as package:
         container = _Container()
-        for _ in package.parse(MAIN, container, read_size):
+        for _ in package.parse(MAIN, container):
             pass
         if container.book is None:
             raise package.rejected("is damaged: it does not say where its book is")
         book = _Book()
-        for _ in package.parse(container.book, book, read_size):
+        for _ in package.parse(container.book, book):
             if max(len(book.pages), len(book.order)) > _MOST_CHAPTERS:
                 raise package.rejected(f"has more than {_MOST_CHAPTERS} chapters")
         folder = posixpath.dirname(container.book)
@@ -36,7 +37,7 @@ def extract(file: BinaryIO, *, read_size: int) -> Iterator[Piece]:
             chapter = posixpath.normpath(posixpath.join(folder, unquote(book.pages.get(id_, ""))))
             if chapter in package.names:
                 with package.open(chapter) as stream:
-                    yield from html.extract(stream, read_size=read_size)
+                    yield from html.extract(stream, reading)
                 yield Piece("\n\n")
 
 

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from enum import IntEnum
+
+from bouquetd.extract.outline import LONGEST_TITLE, Outline
+from bouquetd.model import NOTHING, Facts, Piece
 
 FULL = 16 * 1024
 """Characters after which a flow should be taken: 64 KB in the widest encoding."""
@@ -24,15 +28,31 @@ _AS_TEXT = ("", " ", "\n", "\n\n", "\t", "\n", "\n\n")
 
 
 class Flow:
-    """Collects text; breaks at the beginning and the end, and all but the greatest of several, vanish."""
+    """Collects text; breaks at the beginning and the end, and all but the greatest of several, vanish.
 
-    __slots__ = ("_parts", "_pending", "_started", "size")
+    It also keeps where the text stands: set ``page``, tell ``heading`` and ``follow`` of headings and links,
+    and ``pieces`` are what the text was up to there.
+    """
 
-    def __init__(self) -> None:
+    __slots__ = (
+        "_done", "_level", "_link", "_outline", "_page", "_parts", "_pending", "_started", "_title",
+        "facts", "size",
+    )  # fmt: skip
+
+    def __init__(self, facts: Facts = NOTHING) -> None:
+        self.facts = facts
+        self.size = 0
         self._parts: list[str] = []
         self._pending = 0
         self._started = False
-        self.size = 0
+        self._done: list[Piece] = []
+        self._outline = Outline()
+        self._level = 0  # of the heading we are in, 0 for none
+        self._title = ""
+        self._link: str | None = None
+        self._page: int | None = None
+
+    # -- text ---------------------------------------------------------------------------------------------
 
     def separate(self, by: int) -> None:
         """Note that whatever comes next is separated by at least this break."""
@@ -45,6 +65,8 @@ class Flow:
 
     def write(self, text: str) -> None:
         """Append text as it is."""
+        if self._level and len(self._title) < LONGEST_TITLE:
+            self._title += _AS_TEXT[self._pending] + text
         if self._started and self._pending:
             self._parts.append(_AS_TEXT[self._pending])
         self._pending = 0
@@ -70,3 +92,47 @@ class Flow:
         self._parts.clear()
         self.size = 0
         return text
+
+    # -- places -------------------------------------------------------------------------------------------
+
+    @property
+    def page(self) -> int | None:
+        """The page, slide or sheet, from 1, on which the text to come stands."""
+        return self._page
+
+    @page.setter
+    def page(self, number: int | None) -> None:
+        self.separate(Break.PARAGRAPH)
+        self._cut()
+        self._page = number
+
+    def heading(self, level: int) -> None:
+        """What comes next, up to ``heading_over``, is a heading; 1 is the outermost level."""
+        self.separate(Break.PARAGRAPH)
+        self._cut()
+        self._level, self._title = level, ""
+
+    def heading_over(self) -> None:
+        """The heading ends, and its section begins, of which it is a part itself."""
+        if self._level:
+            self._outline.enter(self._level, self._title)
+            self._level = 0
+        self.separate(Break.PARAGRAPH)
+
+    def follow(self, link: str | None) -> None:
+        """What comes next links to somewhere, or to nowhere any more."""
+        if link != self._link:
+            self._cut()
+            self._link = link
+
+    def pieces(self, *, last: bool = False) -> Iterator[Piece]:
+        """What is done since the last call, with ``last`` all that there is."""
+        if last or self.size >= FULL:
+            self._cut()
+        done, self._done = self._done, []
+        return iter(done)
+
+    def _cut(self) -> None:
+        """End a piece. The break behind it, even if stronger ones follow, belongs to the next one."""
+        if self._parts:
+            self._done.append(Piece(self.take(), self._page, None, self._outline.path, self._link, self.facts))

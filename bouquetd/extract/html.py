@@ -14,6 +14,7 @@ from typing import BinaryIO
 
 from bouquetd.extract.encoding import codec, decoded, head_text, read
 from bouquetd.extract.flow import FULL, Break, Flow
+from bouquetd.extract.reading import Reading
 from bouquetd.extract.scanner import Scanner
 from bouquetd.model import Piece
 
@@ -44,7 +45,7 @@ _REFERENCE = 40  # characters; the longest name of a character reference has 33
 _LONGEST_NAME = 100
 
 
-def extract(file: BinaryIO, *, read_size: int, hint: str | None = None) -> Iterator[Piece]:
+def extract(file: BinaryIO, reading: Reading, *, hint: str | None = None) -> Iterator[Piece]:
     """The visible text, with paragraphs, lines, and tables as tabs and lines.
 
     ``hint`` is the codec that what the file came in names; it counts more than what the file says.
@@ -53,7 +54,7 @@ def extract(file: BinaryIO, *, read_size: int, hint: str | None = None) -> Itera
     head = head_text(read(file, 4096))
     if hint is None and (declared := _DECLARED.search(head)):
         hint = codec(declared[1] or declared[2])
-    lexer = _Lexer(Scanner(decoded(file, read_size, hint)), xhtml="xhtml" in head.lower())
+    lexer = _Lexer(Scanner(decoded(file, reading.read_size, hint)), xhtml="xhtml" in head.lower())
     while lexer.step():
         if lexer.flow.size >= FULL:
             yield Piece(lexer.flow.take())

@@ -19,11 +19,10 @@ from typing import BinaryIO
 from bouquetd.errors import Rejected
 from bouquetd.extract.encoding import decoded
 from bouquetd.extract.flow import FULL
+from bouquetd.extract.reading import Reading
 from bouquetd.extract.scanner import Scanner
 from bouquetd.model import Piece
 
-MAX_DEPTH = 500
-"""Containers within containers; real data has some ten."""
 _LONGEST_TOKEN = 64 * 1024  # characters of one key or number; strings have no limit
 _LONGEST_PATH = 256  # characters; of a longer one the end is shown
 
@@ -47,23 +46,23 @@ class _Fault(Exception):
     """What is wrong with the JSON, and where."""
 
 
-def extract(file: BinaryIO, *, read_size: int) -> Iterator[Piece]:
+def extract(file: BinaryIO, reading: Reading) -> Iterator[Piece]:
     """One JSON value, or several one after the other."""
-    source = Scanner(chain(decoded(file, read_size), "\n"))
+    source = Scanner(chain(decoded(file, reading.read_size), "\n"))
     try:
-        for text in _Lexer(source).render():
+        for text in _Lexer(source, reading.bounds.nesting).render():
             yield Piece(text)
     except _Fault as fault:
         raise Rejected(f"it is not valid JSON: {fault} at {source.where()}", _REMEDY) from None
 
 
-def extract_lines(file: BinaryIO, *, read_size: int) -> Iterator[Piece]:
+def extract_lines(file: BinaryIO, reading: Reading) -> Iterator[Piece]:
     """One JSON value on each line; ``Piece.row`` is the number of the line. Blank lines are passed over."""
-    lines = Scanner(decoded(file, read_size))
+    lines = Scanner(decoded(file, reading.read_size))
     row = 0
     while lines.rest():
         row += 1
-        lexer = _Lexer(Scanner(chain(_line(lines), "\n")), single=True)
+        lexer = _Lexer(Scanner(chain(_line(lines), "\n")), reading.bounds.nesting, single=True)
         try:
             for text in lexer.render():
                 yield Piece(text, row=row)
@@ -96,8 +95,9 @@ class _Next(Enum):
 class _Lexer:
     """Turns JSON into text. ``render`` raises _Fault at the first thing that is not JSON."""
 
-    def __init__(self, source: Scanner, *, single: bool = False) -> None:
+    def __init__(self, source: Scanner, nesting: int, *, single: bool = False) -> None:
         self._source = source
+        self._nesting = nesting
         self._single = single
         self._outer: list[tuple[bool, str]] = []  # for each open container: what it lies in
         self._in_object = False
@@ -176,8 +176,8 @@ class _Lexer:
         return True
 
     def _open(self, bracket: str) -> None:
-        if len(self._outer) == MAX_DEPTH:
-            raise _Fault(f"containers nested more than {MAX_DEPTH} deep")
+        if len(self._outer) == self._nesting:
+            raise _Fault(f"its lists and objects are nested more than {self._nesting} deep (bounds.nesting)")
         self._outer.append((self._in_object, self._base))
         if bracket == "{" and not self._in_object and self._gap:
             self._gap = "\n\n"

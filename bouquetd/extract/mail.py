@@ -21,6 +21,7 @@ from typing import BinaryIO, cast
 from bouquetd.errors import Rejected
 from bouquetd.extract import html
 from bouquetd.extract.encoding import codec, decoded
+from bouquetd.extract.reading import Reading
 from bouquetd.extract.scratch import Scratch, scratch
 from bouquetd.model import Piece
 
@@ -66,14 +67,14 @@ def is_mailbox(head: bytes) -> bool:
     return bool(_ENVELOPE.match(first)) and bool(_HEADER.match(rest))
 
 
-def extract(file: BinaryIO, *, read_size: int) -> Iterator[Piece]:
+def extract(file: BinaryIO, reading: Reading) -> Iterator[Piece]:
     """One message."""
     file.seek(0)
     with scratch() as heap:
-        yield from _told(_Reader(file, mailbox=False).message(heap), read_size, None)
+        yield from _told(_Reader(file, mailbox=False).message(heap), reading, None)
 
 
-def extract_mailbox(file: BinaryIO, *, read_size: int) -> Iterator[Piece]:
+def extract_mailbox(file: BinaryIO, reading: Reading) -> Iterator[Piece]:
     """The messages of a mailbox in order; ``Piece.row`` is the number of the message, from 1."""
     file.seek(0)
     number = 0
@@ -81,7 +82,7 @@ def extract_mailbox(file: BinaryIO, *, read_size: int) -> Iterator[Piece]:
     while not reader.over:
         number += 1
         with scratch() as heap:
-            yield from _told(reader.message(heap), read_size, number)
+            yield from _told(reader.message(heap), reading, number)
 
 
 class _Slice(io.RawIOBase):
@@ -130,25 +131,25 @@ class _Message:
     enclosed: list[_Message] = field(default_factory=list)
 
 
-def _told(message: _Message, read_size: int, row: int | None) -> Iterator[Piece]:
+def _told(message: _Message, reading: Reading, row: int | None) -> Iterator[Piece]:
     shown = [(name, _header(message.headers, name)) for name in _SHOWN]
     if told := "".join(f"{name}: {value}\n" for name, value in shown if value):
         yield Piece(f"{told}\n", row=row)
     for text in message.texts:
         data = cast("BinaryIO", text.data)
         if text.kind == "text/html":
-            for piece in html.extract(data, read_size=read_size, hint=codec(text.charset or "")):
+            for piece in html.extract(data, reading, hint=codec(text.charset or "")):
                 yield Piece(piece.text, row=row)
         else:
             data.seek(0)
-            for block in decoded(data, read_size, codec(text.charset or "")):
+            for block in decoded(data, reading.read_size, codec(text.charset or "")):
                 yield Piece(block, row=row)
         yield Piece("\n\n", row=row)
     if message.attached:
         more = ", ..." if len(message.attached) > _NAMES_SHOWN else ""
         yield Piece(f"Attached: {', '.join(message.attached[:_NAMES_SHOWN])}{more}\n\n", row=row)
     for inner in message.enclosed:
-        yield from _told(inner, read_size, row)
+        yield from _told(inner, reading, row)
 
 
 def _header(headers: EmailMessage, name: str) -> str:

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from typing import Any, BinaryIO
 
 from bouquetd.errors import Rejected
+from bouquetd.extract.reading import Reading
 from bouquetd.model import Piece
 
 _TIMES = 9
@@ -25,11 +26,11 @@ def memory(size: int) -> int:
     return _TIMES * size
 
 
-def extract(file: BinaryIO, *, read_size: int) -> Iterator[Piece]:
+def extract(file: BinaryIO, reading: Reading) -> Iterator[Piece]:
     """Text and code of each cell, and the plain text of its outputs; ``Piece.row`` is its number, from 1."""
     file.seek(0)
     data = bytearray()
-    while block := file.read(read_size):
+    while block := file.read(reading.read_size):
         data += block
     try:
         notebook = json.loads(data)

@@ -7,6 +7,7 @@ from typing import BinaryIO
 
 from bouquetd.extract.flow import FULL, Break, Flow
 from bouquetd.extract.package import Handler, opened
+from bouquetd.extract.reading import Reading
 from bouquetd.extract.sheet import END_OF_ROW, sheet
 from bouquetd.model import Piece
 
@@ -39,11 +40,11 @@ _LONGEST_CELL = 65_536  # characters
 _MOST_SPACES = 100
 
 
-def extract(file: BinaryIO, *, read_size: int) -> Iterator[Piece]:
+def extract(file: BinaryIO, reading: Reading) -> Iterator[Piece]:
     """The text; ``Piece.page`` is the slide of a presentation, its notes included, or the sheet, from 1."""
-    with opened(file, "OpenDocument file", _REPAIR) as package:
+    with opened(file, "OpenDocument file", _REPAIR, reading) as package:
         reader = _Reader()
-        for _ in package.parse(MAIN, reader, read_size):
+        for _ in package.parse(MAIN, reader):
             if reader.flow.size >= FULL:
                 yield Piece(reader.flow.take(), page=reader.page)
             yield from reader.done
@@ -51,11 +52,11 @@ def extract(file: BinaryIO, *, read_size: int) -> Iterator[Piece]:
         yield Piece(reader.flow.take() + "\n\n", page=reader.page)
 
 
-def extract_sheets(file: BinaryIO, *, read_size: int) -> Iterator[Piece]:
+def extract_sheets(file: BinaryIO, reading: Reading) -> Iterator[Piece]:
     """Sheet by sheet, a row as ``name: value`` lines where the first row has names."""
-    with opened(file, "OpenDocument spreadsheet", _REPAIR) as package:
+    with opened(file, "OpenDocument spreadsheet", _REPAIR, reading) as package:
         reader = _Sheets()
-        events = _taken(package.parse(MAIN, reader, read_size), reader)
+        events = _taken(package.parse(MAIN, reader), reader)
         for name in events:
             if isinstance(name, str):
                 yield Piece(f"{name}\n\n", page=reader.number)

@@ -21,12 +21,11 @@ from xml.parsers import expat
 
 from bouquetd.errors import Rejected
 from bouquetd.extract.encoding import read
+from bouquetd.extract.reading import Reading
 from bouquetd.model import MB
 
 _DIRECTORY_LIMIT = 4 * MB  # of the list of files in the ZIP, which zipfile holds in memory; Word needs 10 KB
-_PLAIN_SIZE = 64 * MB
-_RATIO = 100  # of unpacked to packed size above _PLAIN_SIZE; Word's XML has 10 to 30
-_MAX_DEPTH = 1000
+_PLAIN_SIZE = 64 * MB  # up to here a part may be packed as well as it will
 _LONGEST_TAG = 4 * MB
 _MOST_RELATIONS = 20_000
 
@@ -53,8 +52,9 @@ class Handler:
 class Package:
     """An open ZIP. ``kind`` names it to people, ``repair`` says what to do about a broken one."""
 
-    def __init__(self, archive: zipfile.ZipFile, kind: str, repair: str) -> None:
+    def __init__(self, archive: zipfile.ZipFile, kind: str, repair: str, reading: Reading) -> None:
         self.names = dict.fromkeys(archive.namelist())  # in order, and quick to ask
+        self._reading = reading
         self._archive = archive
         self._kind = kind
         self._repair = repair
@@ -73,23 +73,31 @@ class Package:
             raise Rejected(
                 f"the {self._kind} is encrypted", "Remove the password where it was written and drop it again."
             )
-        if part.file_size > max(_PLAIN_SIZE, _RATIO * part.compress_size):
+        ratio = self._reading.bounds.ratio
+        if part.file_size > max(_PLAIN_SIZE, ratio * part.compress_size):
             raise self.rejected(
-                f"unpacks to {part.file_size // MB} MB, over {_RATIO} times its size, like a ZIP bomb"
+                f"unpacks to {part.file_size // MB} MB, over {ratio} times (bounds.ratio) its size: a ZIP bomb"
             )
         return self._archive.open(part)  # type: ignore[return-value]
 
-    def parse(self, name: str, handler: Handler, read_size: int) -> Iterator[None]:
+    def parse(self, name: str, handler: Handler) -> Iterator[None]:
         """Hand a part's XML to a handler; yields whenever it got some, so that it can be emptied."""
         parser = expat.ParserCreate(namespace_separator=" ")
         parser.buffer_text = True
-        depth = 0
+        depth, bounds = 0, self._reading.bounds
 
         def start(element: str, attributes: dict[str, str]) -> None:
             nonlocal depth
             depth += 1
-            if depth > _MAX_DEPTH:
-                raise self.rejected(f"is damaged: elements nested more than {_MAX_DEPTH} deep")
+            if depth > bounds.nesting:
+                raise self.rejected(
+                    f"is damaged: its elements are nested more than {bounds.nesting} (bounds.nesting) deep"
+                )
+            if len(attributes) > bounds.attributes:
+                raise self.rejected(
+                    f"is damaged: an element has {len(attributes)} attributes, of {bounds.attributes} that"
+                    " bounds.attributes allows"
+                )
             handler.start(element, attributes)
 
         def end(element: str) -> None:
@@ -105,7 +113,7 @@ class Package:
         parser.EndElementHandler = end
         parser.CharacterDataHandler = handler.text
         parser.StartDoctypeDeclHandler = doctype
-        fed = 0
+        fed, read_size = 0, self._reading.read_size
         with self.open(name) as stream:
             while block := stream.read(read_size):
                 try:
@@ -119,13 +127,13 @@ class Package:
         parser.Parse(b"", True)  # noqa: FBT003
         yield
 
-    def relations(self, name: str, read_size: int) -> dict[str, str]:
+    def relations(self, name: str) -> dict[str, str]:
         """The parts that a part of an Office document refers to, by the id it has for each."""
         folder, base = posixpath.split(name)
         listed = posixpath.join(folder, "_rels", f"{base}.rels")
         found = _Relations(folder)
         if listed in self.names:
-            for _ in self.parse(listed, found, read_size):
+            for _ in self.parse(listed, found):
                 if len(found.targets) > _MOST_RELATIONS:
                     raise self.rejected(f"refers to more than {_MOST_RELATIONS} other parts in one")
         return found.targets
@@ -143,11 +151,11 @@ class _Relations(Handler):
 
 
 @contextmanager
-def opened(file: BinaryIO, kind: str, repair: str) -> Iterator[Package]:
+def opened(file: BinaryIO, kind: str, repair: str, reading: Reading) -> Iterator[Package]:
     """A file as a package. Whatever is wrong with it, within too, becomes Rejected; OSError passes."""
     try:
         with _not_the_disk(), directory(file) as archive:
-            yield Package(archive, kind, repair)
+            yield Package(archive, kind, repair, reading)
     except expat.ExpatError as error:
         raise Rejected(f"the {kind} is damaged: its XML is broken ({error})", repair) from None
     except _DAMAGED as error:

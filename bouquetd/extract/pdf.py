@@ -10,6 +10,7 @@ import pypdfium2 as pdfium
 import pypdfium2.raw as pdfium_c
 
 from bouquetd.errors import Rejected
+from bouquetd.extract.reading import Reading
 from bouquetd.model import Piece
 
 _REOPEN = 200
@@ -25,7 +26,7 @@ _TRUNCATED = "the PDF is truncated: its end is missing"
 _DAMAGED = "the PDF is damaged"
 
 
-def extract(file: BinaryIO, *, read_size: int) -> Iterator[Piece]:  # noqa: ARG001
+def extract(file: BinaryIO, reading: Reading) -> Iterator[Piece]:  # noqa: ARG001
     """The text page by page, ``Piece.page`` counting from 1.
 
     Raises Rejected when it needs a password, is truncated or damaged, or has no text at all.

@@ -7,6 +7,7 @@ from typing import BinaryIO
 
 from bouquetd.extract.flow import FULL, Break, Flow
 from bouquetd.extract.package import Handler, opened
+from bouquetd.extract.reading import Reading
 from bouquetd.model import Piece
 
 MAIN = "ppt/presentation.xml"
@@ -24,22 +25,22 @@ _FIELDS_OF_NOTES = ("slidenum", "datetime")  # each page of notes repeats them
 _REPAIR = "Open it in a presentation program, save it anew as .pptx, and drop it again."
 
 
-def extract(file: BinaryIO, *, read_size: int) -> Iterator[Piece]:
+def extract(file: BinaryIO, reading: Reading) -> Iterator[Piece]:
     """The text of shapes, tables, diagrams and notes; ``Piece.page`` is the number of the slide, from 1."""
-    with opened(file, "PPTX", _REPAIR) as package:
+    with opened(file, "PPTX", _REPAIR, reading) as package:
         order = _Order()
-        for _ in package.parse(MAIN, order, read_size):
+        for _ in package.parse(MAIN, order):
             pass
-        slides = package.relations(MAIN, read_size)
+        slides = package.relations(MAIN)
         for number, id_ in enumerate(order.ids, start=1):
             if (slide := slides.get(id_, "")) not in package.names:
                 continue  # PowerPoint repairs such a presentation by leaving the slide out
-            related = [part for part in package.relations(slide, read_size).values() if part in package.names]
+            related = [part for part in package.relations(slide).values() if part in package.names]
             drawn = [part for part in related if part.startswith("ppt/diagrams/data")]
             notes = [part for part in related if part.startswith("ppt/notesSlides/")]
             for part in (slide, *drawn, *notes[:1]):
                 reader = _Reader()
-                for _ in package.parse(part, reader, read_size):
+                for _ in package.parse(part, reader):
                     if reader.flow.size >= FULL:
                         yield Piece(reader.flow.take(), page=number)
                 yield Piece(reader.flow.take() + "\n\n", page=number)

@@ -16,6 +16,7 @@ from typing import BinaryIO
 from bouquetd.errors import Rejected
 from bouquetd.extract.encoding import read
 from bouquetd.extract.flow import FULL, Break, Flow
+from bouquetd.extract.reading import Reading
 from bouquetd.model import Piece
 
 _TOKEN = re.compile(
@@ -23,7 +24,6 @@ _TOKEN = re.compile(
     re.S,
 )
 _LONGEST_TOKEN = 64
-_MAX_DEPTH = 1000
 _MOST_FONTS = 5_000
 
 _SKIPPED = frozenset((
@@ -54,14 +54,14 @@ _CHARSETS = {
 _REPAIR = "Open it in a word processor, save it as .docx or .txt, and drop that."
 
 
-def extract(file: BinaryIO, *, read_size: int) -> Iterator[Piece]:
+def extract(file: BinaryIO, reading: Reading) -> Iterator[Piece]:
     """The paragraphs and tables, without headers and footers."""
     file.seek(0)
-    reader = _Reader()
+    reader = _Reader(reading.bounds.nesting)
     window, ended = b"", False
     while not ended:
-        block = read(file, max(read_size, _LONGEST_TOKEN))
-        ended = len(block) < max(read_size, _LONGEST_TOKEN)
+        block = read(file, max(reading.read_size, _LONGEST_TOKEN))
+        ended = len(block) < max(reading.read_size, _LONGEST_TOKEN)
         window = reader.feed(window + block, ended=ended)
         if reader.flow.size >= FULL:
             yield Piece(reader.flow.take())
@@ -85,8 +85,9 @@ class _Group:
 class _Reader:
     """Turns tokens into text."""
 
-    def __init__(self) -> None:
+    def __init__(self, nesting: int) -> None:
         self.flow = Flow()
+        self._nesting = nesting
         self._groups = [_Group()]
         self._default = "cp1252"
         self._fonts: dict[int, str] = {}
@@ -139,8 +140,11 @@ class _Reader:
         self._star = False
         self._skip = 0
         if brace == b"{":
-            if len(self._groups) > _MAX_DEPTH:
-                raise Rejected(f"the RTF is damaged: groups nested more than {_MAX_DEPTH} deep", _REPAIR)
+            if len(self._groups) > self._nesting:
+                raise Rejected(
+                    f"the RTF is damaged: groups nested more than {self._nesting} (bounds.nesting) deep",
+                    _REPAIR,
+                )
             self._groups.append(replace(self._groups[-1], ends_with=Break.NONE))
         elif len(self._groups) > 1:
             self._break(self._groups.pop().ends_with)

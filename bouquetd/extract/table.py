@@ -12,6 +12,7 @@ from typing import BinaryIO
 
 from bouquetd.extract import text
 from bouquetd.extract.encoding import SAMPLE, decoded
+from bouquetd.extract.reading import Reading
 from bouquetd.extract.scanner import Scanner
 from bouquetd.extract.sheet import END_OF_ROW, Cells, names, render
 from bouquetd.model import Piece
@@ -23,7 +24,7 @@ _REGULAR = 0.8  # share of the sample's rows that are equally wide, for a delimi
 _QUOTED = re.compile(r'[^"]*+(?:""[^"]*+)*+')
 
 
-def extract(file: BinaryIO, *, read_size: int) -> Iterator[Piece]:
+def extract(file: BinaryIO, reading: Reading) -> Iterator[Piece]:
     """Each data row, with ``Piece.row`` counting from 1, its cells behind the names of their columns.
 
     Empty cells are left out. Without a header, the cells of a row stand in one line. What has no columns at all
@@ -33,9 +34,9 @@ def extract(file: BinaryIO, *, read_size: int) -> Iterator[Piece]:
     marker = re.match("sep=(.)\n", sample)  # what Excel writes to tell itself the delimiter
     delimiter = marker[1] if marker else _delimiter(sample)
     if delimiter is None:
-        yield from text.extract(file, read_size=read_size)
+        yield from text.extract(file, reading)
         return
-    source = Scanner(decoded(file, read_size))
+    source = Scanner(decoded(file, reading.read_size))
     if marker:
         source.skip_past("\n")
         sample = sample[marker.end() :]

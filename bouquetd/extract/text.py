@@ -6,10 +6,11 @@ from collections.abc import Iterator
 from typing import BinaryIO
 
 from bouquetd.extract.encoding import decoded
+from bouquetd.extract.reading import Reading
 from bouquetd.model import Piece
 
 
-def extract(file: BinaryIO, *, read_size: int) -> Iterator[Piece]:
+def extract(file: BinaryIO, reading: Reading) -> Iterator[Piece]:
     """The file's own characters, in whatever encoding they are."""
-    for block in decoded(file, read_size):
+    for block in decoded(file, reading.read_size):
         yield Piece(block)

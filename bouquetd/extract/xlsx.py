@@ -15,6 +15,7 @@ from datetime import datetime, timedelta
 from typing import BinaryIO
 
 from bouquetd.extract.package import Handler, Package, opened
+from bouquetd.extract.reading import Reading
 from bouquetd.extract.scratch import scratch
 from bouquetd.extract.sheet import END_OF_ROW, sheet
 from bouquetd.model import Piece
@@ -31,33 +32,33 @@ _REFERENCE = re.compile(r"([A-Z]{1,3})\d+")
 _PLACE = struct.Struct("<QL")
 
 
-def extract(file: BinaryIO, *, read_size: int) -> Iterator[Piece]:
+def extract(file: BinaryIO, reading: Reading) -> Iterator[Piece]:
     """Sheet by sheet, a row as ``name: value`` lines where the first row has names.
 
     ``Piece.page`` is the number of the sheet, ``Piece.row`` that of the row, from 1.
     """
-    with opened(file, "XLSX", _REPAIR) as package, closing(_Texts()) as texts:
+    with opened(file, "XLSX", _REPAIR, reading) as package, closing(_Texts()) as texts:
         book = _Book()
-        for _ in package.parse(MAIN, book, read_size):
+        for _ in package.parse(MAIN, book):
             pass
-        parts = package.relations(MAIN, read_size)
+        parts = package.relations(MAIN)
         for part in parts.values():
             if part.endswith("sharedStrings.xml") and part in package.names:
-                for _ in package.parse(part, _Shared(texts), read_size):
+                for _ in package.parse(part, _Shared(texts)):
                     pass
         styles = _Styles()
         for part in parts.values():
             if part.endswith("styles.xml") and part in package.names:
-                for _ in package.parse(part, styles, read_size):
+                for _ in package.parse(part, styles):
                     pass
         for number, (name, id_) in enumerate(book.sheets, start=1):
             if (part := parts.get(id_, "")) in package.names:
                 yield Piece(f"{name}\n\n", page=number)
-                yield from sheet(_cells(package, part, _Sheet(texts, styles, book.since), read_size), number)
+                yield from sheet(_cells(package, part, _Sheet(texts, styles, book.since)), number)
 
 
-def _cells(package: Package, part: str, reader: _Sheet, read_size: int) -> Iterator[tuple[int, str]]:
-    for _ in package.parse(part, reader, read_size):
+def _cells(package: Package, part: str, reader: _Sheet) -> Iterator[tuple[int, str]]:
+    for _ in package.parse(part, reader):
         yield from reader.found
         reader.found.clear()
 

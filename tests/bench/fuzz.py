@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import Any
 
 from bouquetd.errors import Rejected
-from bouquetd.extract import extract, media_type, warm
+from bouquetd.extract import Reading, extract, media_type, warm
 from bouquetd.model import MB
 from tests import samples
 from tests.bench.machine import forget_peak, memory
@@ -98,7 +98,7 @@ def _read(data: bytes, name: str, chance: random.Random) -> bool:
         file.write(data)
         file.flush()
         kind = media_type(file, name)
-        for _ in extract(file, kind, read_size=chance.choice((100, MB // 4)), buffer_size=64 * 1024):
+        for _ in extract(file, kind, Reading(chance.choice((100, MB // 4)), 64 * 1024)):
             pass
         return True
     return False

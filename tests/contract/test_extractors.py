@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from bouquetd.errors import Rejected
-from bouquetd.extract import EXTRACTORS, extract, media_type
+from bouquetd.extract import EXTRACTORS, Reading, extract, media_type
 from bouquetd.model import Piece
 from tests import samples
 
@@ -32,7 +32,7 @@ def write(folder: Path, name: str, data: bytes) -> Path:
 
 def pieces(path: Path, read_size: int = 256 * 1024, buffer_size: int = 64 * 1024) -> list[Piece]:
     with path.open("rb", buffering=0) as file:
-        return list(extract(file, media_type(file, path.name), read_size=read_size, buffer_size=buffer_size))
+        return list(extract(file, media_type(file, path.name), Reading(read_size, buffer_size)))
 
 
 def test_there_is_a_sample_for_every_extractor_but_that_of_raw_xml(tmp_path: Path) -> None:
@@ -97,14 +97,14 @@ def test_a_file_that_vanished_from_its_folder_is_still_read(name: str, tmp_path:
         kind = media_type(file, name)
         path.unlink()
         path.write_bytes(b"another file by that name")
-        text = "".join(p.text for p in extract(file, kind, read_size=4096, buffer_size=4096))
+        text = "".join(p.text for p in extract(file, kind, Reading(4096, 4096)))
     assert SENTENCE in text
 
 
 @every_kind
 def test_an_extraction_can_be_given_up_half_way(name: str, tmp_path: Path) -> None:
     with write(tmp_path, name, long_file(name)).open("rb") as file:
-        running = extract(file, media_type(file, name), read_size=64, buffer_size=64)
+        running = extract(file, media_type(file, name), Reading(64, 64))
         next(iter(running))
         assert isinstance(running, Iterator)
         running.close()  # type: ignore[attr-defined]
@@ -162,7 +162,7 @@ class FailingFile(io.BytesIO):
 def test_an_error_of_the_disk_passes_as_it_is(name: str) -> None:
     file: BinaryIO = FailingFile(long_file(name))
     with pytest.raises(OSError, match="Input/output error"):
-        for _ in extract(file, kind_of(name), read_size=64, buffer_size=64):
+        for _ in extract(file, kind_of(name), Reading(64, 64)):
             pass
 
 

@@ -92,7 +92,7 @@ def count(source: str, data: bytes) -> int:
         file.write(data)
         file.flush()
         media_type = extract.media_type(file, source)
-        pieces = extract.extract(file, media_type, read_size=256 * 1024, buffer_size=64 * 1024)
+        pieces = extract.extract(file, media_type, extract.Reading(256 * 1024, 64 * 1024))
         for _ in chunk(pieces, SIZE, OVERLAP):
             number += 1
     return number

@@ -64,4 +64,4 @@ def test_page_and_row_are_those_of_the_first_character(
     pieces = [Piece(text, page=n, row=at) for at, (text, n) in enumerate(parts, 1)]
     places = [(p.page, p.row) for p in pieces for _ in p.text]
     for c in chunk(pieces, *sizes):
-        assert (c.page, c.row) == places[c.start]
+        assert (c.place.page, c.place.row) == places[c.start]

@@ -6,7 +6,7 @@ import itertools
 
 import pytest
 
-from bouquetd.chunk import chunk
+from bouquetd.chunk import MOST_LINKS, chunk
 from bouquetd.model import Piece
 
 
@@ -106,7 +106,29 @@ def test_only_the_final_chunk_is_the_last() -> None:
 
 def test_page_and_row_are_where_the_chunk_begins() -> None:
     pieces = [Piece("alpha beta ", page=1), Piece("gamma delta ", page=2), Piece("epsilon", page=3)]
-    assert [(c.text, c.page) for c in chunk(pieces, 16, 0)] == [("alpha beta gamma", 1), ("delta epsilon", 2)]
+    assert [(c.text, c.place.page) for c in chunk(pieces, 16, 0)] == [
+        ("alpha beta gamma", 1),
+        ("delta epsilon", 2),
+    ]
+
+
+def test_a_chunk_ends_where_a_section_begins_and_nothing_of_it_is_repeated_there() -> None:
+    pieces = [Piece("One two three. Four. ", headings=("A",)), Piece("Five six. Seven eight.", headings=("B",))]
+    found = [(c.text, c.place.headings) for c in chunk(pieces, 30, 10)]
+    assert found == [("One two three. Four.", ("A",)), ("Five six. Seven eight.", ("B",))]
+
+
+def test_the_links_of_a_chunk_are_those_within_it_each_once() -> None:
+    pieces = [Piece("See "), Piece("here", link="u:1"), Piece(" and "), Piece("there", link="u:1"), Piece(". ")]
+    [only] = chunk([*pieces, Piece("Again", link="u:2")])
+    assert only.links == ("u:1", "u:2")
+    [*_, last] = chunk([Piece("aaa bbb ", link="u:1"), Piece("ccc ddd")], 8, 0)
+    assert last.links == ()
+
+
+def test_no_more_links_are_kept_than_help_anybody() -> None:
+    [only] = chunk([Piece("x", link=f"u:{n}") for n in range(100)])
+    assert len(only.links) == MOST_LINKS
 
 
 @pytest.mark.parametrize(("size", "overlap"), [(10, 10), (10, -1), (0, 0)])

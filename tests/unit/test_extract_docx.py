@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from bouquetd.errors import Rejected
-from bouquetd.extract import extract, media_type
+from bouquetd.extract import Reading, extract, media_type
 from bouquetd.extract import package as module
 from tests import samples
 
@@ -17,7 +17,7 @@ DOCX = "application/vnd.openxmlformats-officedocument.wordprocessingml.document"
 
 
 def text(data: bytes, read_size: int = 4096) -> str:
-    return "".join(p.text for p in extract(io.BytesIO(data), DOCX, read_size=read_size, buffer_size=4096))
+    return "".join(p.text for p in extract(io.BytesIO(data), DOCX, Reading(read_size, 4096)))
 
 
 def run(inner: str) -> str:
@@ -114,7 +114,7 @@ def test_a_zip_that_points_to_where_nothing_can_be_is_no_fault_of_the_disk(tmp_p
     data[-6:-2] = b"\xff\xff\xff\x7f"  # where its directory begins
     (tmp_path / "a.docx").write_bytes(data)
     with (tmp_path / "a.docx").open("rb") as file, pytest.raises(Rejected, match="damaged"):
-        list(extract(file, media_type(file, "a.docx"), read_size=4096, buffer_size=4096))
+        list(extract(file, media_type(file, "a.docx"), Reading(4096, 4096)))
 
 
 def test_entities_are_never_expanded() -> None:

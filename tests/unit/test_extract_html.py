@@ -9,14 +9,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bouquetd.errors import Rejected
-from bouquetd.extract import extract
+from bouquetd.extract import Reading, extract
 
 
 def text(page: str | bytes, read_size: int = 4096) -> str:
     data = page.encode() if isinstance(page, str) else page
-    return "".join(
-        p.text for p in extract(io.BytesIO(data), "text/html", read_size=read_size, buffer_size=4096)
-    )
+    return "".join(p.text for p in extract(io.BytesIO(data), "text/html", Reading(read_size, 4096)))
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ from email.message import EmailMessage
 import pytest
 
 from bouquetd.errors import Rejected
-from bouquetd.extract import extract, media_type
+from bouquetd.extract import Reading, extract, media_type
 from bouquetd.extract.mail import is_mail, is_mailbox
 from tests import samples
 
@@ -17,7 +17,7 @@ HEAD = "From: a@example.org\nTo: b@example.org\nSubject: S\n"
 
 def text(data: bytes, name: str = "a.eml", read_size: int = 4096) -> str:
     file = io.BytesIO(data)
-    return "".join(p.text for p in extract(file, media_type(file, name), read_size=read_size, buffer_size=4096))
+    return "".join(p.text for p in extract(file, media_type(file, name), Reading(read_size, 4096)))
 
 
 def body(message: str) -> str:
@@ -67,7 +67,7 @@ def test_of_two_forms_of_a_text_one_is_read_and_what_is_attached_is_named(read_s
 
 def test_each_message_of_a_mailbox_is_a_row() -> None:
     file = io.BytesIO(samples.mbox(["one", "two\n\n>From here on", "three"]))
-    found = list(extract(file, media_type(file, "a"), read_size=4096, buffer_size=4096))
+    found = list(extract(file, media_type(file, "a"), Reading(4096, 4096)))
     assert {p.row for p in found} == {1, 2, 3}
     assert "From here on" in "".join(p.text for p in found if p.row == 2)
 

@@ -25,7 +25,7 @@ SENTENCES = " ".join(
 PROGRAM = """
 import sys
 from bouquetd.chunk import chunk
-from bouquetd.extract import extract, media_type, warm
+from bouquetd.extract import Reading, extract, media_type, warm
 
 def peak():
     with open("/proc/self/status") as status:
@@ -34,7 +34,7 @@ def peak():
 warm()
 before = peak()
 with open(sys.argv[1], "rb") as file:
-    pieces = extract(file, media_type(file, sys.argv[1]), read_size=256 * 1024, buffer_size=64 * 1024)
+    pieces = extract(file, media_type(file, sys.argv[1]), Reading(256 * 1024, 64 * 1024))
     chunks = sum(1 for _ in chunk(pieces))
 print(chunks, peak() - before)
 """

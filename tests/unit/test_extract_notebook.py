@@ -8,19 +8,19 @@ import json
 import pytest
 
 from bouquetd.errors import Rejected
-from bouquetd.extract import extract, media_type, memory
+from bouquetd.extract import Reading, extract, media_type, memory
 from tests import samples
 
 
 def text(value: object) -> str:
     file = io.BytesIO(json.dumps(value).encode())
     kind = media_type(file, "a.ipynb")
-    return "".join(p.text for p in extract(file, kind, read_size=4096, buffer_size=4096))
+    return "".join(p.text for p in extract(file, kind, Reading(4096, 4096)))
 
 
 def test_cells_and_what_they_printed_are_text_and_pictures_are_not() -> None:
     file = io.BytesIO(samples.notebook(["# Head\nline"]))
-    found = list(extract(file, media_type(file, "a.ipynb"), read_size=4096, buffer_size=4096))
+    found = list(extract(file, media_type(file, "a.ipynb"), Reading(4096, 4096)))
     assert "".join(p.text for p in found) == "# Head\nline\n\nprint(6 * 7)\n\n42\n\n\n"
     assert {p.row for p in found} == {1, 2}
 

@@ -7,7 +7,7 @@ import io
 import pytest
 
 from bouquetd.errors import Rejected
-from bouquetd.extract import extract, media_type
+from bouquetd.extract import Reading, extract, media_type
 from bouquetd.model import Piece
 from tests import samples
 
@@ -16,7 +16,7 @@ SHEET = "http://schemas.openxmlformats.org/spreadsheetml/2006/main"
 
 def pieces(data: bytes, name: str, read_size: int = 4096) -> list[Piece]:
     file = io.BytesIO(data)
-    return list(extract(file, media_type(file, name), read_size=read_size, buffer_size=4096))
+    return list(extract(file, media_type(file, name), Reading(read_size, 4096)))
 
 
 def text(data: bytes, name: str) -> str:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from bouquetd.errors import Rejected
-from bouquetd.extract import extract
+from bouquetd.extract import Reading, extract
 from bouquetd.model import Piece
 from tests import samples
 
@@ -16,7 +16,7 @@ def pieces(folder: Path, data: bytes) -> list[Piece]:
     path = folder / "a.pdf"
     path.write_bytes(data)
     with path.open("rb") as file:
-        return list(extract(file, "application/pdf", read_size=4096, buffer_size=4096))
+        return list(extract(file, "application/pdf", Reading(4096, 4096)))
 
 
 def test_each_page_is_a_piece_with_its_number(tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ import sys
 import pytest
 
 from bouquetd.errors import ConfigError
-from bouquetd.extract import extract, media_type
+from bouquetd.extract import Reading, extract, media_type
 from bouquetd.extract.plugins import installed
 
 LINES = """
@@ -51,7 +51,7 @@ def plugins():
 def read(data, name):
     file = io.BytesIO(data)
     kind = media_type(file, name, plugins())
-    pieces = extract(file, kind, read_size=1024, buffer_size=1024, plugins=plugins())
+    pieces = extract(file, kind, Reading(1024, 1024), plugins=plugins())
     return kind, [(piece.row, piece.text) for piece in pieces]
 
 

@@ -7,13 +7,13 @@ import io
 import pytest
 
 from bouquetd.errors import Rejected
-from bouquetd.extract import extract, media_type
+from bouquetd.extract import Reading, extract, media_type
 from tests import samples
 
 
 def text(data: bytes, read_size: int = 4096) -> str:
     file = io.BytesIO(data)
-    return "".join(p.text for p in extract(file, media_type(file, "a"), read_size=read_size, buffer_size=4096))
+    return "".join(p.text for p in extract(file, media_type(file, "a"), Reading(read_size, 4096)))
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ import io
 import pytest
 
 from bouquetd.errors import Rejected
-from bouquetd.extract import extract, media_type
+from bouquetd.extract import Reading, extract, media_type
 from tests import samples
 
 
@@ -87,4 +87,4 @@ def test_a_rejected_file_too_is_left_at_its_start() -> None:
 
 def test_an_unknown_media_type_is_rejected() -> None:
     with pytest.raises(Rejected, match="audio/mpeg"):
-        list(extract(io.BytesIO(b"x"), "audio/mpeg", read_size=1, buffer_size=4))
+        list(extract(io.BytesIO(b"x"), "audio/mpeg", Reading(1, 4)))

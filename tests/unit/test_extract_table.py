@@ -9,13 +9,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bouquetd.extract import extract
+from bouquetd.extract import Reading, extract
 
 
 def rows(data: str | bytes, read_size: int = 4096) -> list[tuple[str, int | None]]:
     data = data.encode() if isinstance(data, str) else data
     found: dict[int | None, str] = {}
-    for piece in extract(io.BytesIO(data), "text/csv", read_size=read_size, buffer_size=4096):
+    for piece in extract(io.BytesIO(data), "text/csv", Reading(read_size, 4096)):
         found[piece.row] = found.get(piece.row, "") + piece.text
     return [(text, row) for row, text in found.items()]
 

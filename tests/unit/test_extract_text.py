@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bouquetd.errors import Rejected
-from bouquetd.extract import extract
+from bouquetd.extract import Reading, extract
 from bouquetd.extract.clean import clean
 from bouquetd.model import Piece
 
@@ -24,7 +24,7 @@ CHINESE = "这是中文文本、用来测试编码检测。今天的天气很好
 
 
 def text(data: bytes, kind: str = "text/plain", read_size: int = 4096) -> str:
-    return "".join(p.text for p in extract(io.BytesIO(data), kind, read_size=read_size, buffer_size=4096))
+    return "".join(p.text for p in extract(io.BytesIO(data), kind, Reading(read_size, 4096)))
 
 
 @pytest.mark.parametrize(

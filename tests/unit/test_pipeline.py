@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from bouquetd.errors import Rejected, Stopped, Unavailable
-from bouquetd.model import Chunk, Document, Piece
+from bouquetd.model import Chunk, Document, Piece, Place
 from bouquetd.pipeline import Pipeline, metadata, record
 
 DOCUMENT = Document("d" * 32, "folder/name.txt", "sha", 123, "text/plain", 1700000000.5)
@@ -28,7 +28,7 @@ class Stages:
 
     def chunk(self, pieces):
         for n, piece in enumerate(pieces):
-            yield Chunk(n, piece.text, n, n + 1, None, None, last=n == self.count - 1)
+            yield Chunk(n, piece.text, n, n + 1, last=n == self.count - 1)
 
     def entities(self, texts):
         self.calls.append(("entities", list(texts)))
@@ -202,7 +202,7 @@ def test_stages_that_disagree_about_the_number_of_chunks_fail_before_the_journal
 
 
 def test_metadata_says_where_a_chunk_comes_from_and_has_no_nulls():
-    chunk = Chunk(3, "text", 10, 14, None, None, last=False)
+    chunk = Chunk(3, "text", 10, 14, last=False)
     assert metadata(DOCUMENT, chunk, []) == {
         "source": "folder/name.txt", "name": "name.txt", "digest": "sha",
         "media_type": "text/plain", "chunk": 3, "start": 10, "end": 14,
@@ -211,18 +211,18 @@ def test_metadata_says_where_a_chunk_comes_from_and_has_no_nulls():
 
 
 def test_page_row_entities_and_the_mark_of_the_last_chunk_are_there_where_they_apply():
-    chunk = Chunk(3, "text", 10, 14, 7, 9, last=True)
+    chunk = Chunk(3, "text", 10, 14, last=True, place=Place(7, 9))
     found = metadata(DOCUMENT, chunk, ["rfc:1"])
     assert (found["page"], found["row"], found["entities"], found["last"]) == (7, 9, ["rfc:1"], True)
 
 
 def test_a_source_that_is_no_utf8_is_shown_with_escapes_and_kept_in_hex():
     source = os.fsdecode(b"caf\xe9\n/\xff.txt")
-    found = metadata(replace(DOCUMENT, source=source), Chunk(0, "t", 0, 1, None, None, last=True), [])
+    found = metadata(replace(DOCUMENT, source=source), Chunk(0, "t", 0, 1, last=True), [])
     assert (found["source"], found["name"]) == (r"caf\xe9\n/\xff.txt", r"\xff.txt")
     assert bytes.fromhex(found["source_hex"]) == b"caf\xe9\n/\xff.txt"
 
 
 def test_a_chunks_id_is_its_document_and_its_number():
-    made = record(DOCUMENT, Chunk(12, "t", 0, 1, None, None, last=False), [], np.ones(4, dtype=np.float32))
+    made = record(DOCUMENT, Chunk(12, "t", 0, 1, last=False), [], np.ones(4, dtype=np.float32))
     assert made.id == f"{DOCUMENT.id}:12"
