@@ -6,12 +6,12 @@ import gc
 import os
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import BinaryIO, ParamSpec, TypeVar
+from typing import ParamSpec, TypeVar
 
 from bouquetd import extract, recovery
 from bouquetd.admission import Admission
@@ -20,7 +20,7 @@ from bouquetd.config import Settings, bytes_per_chunk, shard_chunks
 from bouquetd.embed.static import StaticEmbedder
 from bouquetd.entities import PROVIDERS, Entities
 from bouquetd.errors import ConfigError, Stopped, Unavailable
-from bouquetd.extract.plugins import Plugin, installed
+from bouquetd.extract.plugins import installed
 from bouquetd.filing import Filing
 from bouquetd.health import Health
 from bouquetd.inbox.access import Access
@@ -29,6 +29,7 @@ from bouquetd.inbox.intake import Intake
 from bouquetd.inbox.queue import Queue
 from bouquetd.inbox.scan import Ignore
 from bouquetd.inbox.watcher import Marks
+from bouquetd.ingestion import Ingestion
 from bouquetd.ledger import Ledger
 from bouquetd.lock import hold
 from bouquetd.log import Log
@@ -37,9 +38,10 @@ from bouquetd.memory.governor import Governor, Limits, exact, short
 from bouquetd.memory.meter import Meter
 from bouquetd.memory.probe import Probe
 from bouquetd.memory.reclaim import Ladder, standard, trimmer
-from bouquetd.model import MB, Document, Piece, printable
+from bouquetd.model import MB, printable
 from bouquetd.ops.service import Service
 from bouquetd.pipeline import Pipeline
+from bouquetd.reader import Reader
 from bouquetd.store import rebuild
 from bouquetd.store.kept import Kept
 from bouquetd.store.server import Server
@@ -49,7 +51,7 @@ from bouquetd.worker import Worker
 P = ParamSpec("P")
 T = TypeVar("T")
 
-CHUNKER = "chunk/1"
+CHUNKER = "chunk/2"
 """Revision of the chunker and the extractors; part of every document's identity, so change it with them."""
 
 ASK = "BOUQUETD_ASK"
@@ -76,6 +78,7 @@ class Engine:
     queue: Queue
     intake: Intake
     admission: Admission
+    reader: Reader
     worker: Worker
     service: Service
 
@@ -108,7 +111,8 @@ class Engine:
 
     def apply(self, settings: Settings) -> None:
         """Take over what may change while running (``config.LIVE``); the rest must be as it was."""
-        self.settings = self.worker.settings = settings
+        self.settings = self.reader.settings = settings
+        self.worker.apply(settings)
         memory = settings.memory
         self.governor.limits = limits(settings)
         self.gate.configured, self.gate.pause_limit = settings.pipeline.batch_size, memory.pause_limit
@@ -205,18 +209,20 @@ def engine(
             settings, ledger=ledger, store=store, intake=intake, health=health, clock=clock, log=log
         )
         admission = Admission(partial(extract.memory, plugins=plugins), lambda: governor.limits)
+        reader = Reader(settings, plugins, meter=meter, health=health, clock=clock, stopping=stopping)
+        pipeline = _pipeline(settings, reader, ledger, store, embedder, finder, gate, meter)
+        ingestion = Ingestion(
+            settings, ledger=ledger, store=store, pipeline=pipeline, reader=reader, filing=filing,
+            intake=intake, admit=admission, gate=gate, health=health, clock=clock, log=log,
+        )  # fmt: skip
         worker = Worker(
             settings, ledger=ledger, store=store, queue=queue, intake=intake, filing=filing,
-            pipeline=_pipeline(
-                settings, plugins, ledger, store, embedder, finder, gate, meter, health, clock, stopping
-            ),
-            media_type=partial(extract.media_type, plugins=plugins), admit=admission, gate=gate,
-            health=health, clock=clock, log=log,
+            pipeline=pipeline, ingestion=ingestion, gate=gate, health=health, clock=clock, log=log,
         )  # fmt: skip
         service = Service(settings, ledger, store, embedder, worker)
         yield Engine(
             settings, ledger, store, embedder, probe, governor, gate, meter, health, marks, queue, intake,
-            admission, worker, service,
+            admission, reader, worker, service,
         )  # fmt: skip
 
 
@@ -233,33 +239,14 @@ def limits(settings: Settings) -> Limits:
 
 def _pipeline(
     settings: Settings,
-    plugins: Sequence[Plugin],
+    reader: Reader,
     ledger: Ledger,
     store: Store,
     embedder: StaticEmbedder,
     finder: Entities,
     gate: Gate,
     meter: Meter,
-    health: Health,
-    clock: Callable[[], float],
-    stopping: threading.Event,
 ) -> Pipeline:
-    stream = settings.stream
-
-    def extracted(file: BinaryIO, document: Document) -> Iterator[Piece]:
-        reading = extract.Reading(stream.read_size, stream.buffer_size, settings.bounds)
-        pieces: Iterable[Piece] = extract.extract(file, document.media_type, reading, plugins=plugins)
-        pull = iter(pieces)
-        while True:
-            with meter.operation("extract", printable(document.source)):
-                piece = next(pull, None)
-            if piece is None:
-                return
-            if stopping.is_set():  # a long stretch without a whole batch must not hold up a stop
-                raise Stopped("asked to stop between two pieces")
-            health.beat(clock(), "extract")
-            yield piece
-
     def metered(stage: str, function: Callable[P, T]) -> Callable[P, T]:
         def run(*arguments: P.args, **named: P.kwargs) -> T:
             with meter.operation(stage, "a batch"):
@@ -268,7 +255,7 @@ def _pipeline(
         return run
 
     return Pipeline(
-        extract=extracted,
+        extract=reader.pieces,
         chunk=partial(chunk, size=settings.chunk.size, overlap=settings.chunk.overlap),
         entities=metered("entities", finder),
         begin=embedder.begin,

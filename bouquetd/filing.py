@@ -65,11 +65,13 @@ class Filing:
         self._storm = Storm()
 
     def move(self, document: Document, seen: Fingerprint, *, durably: bool = True) -> str | None:
-        """Where the file of an ingested document goes: "" when it is no more, None when it stays.
+        """Where the file of an ingested document goes: "" when it has none (any more), None when it stays.
 
         Without ``durably`` a power cut may undo it until ``settle`` was called.
         """
         inbox, after = self._intake.inbox, self._settings.inbox.after
+        if document.parent is not None:
+            return ""
         if after == "keep":
             return None
         destination: str | None = ""
@@ -138,6 +140,24 @@ class Filing:
             document=twin.document.id,
             digest=sha,
         )
+
+    def packed_duplicate(self, source: str, sha: str, seen: Fingerprint, twin: Entry, parent: Document) -> None:
+        """What is packed in another document has a content that is stored already."""
+        self._ledger.duplicate(source, sha, seen, twin.document.id, "", parent)
+        self.tally.duplicates += 1
+
+    def refuse(self, document: Document, error: Rejected) -> None:
+        """What is packed in another document cannot be read; no chunk of it stays behind, and that one does."""
+        self._ledger.failed(document.id, error.reason, error.remedy, "", document.media_type)
+        self.remove()
+        self.tally.failed += 1
+        if self._storm.admit(self._clock()):
+            self._log.warning(
+                f"Rejected {printable(document.source)}: {error.told} What else is packed with it is read",
+                what="rejected",
+                document=document.id,
+                digest=document.digest,
+            )
 
     def move_at_last(self) -> None:
         """Move what should have left the inbox before: a kill, a full disk or a forbidding folder kept it."""

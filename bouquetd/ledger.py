@@ -20,7 +20,7 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from bouquetd.errors import Explained, Unavailable
 from bouquetd.model import Document, Fingerprint, Record, State
@@ -28,6 +28,8 @@ from bouquetd.row import Row, packed, unpacked
 
 Place = tuple[int, str, int]
 """Where a chunk lies and which it is: shard, document, number."""
+
+_HELD = (State.CLAIMED, State.STORING, State.COMPLETE, State.FILED)
 
 PAGE = 500
 """Rows read at a time where a table may be long."""
@@ -94,6 +96,13 @@ MIGRATIONS: tuple[str, ...] = (
     """
     ALTER TABLE shards ADD COLUMN deleted INTEGER NOT NULL DEFAULT 0;  -- still take room in Chroma's index
     """,
+    """
+    ALTER TABLE documents ADD COLUMN parent BLOB;  -- of what is packed in another: the source of that
+    ALTER TABLE documents ADD COLUMN within TEXT;  -- and its id, as it was when this was read
+    ALTER TABLE documents ADD COLUMN note TEXT;    -- what its owner should know although it was read
+    CREATE INDEX documents_parent ON documents (parent) WHERE parent IS NOT NULL;
+    CREATE INDEX documents_within ON documents (within) WHERE within IS NOT NULL;
+    """,
 )
 """One script a schema version; ``user_version`` says how many have run."""
 
@@ -106,6 +115,14 @@ class Corrupt(Explained):
             f"the ledger is corrupt: {how}",
             "start bouquetd again: it sets the file aside and rebuilds it from the store",
         )
+
+
+class Whole(NamedTuple):
+    """A document of which all is read: its id, the ids of what is packed in it, what its owner should know."""
+
+    id: str
+    packed: Collection[str] = ()
+    note: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,6 +159,7 @@ class Entry:
     destination: str | None
     reason: str | None
     remedy: str | None
+    note: str | None
     fingerprint: Fingerprint
 
 
@@ -222,11 +240,14 @@ class Ledger:
 
     # -- a document's life --------------------------------------------------------------------------------
 
-    def claim(self, source: str, digest: str, fingerprint: Fingerprint) -> Document:
+    def claim(
+        self, source: str, digest: str, fingerprint: Fingerprint, parent: Document | None = None
+    ) -> Document:
         """Take a document in hand: count one attempt before any risky work on its file.
 
         It outlives any death of the process. A power cut may forget it, and no file causes one: so small files
-        need not wait for the disk twice each.
+        need not wait for the disk twice each. What is packed in a ``parent`` takes the blame for a death from
+        that one.
         """
         id_, now, f = identity(source, digest, self.recipe), time.time(), fingerprint
         since = round(now, 3)  # of a float of more digits Chroma gives back one that differs in the last
@@ -239,13 +260,25 @@ class Ledger:
                         " VALUES (?,?,?,?,?,?,?) ON CONFLICT (id) DO NOTHING",
                         (id_, os.fsencode(source), digest, f.size, State.CLAIMED, since, now),
                     )
+                    if parent:
+                        db.execute("UPDATE documents SET attempts = 0 WHERE id = ?", (parent.id,))
                     row = db.execute(
                         "UPDATE documents SET"
                         " attempts = CASE WHEN state IN ('claimed', 'storing') THEN attempts ELSE 0 END + 1,"
                         " state = CASE WHEN chunks > 0 THEN 'storing' ELSE 'claimed' END, updated = ?,"
-                        " reason = NULL, remedy = NULL, twin = NULL, destination = NULL,"
+                        " reason = NULL, remedy = NULL, note = NULL, twin = NULL, destination = NULL,"
+                        " parent = ?, within = ?,"
                         " device = ?, inode = ?, mtime_ns = ?, ctime_ns = ? WHERE id = ? RETURNING *",
-                        (now, _signed(f.device), _signed(f.inode), f.mtime_ns, f.ctime_ns, id_),
+                        (
+                            now,
+                            parent and os.fsencode(parent.source),
+                            parent and parent.id,
+                            _signed(f.device),
+                            _signed(f.inode),
+                            f.mtime_ns,
+                            f.ctime_ns,
+                            id_,
+                        ),
                     ).fetchone()
             finally:
                 self._rows("PRAGMA synchronous=FULL")
@@ -285,16 +318,27 @@ class Ledger:
                 (sum(len(records) for _, records, _ in parts), shard),
             )
 
-    def complete(self, ids: Iterable[str]) -> None:
+    def complete(self, documents: Iterable[Whole]) -> None:
         """Every chunk of these is in Chroma. What they replace is queued for removal in the same breath.
 
         An older version that a duplicate under another name still refers to is kept.
         """
         with self._write() as db:
-            for id_ in ids:
+            for id_, packed_in_it, note in documents:
                 db.execute(
-                    "UPDATE documents SET state = 'complete', updated = ? WHERE id = ?", (time.time(), id_)
+                    "UPDATE documents SET state = 'complete', whole = 1, note = coalesce(?, note), updated = ?"
+                    " WHERE id = ?",
+                    (note, time.time(), id_),
                 )
+                db.executemany(
+                    "UPDATE documents SET within = ? WHERE id = ?", [(id_, packed) for packed in packed_in_it]
+                )
+                stale = db.execute(
+                    "SELECT id FROM documents WHERE within IS NOT ?1"
+                    " AND parent = (SELECT source FROM documents WHERE id = ?1)",
+                    (id_,),
+                ).fetchall()
+                _condemn(db, [row["id"] for row in stale], at_any_rate=False)
                 _supersede(db, id_)
 
     def filed(self, destinations: Iterable[tuple[str, str | None]]) -> None:
@@ -316,19 +360,28 @@ class Ledger:
                 " media_type = ?, updated = ? WHERE id = ?",
                 (reason, remedy, _bytes(destination), media_type, time.time(), id_),
             )
+            packed = db.execute("SELECT id FROM documents WHERE within = ?", (id_,)).fetchall()
+            _condemn(db, [row["id"] for row in packed], at_any_rate=False)
             db.execute(
                 "INSERT OR IGNORE INTO removals SELECT document FROM placements WHERE document = ?", (id_,)
             )
 
     def duplicate(
-        self, source: str, digest: str, fingerprint: Fingerprint, twin: str, destination: str | None
-    ) -> None:
-        """The source has the content of ``twin`` and was filed away without being stored again."""
+        self,
+        source: str,
+        digest: str,
+        fingerprint: Fingerprint,
+        twin: str,
+        destination: str | None,
+        parent: Document | None = None,
+    ) -> str:
+        """The source has the content of ``twin`` and is not stored again; returns its id."""
         id_, now, f = identity(source, digest, self.recipe), time.time(), fingerprint
         with self._write() as db:
             db.execute(
                 "INSERT OR REPLACE INTO documents (id, source, digest, size, state, since, updated, twin,"
-                " destination, device, inode, mtime_ns, ctime_ns) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?)",
+                " destination, device, inode, mtime_ns, ctime_ns, parent, within)"
+                " VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
                 (
                     id_,
                     os.fsencode(source),
@@ -343,9 +396,12 @@ class Ledger:
                     _signed(f.inode),
                     f.mtime_ns,
                     f.ctime_ns,
+                    parent and os.fsencode(parent.source),
+                    parent and parent.id,
                 ),
             )
             _supersede(db, id_)
+        return id_
 
     def seen_again(self, id_: str, fingerprint: Fingerprint, destination: str | None) -> None:
         """The same source came with the same content: remember the newer file.
@@ -370,9 +426,30 @@ class Ledger:
             _supersede(db, id_)
 
     def abandon(self, id_: str) -> None:
-        """The document will not be finished, or is to go: queue its chunks for removal."""
+        """The document will not be finished, or is to go: queue it and what is packed in it for removal."""
         with self._write() as db:
-            db.execute("INSERT OR IGNORE INTO removals VALUES (?)", (id_,))
+            _condemn(db, [id_])
+
+    def outermost(self, document: Document) -> Entry | None:
+        """The document of the inbox in which one is packed, or itself; None when that is gone."""
+        entry = self.find(document.id)
+        while entry is not None and entry.document.parent is not None:
+            held = [e for e in self.by_source(entry.document.parent) if e.state in _HELD]
+            entry = held[0] if held else None
+        return entry
+
+    def reopen(self, document: Document) -> None:
+        """Have what a document is packed in read again, up to the file of the inbox."""
+        with self._write() as db:
+            source = _bytes(document.parent)
+            while source is not None:
+                row = db.execute(
+                    "UPDATE documents SET state = CASE WHEN chunks > 0 THEN 'storing' ELSE 'claimed' END,"
+                    " whole = 0, attempts = 0 WHERE source = ? AND state IN ('complete', 'filed')"
+                    " RETURNING parent",
+                    (source,),
+                ).fetchone()
+                source = row and row["parent"]
 
     def drop(self, id_: str) -> None:
         """Drop the row of a document that holds no chunks, so that its file counts as new."""
@@ -383,7 +460,7 @@ class Ledger:
         """The operator wants its chunks gone; the file, where it is kept, is not read again."""
         with self._write() as db:
             db.execute("UPDATE documents SET state = 'forgotten', updated = ? WHERE id = ?", (time.time(), id_))
-            db.execute("INSERT OR IGNORE INTO removals VALUES (?)", (id_,))
+            _condemn(db, [id_])
 
     def removals(self, limit: int = PAGE) -> list[str]:
         """Documents whose chunks are to leave Chroma."""
@@ -569,8 +646,8 @@ class Ledger:
         with self._write() as db:
             db.execute(
                 "INSERT OR REPLACE INTO documents (id, source, digest, size, media_type, state, chunks, whole,"
-                " since, updated, destination, device, inode, mtime_ns, ctime_ns)"
-                " VALUES (?,?,?,?,?,'filed',?,1,?,?,?,?,?,?,?)",
+                " since, updated, destination, device, inode, mtime_ns, ctime_ns, parent)"
+                " VALUES (?,?,?,?,?,'filed',?,1,?,?,?,?,?,?,?,?)",
                 (
                     document.id,
                     os.fsencode(document.source),
@@ -585,6 +662,7 @@ class Ledger:
                     _signed(f.inode),
                     f.mtime_ns,
                     f.ctime_ns,
+                    _bytes(document.parent),
                 ),
             )
             db.executemany("INSERT INTO placements VALUES (?,?,?,?)", [(document.id, *p) for p in placements])
@@ -715,15 +793,42 @@ def set_aside(path: Path) -> Path:
     return aside
 
 
+def _condemn(db: sqlite3.Connection, ids: Sequence[str], *, at_any_rate: bool = True) -> None:
+    """Queue documents and all that is packed in them for removal.
+
+    What a duplicate elsewhere refers to stays, unless it is one of these ``at_any_rate``.
+    """
+    family = {
+        row["id"]
+        for id_ in ids
+        for row in db.execute(
+            "WITH RECURSIVE family (id) AS (SELECT ? UNION"
+            " SELECT d.id FROM documents d JOIN family f ON d.within = f.id) SELECT id FROM family",
+            (id_,),
+        )
+    }
+    for id_ in family:
+        if at_any_rate and id_ in ids:
+            db.execute("INSERT OR IGNORE INTO removals VALUES (?)", (id_,))
+            continue
+        twins = db.execute("SELECT id FROM documents WHERE twin = ?", (id_,)).fetchall()
+        if all(twin["id"] in family for twin in twins):
+            db.execute("INSERT OR IGNORE INTO removals VALUES (?)", (id_,))
+            db.execute(
+                "DELETE FROM documents WHERE id = ? AND state IN ('duplicate', 'failed', 'forgotten')", (id_,)
+            )
+
+
 def _supersede(db: sqlite3.Connection, id_: str) -> None:
     """Queue for removal what an earlier content of the same source left behind."""
-    db.execute(
-        "INSERT OR IGNORE INTO removals SELECT old.id FROM documents old JOIN documents new"
+    for (old,) in db.execute(
+        "SELECT old.id FROM documents old JOIN documents new"
         " ON old.source = new.source AND old.id <> new.id WHERE new.id = ?"
         " AND old.state IN ('claimed', 'storing', 'complete', 'filed') AND NOT EXISTS"
         " (SELECT 1 FROM documents d WHERE d.twin = old.id AND d.source <> old.source)",
         (id_,),
-    )
+    ).fetchall():
+        _condemn(db, [old])
     db.execute(
         "DELETE FROM documents WHERE state IN ('duplicate', 'failed', 'forgotten') AND id <> ?"
         " AND id NOT IN (SELECT document FROM removals)"
@@ -751,6 +856,7 @@ def _entry(row: sqlite3.Row) -> Entry:
         since=row["since"],
         attempts=row["attempts"],
         stored=row["chunks"],
+        parent=None if row["parent"] is None else os.fsdecode(row["parent"]),
     )
     return Entry(
         document=document,
@@ -762,6 +868,7 @@ def _entry(row: sqlite3.Row) -> Entry:
         destination=None if row["destination"] is None else os.fsdecode(row["destination"]),
         reason=row["reason"],
         remedy=row["remedy"],
+        note=row["note"],
         fingerprint=Fingerprint(
             (row["device"] or 0) % 2**64,
             (row["inode"] or 0) % 2**64,

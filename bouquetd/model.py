@@ -21,6 +21,10 @@ MB = 1024 * 1024
 """1 MB, as the memory-safety guide and systemd count."""
 
 
+PACKED = "!/"
+"""Stands between the source of an archive or a mail and the name of what is packed in it."""
+
+
 class State(StrEnum):
     """Where a document stands in its life."""
 
@@ -133,7 +137,8 @@ class Document:
     """A source with a digest, as the ledger knows it when its file is being worked on.
 
     ``source`` is the path relative to the inbox as ``os.fsdecode`` gives it, ``size`` in bytes, ``stored`` the
-    number of chunks that are already durable, ``since`` the first claim in seconds since the epoch.
+    number of chunks that are already durable, ``since`` the first claim in seconds since the epoch. What is
+    packed in another document, an archive or a mail, has that one's source as ``parent``.
     """
 
     id: str
@@ -144,6 +149,7 @@ class Document:
     since: float
     attempts: int = 0
     stored: int = 0
+    parent: str | None = None
 
     @property
     def name(self) -> str:

@@ -113,9 +113,9 @@ class Pipeline:
             self.store(records)
         self.size = 0
 
-    def leave_out(self, document: Document) -> None:
-        """Forget what is read of a document and not yet journalled."""
-        self.ahead[:] = [item for item in self.ahead if item[0].id != document.id]
+    def leave_out(self, unwanted: Callable[[Document], bool]) -> None:
+        """Forget what is read of some documents and not yet journalled."""
+        self.ahead[:] = [item for item in self.ahead if not unwanted(item[0])]
 
 
 def parts(batch: Sequence[tuple[Document, Chunk]], records: Sequence[Record]) -> list[Part]:
@@ -152,6 +152,8 @@ def metadata(document: Document, chunk: Chunk, entities: list[str]) -> Metadata:
     }
     if values["source"] != document.source:
         values["source_hex"] = os.fsencode(document.source).hex()
+    if document.parent is not None:
+        values["parent"] = printable(document.parent)
     if place.page is not None:
         values["page"] = place.page
     if place.row is not None:

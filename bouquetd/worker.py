@@ -7,25 +7,24 @@ and the ledger in a state from which the next step, or the next process, goes on
 from __future__ import annotations
 
 import os
-from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass, replace
 from itertools import takewhile
 from typing import BinaryIO
 
 from bouquetd.backoff import FIRST, BackOff
 from bouquetd.config import Settings
-from bouquetd.errors import Changed, Rejected, Stopped, Unavailable
+from bouquetd.errors import Changed, Rejected, Unavailable, sentence
 from bouquetd.filing import UNREAD, Filing
 from bouquetd.health import Health
 from bouquetd.inbox.intake import Intake
 from bouquetd.inbox.opening import LeftAlone, digest, fingerprint, open_source
 from bouquetd.inbox.queue import Queue, Sighting
-from bouquetd.ledger import Corrupt, Entry, Ledger, identity
+from bouquetd.ingestion import Current, Ingested, Ingestion
+from bouquetd.ledger import Entry, Ledger, Whole, identity
 from bouquetd.log import Log
-from bouquetd.memory.gate import Gate, Stuck
-from bouquetd.model import MB, Chunk, Document, Fingerprint, State, printable
+from bouquetd.memory.gate import Gate
+from bouquetd.model import MB, Fingerprint, State, printable
 from bouquetd.pipeline import Pipeline
 from bouquetd.requests import Requests
 from bouquetd.store.shards import Store
@@ -38,42 +37,6 @@ GATHER = 5.0
 
 REST = 10.0
 """Seconds of idleness after which Chroma is closed: its memory is given back, and a kill harms nothing."""
-
-
-@dataclass(frozen=True, slots=True)
-class Ingested:
-    """A document that is read to its end; ``position`` of its last chunk in the store's stream.
-
-    That one may still be among what the pipeline read ahead. ``began`` and ``ended`` in seconds of the worker's
-    clock.
-    """
-
-    document: Document
-    fingerprint: Fingerprint
-    position: int
-    chunks: int
-    began: float
-    ended: float
-
-
-@dataclass(slots=True)
-class Current:
-    """The document in hand: how many of its file's bytes were read, and how many chunks came of it."""
-
-    document: str
-    source: str
-    size: int
-    file: BinaryIO
-    chunks: int = 0
-
-    @property
-    def share(self) -> float:
-        """How far the reader is through the file, 0 to 1."""
-        try:
-            position = os.lseek(self.file.fileno(), 0, os.SEEK_CUR)
-        except (OSError, ValueError):  # closed meanwhile, by the other thread
-            return 1.0
-        return min(1.0, position / self.size) if self.size else 1.0
 
 
 class Worker:
@@ -89,8 +52,7 @@ class Worker:
         intake: Intake,
         filing: Filing,
         pipeline: Pipeline,
-        media_type: Callable[[BinaryIO, str], str],
-        admit: Callable[[str, int], None],
+        ingestion: Ingestion,
         gate: Gate,
         health: Health,
         clock: Callable[[], float],
@@ -98,7 +60,6 @@ class Worker:
     ) -> None:
         self.settings = settings
         self.tally = filing.tally
-        self.current: Current | None = None
         self.trouble: Unavailable | None = None
         self.requests = Requests()
         self._ledger = ledger
@@ -106,21 +67,27 @@ class Worker:
         self._queue = queue
         self._intake = intake
         self._filing = filing
-        self._pipeline = replace(pipeline, watch=self._watch)
-        self._media_type = media_type
-        self._admit = admit
+        self._pipeline = pipeline
+        self._ingestion = ingestion
         self._gate = gate
         self._health = health
         self._clock = clock
         self._log = log
-        self._ingested: deque[Ingested] = deque()
-        self._contents: set[str] = set()
         self._backoff = BackOff()
         self._told: set[str] = set()
         self._active = clock()
-        self._owed: str | None = None
         intake.busy = self.busy
+        ingestion.settle = lambda: self._file_away(wait=True)
         gate.beat = lambda: health.paused(clock())
+
+    @property
+    def current(self) -> Current | None:
+        """The document in hand."""
+        return self._ingestion.current
+
+    def apply(self, settings: Settings) -> None:
+        """Take over settings that may change while running."""
+        self.settings = self._ingestion.settings = settings
 
     # -- the loop -----------------------------------------------------------------------------------------
 
@@ -144,7 +111,7 @@ class Worker:
     def _step(self) -> float:
         self.requests.answer()
         self._gate.wait()
-        self._settle_debt()
+        self._ingestion.settle_debt()
         self._store.retry()
         self._filing.remove()
         self._filing.calm()
@@ -160,7 +127,8 @@ class Worker:
             self._active = now
             self._health.beat(now, "take")
             self._take(sighting)
-            self._file_away(wait=bool(self._ingested) and self._clock() - self._ingested[0].ended > GATHER)
+            first = next(iter(self._ingestion.waiting), None)
+            self._file_away(wait=first is not None and self._clock() - first.ended > GATHER)
             return 0.0
         self._file_away(wait=True)
         self._health.idle(self._clock())
@@ -191,7 +159,7 @@ class Worker:
 
         The main thread calls it when it stops without waiting.
         """
-        unwritten = (i.document.id for i in self._ingested.copy() if i.position > self._store.taken)
+        unwritten = (i.document.id for i in self._ingestion.waiting.copy() if i.position > self._store.taken)
         for id_ in (*unwritten, *([self.current.document] if self.current else [])):
             self._ledger.give_back(id_)
 
@@ -206,12 +174,12 @@ class Worker:
 
     def busy(self, source: str) -> bool:
         """Whether the source is ingested and only waits to be filed away."""
-        return any(item.document.source == source for item in self._ingested)
+        return any(item.document.source == source for item in self._ingestion.waiting)
 
     @property
     def idle(self) -> bool:
         """Whether nothing waits, nothing is in hand and nothing is still to be filed away."""
-        return not (self._intake.pending or self._queue.count() or self._ingested or self.current)
+        return not (self._intake.pending or self._queue.count() or self._ingestion.waiting or self.current)
 
     # -- one file -----------------------------------------------------------------------------------------
 
@@ -251,7 +219,7 @@ class Worker:
                 "split it, or raise inbox.max_file_size, reload, and run `bouquetd retry`",
             )
         sha = digest(file, self.settings.stream.read_size)
-        if sha in self._contents:  # of one that is ingested and not yet known to the ledger as whole
+        if sha in self._ingestion.contents:  # of one that is ingested and not yet known to the ledger as whole
             self._file_away(wait=True)
         known = self._ledger.find(identity(source, sha, self._ledger.recipe))
         if known and known.document.attempts:
@@ -266,118 +234,21 @@ class Worker:
         if holder:
             self._filing.duplicate(source, sha, seen, holder)
         else:
-            self._ingest(source, sha, seen, file)
-
-    def _ingest(self, source: str, sha: str, seen: Fingerprint, file: BinaryIO) -> None:
-        document = self._ledger.claim(source, sha, seen)
-        self._pass_over(document)
-        began = self._clock()
-        self.current = Current(document.id, source, seen.size, file, document.stored)
-        try:
-            if document.attempts > self.settings.pipeline.max_attempts:
-                raise Rejected(
-                    f"the daemon was killed {self.settings.pipeline.max_attempts} times while reading it",
-                    "look in the log for what killed it (memory, watchdog); then `bouquetd retry`",
-                )
-            document = replace(document, media_type=self._media_type(file, document.name))
-            self._admit(document.media_type, seen.size)
-            chunks = self._read(document, file)
-            self._unchanged(source, seen, file)
-            position = self._store.taken + len(self._pipeline.ahead)
-            self._await(Ingested(document, seen, position, chunks, began, self._clock()))
-        except (Stopped, Unavailable):
-            self._give_back(document.id)
-            raise
-        except Changed:
-            self._pipeline.leave_out(document)
-            self._ledger.abandon(document.id)
-            self._filing.remove()
-            raise
-        except Rejected as error:
-            self._filing.reject(document, seen, error)
-        except (Stuck, Corrupt):
-            raise
-        except OSError as error:
-            self._give_back(document.id)
-            raise Unavailable(
-                f"the file {printable(source)} cannot be read: {error.strerror or error}",
-                "look at the disk or the mount under the inbox (dmesg)",
-            ) from error
-        except Exception as error:
-            self._log.exception(
-                f"Could not ingest {printable(source)}", what="failed", document=document.id, digest=sha
-            )
-            self._filing.reject(
-                document,
-                seen,
-                Rejected(
-                    f"bouquetd failed on it: {type(error).__name__}: {printable(str(error))[:200]}",
-                    "please report it with the file, if it may be shared; the log has the traceback",
-                ),
-            )
-        finally:
-            self.current = None
-
-    def _await(self, item: Ingested) -> None:
-        self._ingested.append(item)
-        self._contents.add(item.document.digest)
-
-    def _read(self, document: Document, file: BinaryIO) -> int:
-        try:
-            chunks = self._pipeline.ingest(document, file)
-            if document.attempts > 1:
-                self._pipeline.flush()
-        except BaseException:
-            self._pipeline.leave_out(document)
-            raise
-        return chunks
-
-    def _give_back(self, id_: str) -> None:
-        """Undo the attempt; where the disk is too full even for that, before anything else is claimed."""
-        self._owed = id_
-        with suppress(Unavailable):
-            self._settle_debt()
-
-    def _settle_debt(self) -> None:
-        if self._owed is not None:
-            self._ledger.give_back(self._owed)
-            self._owed = None
-
-    def _unchanged(self, source: str, seen: Fingerprint, file: BinaryIO) -> None:
-        """Raise ``Changed`` unless what was read is what still lies there."""
-        if Fingerprint.of(os.fstat(file.fileno())) != seen or fingerprint(self._intake.inbox, source) != seen:
-            raise Changed("it was modified, replaced or removed while it was read")
-
-    def _pass_over(self, document: Document) -> None:
-        """Drop what an unfinished earlier content of the same source left behind."""
-        for entry in self._ledger.by_source(document.source):
-            if entry.document.id != document.id and entry.state in (State.CLAIMED, State.STORING):
-                self._ledger.abandon(entry.document.id)
-        self._filing.remove()
-
-    def _watch(self, batch: Sequence[tuple[Document, Chunk]]) -> None:
-        self._health.beat(self._clock(), "embed")
-        every = self.settings.logging.memory
-        if every != "document":
-            for document, chunk in batch if every == "chunk" else batch[:1]:
-                about = {"stage": "embed", "document": document.id, "digest": document.digest}
-                self._gate.memory_line(f"Embedding chunk {chunk.number}", **about)
-        document, chunk = batch[-1]
-        if self.current is not None and self.current.document == document.id:
-            self.current.chunks = chunk.number + 1
-        self.tally.chunks += len(batch)
+            self._ingestion.ingest(source, sha, seen, file)
 
     # -- afterwards ---------------------------------------------------------------------------------------
 
     def _file_away(self, *, wait: bool) -> None:
         """Complete what has landed in Chroma and move its file; with ``wait``, see that all lands first."""
-        if wait and self._ingested:
+        if wait and self._ingestion.waiting:
             self._pipeline.flush()
             self._store.flush()
-        landed = list(takewhile(lambda item: item.position <= self._store.landed, self._ingested))
+        landed = list(takewhile(lambda item: item.position <= self._store.landed, self._ingestion.waiting))
         if not landed:
             return
-        self._ledger.complete([item.document.id for item in landed])
+        self._ledger.complete(
+            Whole(item.document.id, item.packed, "; ".join(item.notes) or None) for item in landed
+        )
         self._filing.remove()
         moved: list[tuple[str, str | None]] = []
         try:
@@ -390,19 +261,24 @@ class Worker:
             self._filing.settle(destination for _, destination in moved)
             self._ledger.filed(moved)
             for _ in moved:
-                self._tell(self._ingested.popleft())
-            self._contents = {item.document.digest for item in self._ingested}
+                self._tell(self._ingestion.waiting.popleft())
+            self._ingestion.left()
 
     def _tell(self, item: Ingested) -> None:
         self.tally.documents += 1
-        self.tally.bytes += item.document.size
+        if item.document.parent is None:
+            self.tally.bytes += item.document.size
         source, took = printable(item.document.source), self._clock() - item.began
+        what = [f"{item.chunks} chunks"] if item.chunks or not item.packed else []
+        if item.packed:
+            what.append(f"{len(item.packed)} files packed in it")
+        note = f". {'; '.join(map(sentence, item.notes))}".rstrip(".") if item.notes else ""
         if self.settings.logging.memory == "document":
             self._gate.memory_line(
                 f"Stored {source}", stage="store", document=item.document.id, digest=item.document.digest
             )
         self._log.info(
-            f"Stored {source}: {item.chunks} chunks in {took:.1f} s",
+            f"Stored {source}: {', '.join(what)} in {took:.1f} s{note}",
             what="stored",
             document=item.document.id,
             digest=item.document.digest,
@@ -425,6 +301,8 @@ class Worker:
         self._ledger.forgotten(entry.document.id)
         for twin in self._ledger.duplicates_of(entry.document.id):
             self._ledger.drop(twin.document.id)
+            if self._intake.keep and twin.document.parent is not None:
+                self._ledger.reopen(twin.document)
             self._intake.next_scan = 0.0
         self._filing.remove()
 
@@ -438,10 +316,14 @@ class Worker:
         """Finish what a kill interrupted, before anything new is taken. The store is already recovered."""
         self._filing.remove()
         for entry in list(self._ledger.entries(State.COMPLETE, State.STORING, State.CLAIMED)):
-            there = fingerprint(self._intake.inbox, entry.document.source)
-            if entry.state is State.COMPLETE or (entry.whole and there == entry.fingerprint):
+            packed = entry.document.parent is not None
+            there = None if packed else fingerprint(self._intake.inbox, entry.document.source)
+            whole = entry.whole and not self._ingestion.may_hold(entry.document)
+            if entry.state is State.COMPLETE or (whole and (packed or there == entry.fingerprint)):
                 now = self._clock()
-                self._await(Ingested(entry.document, entry.fingerprint, 0, entry.chunks, now, now))
+                self._ingestion.wait_for(Ingested(entry.document, entry.fingerprint, 0, entry.chunks, now, now))
+            elif packed:
+                continue  # until what it is packed in is read again
             elif there != entry.fingerprint:
                 self._ledger.abandon(entry.document.id)
                 self._log.info(f"Dropped {printable(entry.document.source)}: its file went away half-way")
@@ -450,4 +332,5 @@ class Worker:
         self._intake.refresh()
         for entry in self._ledger.entries(State.CLAIMED, State.STORING):
             document = entry.document
-            self._queue.resume(document.source, entry.fingerprint, document.attempts, self._clock())
+            if document.parent is None:
+                self._queue.resume(document.source, entry.fingerprint, document.attempts, self._clock())

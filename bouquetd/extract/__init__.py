@@ -9,6 +9,7 @@ from typing import BinaryIO, Protocol
 
 from bouquetd.errors import Rejected
 from bouquetd.extract import (
+    archive,
     docx,
     epub,
     html,
@@ -26,11 +27,12 @@ from bouquetd.extract import (
 )
 from bouquetd.extract.clean import clean
 from bouquetd.extract.encoding import SAMPLE, decoded, read
+from bouquetd.extract.packed import Member, Unpacker
 from bouquetd.extract.plugins import Plugin
 from bouquetd.extract.reading import Reading, beyond
 from bouquetd.model import MB, Piece
 
-__all__ = ["EXTRACTORS", "Extractor", "Reading", "extract", "media_type", "memory", "warm"]
+__all__ = ["EXTRACTORS", "UNPACKERS", "Extractor", "Reading", "extract", "media_type", "memory", "warm"]
 
 
 class Extractor(Protocol):
@@ -68,6 +70,18 @@ EXTRACTORS: dict[str, Extractor] = {
 }
 
 
+UNPACKERS: dict[str, Unpacker] = {
+    sniff.ZIP: archive.zipped,
+    sniff.TAR: archive.taped,
+    sniff.GZIP: archive.single,
+    sniff.BZIP2: archive.single,
+    sniff.XZ: archive.single,
+    sniff.MAIL: mail.members,
+    sniff.MAILBOX: mail.members_of_mailbox,
+}
+"""What has files packed in it. Archives have no text of their own; mails have."""
+
+
 def media_type(file: BinaryIO, name: str, plugins: Sequence[Plugin] = ()) -> str:
     """The media type of a file, which is left at offset 0; the plug-ins are asked first, in their order.
 
@@ -95,6 +109,23 @@ def memory(media_type: str, size: int, plugins: Sequence[Plugin] = ()) -> int:
     return notebook.memory(size) if media_type == sniff.NOTEBOOK else 0
 
 
+def has_text(media_type: str, plugins: Sequence[Plugin] = ()) -> bool:
+    """Whether files of a type have text of their own, beside what is packed in them."""
+    return media_type in EXTRACTORS or not may_hold(media_type, plugins)
+
+
+def may_hold(media_type: str, plugins: Sequence[Plugin] = ()) -> bool:
+    """Whether something may be packed in files of a type."""
+    return media_type in UNPACKERS and _foreign(media_type, plugins) is None
+
+
+def members(
+    file: BinaryIO, media_type: str, reading: Reading, plugins: Sequence[Plugin] = ()
+) -> Iterator[Member] | None:
+    """What is packed in a file; None for a type in which nothing is."""
+    return UNPACKERS[media_type](file, reading) if may_hold(media_type, plugins) else None
+
+
 def extract(
     file: BinaryIO, media_type: str, reading: Reading, *, plugins: Sequence[Plugin] = ()
 ) -> Iterator[Piece]:
@@ -116,14 +147,18 @@ def extract(
         )
 
 
+def _foreign(media_type: str, plugins: Sequence[Plugin]) -> Plugin | None:
+    """The plug-in that reads a type, if there is one."""
+    return next((plugin for plugin in plugins if plugin.media_type == media_type), None)
+
+
 def _longer(bound: int) -> str:
     return f"it has more text than the {bound / MB:g} MB that bounds.text allows"
 
 
 def _raw(file: BinaryIO, media_type: str, reading: Reading, plugins: Sequence[Plugin]) -> Iterator[Piece]:
-    for plugin in plugins:
-        if plugin.media_type == media_type:
-            return plugin.extract(file, read_size=reading.read_size)
+    if plugin := _foreign(media_type, plugins):
+        return plugin.extract(file, read_size=reading.read_size)
     extractor = EXTRACTORS.get(media_type)
     if extractor is None:
         raise Rejected(f"bouquetd does not read files of the type {media_type}", "Convert it to text or PDF.")

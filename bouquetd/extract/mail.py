@@ -1,4 +1,4 @@
-"""E-mail: headers, text and the names of what is attached, of one message or of a whole mailbox.
+"""E-mail: headers, text and attachments, of one message or of a whole mailbox.
 
 Read line by line: the standard library's parser holds a message whole, several times. Here it only parses the
 headers. The texts lie in a temporary file, which is in memory while it is small, until it is known which of
@@ -11,19 +11,22 @@ import binascii
 import io
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from email import message_from_bytes
 from email.errors import HeaderParseError
 from email.message import EmailMessage
 from email.policy import default as policy
+from email.utils import parsedate_to_datetime
+from functools import partial
 from typing import BinaryIO, cast
 
 from bouquetd.errors import Rejected
 from bouquetd.extract import html
 from bouquetd.extract.encoding import codec, decoded
+from bouquetd.extract.packed import Member
 from bouquetd.extract.reading import Reading
 from bouquetd.extract.scratch import Scratch, scratch
-from bouquetd.model import Piece
+from bouquetd.model import Facts, Piece
 
 _LINE = 64 * 1024  # bytes of a line that are looked at together
 _HEADERS = 256 * 1024  # bytes of all headers of a part
@@ -32,7 +35,9 @@ _SHOWN = ("From", "To", "Cc", "Date", "Subject")
 _ENVELOPE = re.compile(rb"From \S+ .*\d{4}")
 _NOT_BASE64 = re.compile(rb"[^A-Za-z0-9+/=]+")
 _NAMES_SHOWN = 100
-_MOST_TEXTS = 10_000
+_MOST_PARTS = 10_000
+_MOST_RECIPIENTS = 20
+_LONGEST_ADDRESS, _LONGEST_SUBJECT = 200, 300
 
 
 _HEADER = re.compile(rb"([!-9;-~]{1,76}):[^\n]{0,998}\n(?:[ \t][^\n]*\n)*")
@@ -72,6 +77,25 @@ def extract(file: BinaryIO, reading: Reading) -> Iterator[Piece]:
     file.seek(0)
     with scratch() as heap:
         yield from _told(_Reader(file, mailbox=False).message(heap), reading, None)
+
+
+def members(file: BinaryIO, reading: Reading) -> Iterator[Member]:  # noqa: ARG001
+    """What is attached to one message and to those it encloses, but for pictures within its text."""
+    file.seek(0)
+    with scratch() as heap:
+        yield from _attached(_Reader(file, mailbox=False, attachments=True).message(heap))
+
+
+def members_of_mailbox(file: BinaryIO, reading: Reading) -> Iterator[Member]:  # noqa: ARG001
+    """What is attached to the messages of a mailbox; the number of the message stands before each name."""
+    file.seek(0)
+    number = 0
+    reader = _Reader(file, mailbox=True, attachments=True)
+    while not reader.over:
+        number += 1
+        with scratch() as heap:
+            for member in _attached(reader.message(heap)):
+                yield Member(f"{number}/{member.name}", member.open)
 
 
 def extract_mailbox(file: BinaryIO, reading: Reading) -> Iterator[Piece]:
@@ -128,26 +152,40 @@ class _Message:
     headers: EmailMessage
     texts: list[_Text] = field(default_factory=list)
     attached: list[str] = field(default_factory=list)
+    files: list[tuple[str, _Slice]] = field(default_factory=list)
     enclosed: list[_Message] = field(default_factory=list)
+
+
+def _attached(message: _Message) -> Iterator[Member]:
+    for name, data in message.files:
+        yield Member(name, partial(_opened, data))
+    for inner in message.enclosed:
+        yield from _attached(inner)
+
+
+def _opened(data: _Slice) -> BinaryIO:
+    data.seek(0)
+    return cast("BinaryIO", data)
 
 
 def _told(message: _Message, reading: Reading, row: int | None) -> Iterator[Piece]:
     shown = [(name, _header(message.headers, name)) for name in _SHOWN]
+    facts = _facts(message.headers)
     if told := "".join(f"{name}: {value}\n" for name, value in shown if value):
-        yield Piece(f"{told}\n", row=row)
+        yield Piece(f"{told}\n", row=row, facts=facts)
     for text in message.texts:
         data = cast("BinaryIO", text.data)
         if text.kind == "text/html":
             for piece in html.extract(data, reading, hint=codec(text.charset or "")):
-                yield Piece(piece.text, row=row)
+                yield replace(piece, row=row, facts=facts)
         else:
             data.seek(0)
             for block in decoded(data, reading.read_size, codec(text.charset or "")):
-                yield Piece(block, row=row)
-        yield Piece("\n\n", row=row)
+                yield Piece(block, row=row, facts=facts)
+        yield Piece("\n\n", row=row, facts=facts)
     if message.attached:
         more = ", ..." if len(message.attached) > _NAMES_SHOWN else ""
-        yield Piece(f"Attached: {', '.join(message.attached[:_NAMES_SHOWN])}{more}\n\n", row=row)
+        yield Piece(f"Attached: {', '.join(message.attached[:_NAMES_SHOWN])}{more}\n\n", row=row, facts=facts)
     for inner in message.enclosed:
         yield from _told(inner, reading, row)
 
@@ -159,15 +197,35 @@ def _header(headers: EmailMessage, name: str) -> str:
         return ""  # the standard library stumbles over some that are broken
 
 
-class _Reader:
-    """Takes messages apart, line by line."""
+def _facts(headers: EmailMessage) -> Facts:
+    """Subject, sender, recipients and date."""
+    recipients = [
+        address.strip()[:_LONGEST_ADDRESS]
+        for name in ("To", "Cc")
+        for address in _header(headers, name).split(",")
+    ]
+    try:
+        when: float | None = parsedate_to_datetime(_header(headers, "Date")).timestamp()
+    except (ValueError, TypeError, OverflowError, IndexError):
+        when = None
+    return Facts(
+        title=_header(headers, "Subject")[:_LONGEST_SUBJECT] or None,
+        author=_header(headers, "From")[:_LONGEST_ADDRESS] or None,
+        created_at=when,
+        recipients=tuple(filter(None, recipients))[:_MOST_RECIPIENTS],
+    )
 
-    def __init__(self, file: BinaryIO, *, mailbox: bool) -> None:
+
+class _Reader:
+    """Takes messages apart, line by line: keeps their texts, or else their attachments."""
+
+    def __init__(self, file: BinaryIO, *, mailbox: bool, attachments: bool = False) -> None:
         self.over = False
         self._file = file
         self._heap: Scratch | None = None
         self._end = self._count = 0
         self._mailbox = mailbox
+        self._attachments = attachments
         self._boundaries: list[bytes] = []
         self._pushed: bytes | None = None
         self._starts = True  # whether the next line begins one
@@ -227,15 +285,27 @@ class _Reader:
         if attached or not kind.startswith(("text/", "message/")):
             if name:
                 message.attached.append(name)
+            of_the_text = kind.startswith("image/") and "Content-ID" in headers
+            if not self._attachments or of_the_text:
+                return self._body(None, "")
+            data, end = self._kept(headers)
+            message.files.append((name, data))
+            return end
+        if self._attachments:
             return self._body(None, "")
+        data, end = self._kept(headers)
+        message.texts.append(_Text(kind, headers.get_content_charset(), data))
+        return end
+
+    def _kept(self, headers: EmailMessage) -> tuple[_Slice, bytes | None]:
+        """The body that comes next, put away; and the boundary behind it."""
         self._count += 1
-        if self._count > _MOST_TEXTS:
-            raise Rejected(f"it has more than {_MOST_TEXTS} parts", "Take it apart, and drop the parts.")
+        if self._count > _MOST_PARTS:
+            raise Rejected(f"it has more than {_MOST_PARTS} parts", "Take it apart, and drop the parts.")
         data = _Slice(cast("Scratch", self._heap), self._end)
         end = self._body(data, _header(headers, "Content-Transfer-Encoding").lower())
         self._end += data.size
-        message.texts.append(_Text(kind, headers.get_content_charset(), data))
-        return end
+        return data, end
 
     def _headers(self) -> tuple[EmailMessage, bytes | None]:
         lines: list[bytes] = []

@@ -7,9 +7,8 @@ import re
 from typing import BinaryIO
 
 from bouquetd.errors import Rejected
-from bouquetd.extract import docx, epub, mail, odf, package, pptx, xlsx
+from bouquetd.extract import archive, docx, epub, mail, odf, package, pptx, xlsx
 from bouquetd.extract.encoding import SAMPLE, head_text, looks_binary, marked, read, wide
-from bouquetd.model import printable
 
 TEXT = "text/plain"
 MARKDOWN = "text/markdown"
@@ -31,6 +30,16 @@ ODT = "application/vnd.oasis.opendocument.text"
 ODS = "application/vnd.oasis.opendocument.spreadsheet"
 ODP = "application/vnd.oasis.opendocument.presentation"
 EPUB = "application/epub+zip"
+ZIP = "application/zip"
+TAR = "application/x-tar"
+"""Packed by gzip, bzip2 or xz, or not."""
+
+_COMPRESSED = {
+    b"\x1f\x8b": "application/gzip",
+    b"BZh": "application/x-bzip2",
+    b"\xfd7zXZ\0": "application/x-xz",
+}
+GZIP, BZIP2, XZ = _COMPRESSED.values()
 
 _BY_SUFFIX = {
     ".md": MARKDOWN, ".markdown": MARKDOWN,
@@ -61,9 +70,6 @@ _FOREIGN = (
     (b"GIF8", "a GIF picture", "Turn it into a PDF with text recognition"),
     (b"II*\0", "a TIFF picture", "Turn it into a PDF with text recognition"),
     (b"MM\0*", "a TIFF picture", "Turn it into a PDF with text recognition"),
-    (b"\x1f\x8b", "a gzip archive", "Unpack it"),
-    (b"BZh", "a bzip2 archive", "Unpack it"),
-    (b"\xfd7zXZ\0", "an xz archive", "Unpack it"),
     (b"\x28\xb5\x2f\xfd", "a zstd archive", "Unpack it"),
     (b"7z\xbc\xaf\x27\x1c", "a 7z archive", "Unpack it"),
     (b"Rar!\x1a\x07", "a RAR archive", "Unpack it"),
@@ -94,6 +100,11 @@ def _judge(file: BinaryIO, head: bytes, suffix: str) -> str:
         return PDF
     if head.startswith((b"PK\3\4", b"PK\5\6")):
         return _package_type(file)
+    for magic, kind in _COMPRESSED.items():
+        if head.startswith(magic) and (binary or not magic.isascii()):
+            return TAR if archive.is_tape(archive.begins(file)) else kind
+    if binary and archive.is_tape(head):
+        return TAR
     if head.startswith(b"{\\rtf"):
         return RTF
     if mail.is_mailbox(head):
@@ -114,7 +125,7 @@ def _judge(file: BinaryIO, head: bytes, suffix: str) -> str:
 
 
 def _package_type(file: BinaryIO) -> str:
-    """Which kind of ZIP it is, by the files in it. Raises Rejected, saying what it is, for the others."""
+    """Which kind of ZIP it is, by the files in it. Raises Rejected for one that nobody reads."""
     names = package.names(file)
     if "[Content_Types].xml" in names:
         if any(map(docx.MAIN.fullmatch, names)):
@@ -130,10 +141,7 @@ def _package_type(file: BinaryIO) -> str:
     for name, what in _PACKAGES.items():
         if name in names:
             raise Rejected(f"it is {what}, which bouquetd does not read", _UNPACK)
-    shown = ", ".join(printable(name) for name in names[:3]) + (", ..." if len(names) > 3 else "")
-    raise Rejected(
-        f"it is a ZIP that is no document; it holds {len(names)} file(s): {shown or 'none'}", _UNPACK
-    )
+    return ZIP
 
 
 def _text_type(start: str, suffix: str) -> str:

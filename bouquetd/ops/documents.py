@@ -30,16 +30,21 @@ def matching(ledger: Ledger, patterns: Iterable[str], *states: State) -> Iterato
             yield entry
 
 
-def retry(
-    ledger: Ledger, failed: Path, inbox: Path, entries: Iterable[Entry]
-) -> Iterator[tuple[str, str | None]]:
-    """Put failed files back into the inbox; yields each source and, where it could not be done, why."""
+def retry(ledger: Ledger, paths: Paths, entries: Iterable[Entry]) -> Iterator[tuple[str, str | None]]:
+    """Put failed files back into the inbox; yields each source and, where it could not be done, why.
+
+    Of a file that is packed in another, that one is put back.
+    """
     for entry in list(entries):
         source = entry.document.source
         try:
+            if entry.document.parent is not None:
+                _read_again(ledger, paths.archive, paths.inbox, entry)
+                yield source, None
+                continue
             if entry.destination is None:
                 raise Unavailable("it is still in the inbox", "it is tried by itself")
-            put_back(failed, entry.destination, inbox, source)
+            put_back(paths.failed, entry.destination, paths.inbox, source)
             ledger.drop(entry.document.id)
         except (Unavailable, Rejected) as error:
             yield source, error.told
@@ -47,9 +52,25 @@ def retry(
             yield source, None
 
 
+def _read_again(ledger: Ledger, archive: Path, inbox: Path, entry: Entry) -> None:
+    """Have the file in which a document is packed read again; only what is not stored of it is."""
+    around = ledger.outermost(entry.document)
+    if around is None or around.destination == "":
+        raise Unavailable("the file it is packed in was not kept", "drop that again")
+    ledger.reopen(entry.document)
+    if around.state is State.FILED and around.destination is not None:
+        put_back(archive, around.destination, inbox, around.document.source)
+
+
 def requeue(ledger: Ledger, archive: Path, inbox: Path, entry: Entry) -> str:
     """Put the file of a document that lost chunks back in line; says in words what was done."""
     ledger.abandon(entry.document.id)
+    if entry.document.parent is not None:
+        try:
+            _read_again(ledger, archive, inbox, entry)
+        except (Unavailable, Rejected) as error:
+            return f"cannot be ingested anew. {error.told}"
+        return "ingested anew, from the file it is packed in"
     if entry.destination is None:
         if os.path.lexists(inbox / entry.document.source):
             return "ingested anew from the inbox"
@@ -82,10 +103,7 @@ def _files(ledger: Ledger, _paths: Paths, arguments: Mapping[str, Any]) -> dict[
 def _retry(ledger: Ledger, paths: Paths, arguments: Mapping[str, Any]) -> list[dict[str, Any]]:
     """Put failed files back; each source and, where it could not be done, why."""
     chosen = matching(ledger, list(arguments["patterns"]), State.FAILED)
-    return [
-        {"source": printable(source), "error": error}
-        for source, error in retry(ledger, paths.failed, paths.inbox, chosen)
-    ]
+    return [{"source": printable(source), "error": error} for source, error in retry(ledger, paths, chosen)]
 
 
 LIGHT: Mapping[str, Callable[[Ledger, Paths, Mapping[str, Any]], Any]] = {
@@ -113,4 +131,6 @@ def _shown(entry: Entry) -> dict[str, Any]:
         "destination": None if entry.destination is None else printable(entry.destination),
         "reason": entry.reason,
         "remedy": entry.remedy,
+        "note": entry.note,
+        "parent": None if document.parent is None else printable(document.parent),
     }

@@ -11,7 +11,7 @@ from dataclasses import asdict
 from itertools import islice, takewhile
 from typing import Any
 
-from bouquetd.ledger import Ledger, Place
+from bouquetd.ledger import Entry, Ledger, Place
 from bouquetd.model import Record, State, printable
 from bouquetd.store.shards import Store
 
@@ -30,8 +30,13 @@ def documents(ledger: Ledger, after: str = "") -> list[dict[str, Any]]:
     """Documents by id, those behind ``after``; none when that was the last."""
     return [
         {**asdict(entry.document), "source": printable(entry.document.source), "stored": entry.chunks}
-        for entry in islice(ledger.entries(*STORED, after=after), DOCUMENTS)
+        for entry in islice(filter(_has_chunks, ledger.entries(*STORED, after=after)), DOCUMENTS)
     ]
+
+
+def _has_chunks(entry: Entry) -> bool:
+    """An archive has none: what is packed in it has."""
+    return entry.chunks > 0
 
 
 def chunks(

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from itertools import groupby
 from typing import Any
 
-from bouquetd.model import Document, Metadata
+from bouquetd.model import PACKED, Document, Metadata
 
 CACHE_KB = 2048
 """SQLite's page cache; what does not fit lies in its temporary file."""
@@ -96,4 +96,5 @@ def described(id_: str, values: dict[str, Any], last: int | None) -> Document:
         media_type=str(values["media_type"]),
         since=float(values["ingested_at"]),
         stored=(last or 0) + 1,
+        parent=str(source).rpartition(PACKED)[0] if "parent" in values else None,
     )

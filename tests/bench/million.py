@@ -23,6 +23,7 @@ from typing import Any
 
 from bouquetd.assembly import Engine
 from bouquetd.inbox.opening import digest
+from bouquetd.ledger import Whole
 from bouquetd.model import MB, Fingerprint, Record
 from bouquetd.worker import REST
 from tests.bench import needles
@@ -172,7 +173,7 @@ def _stored(parts: Engine, files: Iterator[Path], sampler: Sampler) -> None:
 
     def file_away() -> None:
         landed = list(takewhile(lambda item: item[1] <= parts.store.landed, waiting))
-        parts.ledger.complete([id_ for id_, _ in landed])
+        parts.ledger.complete([Whole(id_) for id_, _ in landed])
         parts.ledger.filed([(id_, "") for id_, _ in landed])  # like files deleted once they are stored
         for _ in landed:
             waiting.popleft()

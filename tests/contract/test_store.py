@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from bouquetd.errors import ConfigError, Unavailable
-from bouquetd.ledger import Ledger
+from bouquetd.ledger import Ledger, Whole
 from bouquetd.model import Filter, Fingerprint, Record
 from bouquetd.store import shards
 from bouquetd.store.embedded import Embedded
@@ -91,7 +91,7 @@ class House:
 
     def complete(self, *ids):
         self.store.flush()
-        self.ledger.complete(ids)
+        self.ledger.complete(map(Whole, ids))
         self.ledger.filed([(id_, "") for id_ in ids])
 
     def remove(self, id_):

@@ -8,7 +8,7 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from bouquetd.ledger import Ledger, identity
+from bouquetd.ledger import Ledger, Whole, identity
 from bouquetd.model import Fingerprint, Record, State
 
 FILE = Fingerprint(1, 2, 3, 4, 5)
@@ -52,7 +52,7 @@ class LedgerLife(RuleBasedStateMachine):
     @precondition(lambda self: self.open is not None and self.ledger.entry(self.open.id).whole)
     @rule()
     def complete(self):
-        self.ledger.complete([self.open.id])
+        self.ledger.complete([Whole(self.open.id)])
         self.ledger.filed([(self.open.id, None)])
         self.open = None
         self.remove()

@@ -6,7 +6,7 @@ import pytest
 
 from bouquetd import ledger as module
 from bouquetd.errors import Unavailable
-from bouquetd.ledger import Corrupt, Ledger, collection_name, identity, set_aside
+from bouquetd.ledger import Corrupt, Ledger, Whole, collection_name, identity, set_aside
 from bouquetd.model import Fingerprint, Record, State
 
 FILE = Fingerprint(1, 2, 3, 4, 5)
@@ -34,7 +34,7 @@ def journal(ledger, document, first, count, *, whole=False):
 def filed(ledger, source, digest="sha", chunks=3, destination="there"):
     document = ledger.claim(source, digest, FILE)
     journal(ledger, document, 0, chunks, whole=True)
-    ledger.complete([document.id])
+    ledger.complete([Whole(document.id)])
     ledger.filed([(document.id, destination)])
     return document
 
@@ -46,7 +46,7 @@ def test_a_document_goes_from_claimed_through_storing_and_complete_to_filed(ledg
     entry = ledger.entry(document.id)
     assert (entry.state, entry.chunks, entry.whole) == (State.STORING, 2, False)
     journal(ledger, document, 2, 1, whole=True)
-    ledger.complete([document.id])
+    ledger.complete([Whole(document.id)])
     assert (ledger.entry(document.id).state, ledger.entry(document.id).whole) == (State.COMPLETE, True)
     ledger.filed([(document.id, ODD)])
     entry = ledger.entry(document.id)
@@ -183,7 +183,7 @@ def test_a_new_content_queues_the_old_one_for_removal_only_when_it_is_complete(l
     new = ledger.claim("a", "new", FILE)
     journal(ledger, new, 0, 2, whole=True)
     assert ledger.removals() == []
-    ledger.complete([new.id])
+    ledger.complete([Whole(new.id)])
     assert ledger.removals() == [old.id]
 
 
@@ -199,7 +199,7 @@ def test_the_holder_of_a_content_is_complete_of_this_recipe_and_not_on_its_way_o
     document = ledger.claim("a", "sha", FILE)
     journal(ledger, document, 0, 1, whole=True)
     assert ledger.holder("sha") is None
-    ledger.complete([document.id])
+    ledger.complete([Whole(document.id)])
     assert ledger.holder("sha").document.id == document.id
     other = Ledger(tmp_path / "ledger.db", "another recipe", check=False)
     assert other.holder("sha") is None
