@@ -151,13 +151,12 @@ class Filing:
         self._ledger.failed(document.id, error.reason, error.remedy, "", document.media_type)
         self.remove()
         self.tally.failed += 1
-        if self._storm.admit(self._clock()):
-            self._log.warning(
-                f"Rejected {printable(document.source)}: {error.told} What else is packed with it is read",
-                what="rejected",
-                document=document.id,
-                digest=document.digest,
-            )
+        self._log.info(
+            f"Refused {printable(document.source)}: {error.told}",
+            what="refused",
+            document=document.id,
+            digest=document.digest,
+        )
 
     def move_at_last(self) -> None:
         """Move what should have left the inbox before: a kill, a full disk or a forbidding folder kept it."""

@@ -235,9 +235,9 @@ def zip_of(files: Mapping[str, str | bytes]) -> bytes:
     return buffer.getvalue()
 
 
-def zip_that_is_no_docx() -> bytes:
-    """A ZIP with two pictures and a note."""
-    return zip_of({"a.png": b"\x89PNG", "b.png": b"\x89PNG", "readme.txt": "two pictures"})
+def zip_of_pictures() -> bytes:
+    """A ZIP with two pictures and nothing else."""
+    return zip_of(dict.fromkeys(("a.png", "b.png"), b"\x89PNG\r\n\x1a\n" + binary_junk()))
 
 
 def html(paragraphs: Sequence[str], title: str = "A page") -> bytes:
@@ -304,7 +304,7 @@ def bad_files() -> dict[str, bytes]:
         "encrypted.pdf": encrypted_pdf(),
         "truncated.pdf": truncated_pdf(),
         "scanned.pdf": scanned_pdf(),
-        "other.docx": zip_that_is_no_docx(),
+        "pictures.zip": zip_of_pictures(),
         "truncated.docx": docx(["text"])[:-40],
         "truncated.rtf": rtf(["text"])[:-1],
         "invalid.json": b'{"a": 1, "b": }',

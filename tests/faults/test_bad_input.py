@@ -24,7 +24,7 @@ REJECTED = {
     "encrypted.pdf": (samples.encrypted_pdf(), "the PDF is encrypted and needs a password"),
     "truncated.pdf": (samples.truncated_pdf(), "the PDF is truncated"),
     "scanned.pdf": (samples.scanned_pdf(), "the PDF has no text"),
-    "other.docx": (samples.zip_that_is_no_docx(), "it is a ZIP that is no document"),
+    "pictures.zip": (samples.zip_of_pictures(), "none of the 2 file.* can be read; a.png: it is a PNG picture"),
     "half.docx": (samples.docx(["text"])[:-40], "damaged or incomplete"),
     "junk.txt": (samples.binary_junk(), "it looks binary"),
     "zeros.txt": (bytes(1000), "it looks binary"),

@@ -97,7 +97,7 @@ def test_strange_files_are_told_in_one_line_each_without_their_content(machine: 
     machine.boot()
     machine.until(machine.ready, "both services run", 60)
     machine.drop(
-        {"bad\x1b[31m\nname.pdf": b"%PDF-1.4 secret content", "zip.docx": samples.zip_that_is_no_docx()}
+        {"bad\x1b[31m\nname.pdf": b"%PDF-1.4 secret content", "pictures.zip": samples.zip_of_pictures()}
     )
     machine.done()
     warnings = machine.entries("-p", "warning")

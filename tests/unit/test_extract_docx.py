@@ -67,11 +67,9 @@ def test_notes_follow_the_text() -> None:
         ({"[Content_Types].xml": "", "xl/workbook.bin": ""}, "xlsb"),
         ({"META-INF/MANIFEST.MF": "", "a.class": ""}, "Java"),
         ({"Index/Document.iwa": ""}, "Apple"),
-        ({"a.txt": "", "b.txt": "", "c.txt": "", "d.txt": ""}, "4 file.*a.txt, b.txt, c.txt, ..."),
-        ({}, "0 file.*none"),
     ],
 )
-def test_a_zip_that_is_no_document_is_rejected_for_what_it_is(files: dict[str, str], found: str) -> None:
+def test_a_zip_of_a_foreign_kind_is_rejected_for_what_it_is(files: dict[str, str], found: str) -> None:
     with pytest.raises(Rejected, match=found):
         media_type(io.BytesIO(samples.zip_of(files)), "a.docx")
 

@@ -166,7 +166,7 @@ def test_one_that_cannot_be_read_is_refused_alone_and_the_owner_is_told(tmp_path
     log = drained(at)
     assert at.texts() == {"a.zip!/good.txt": "Alpha.\n"}
     assert at.states() == {"a.zip": "filed", "a.zip!/good.txt": "filed", "a.zip!/bad.bin": "failed"}
-    assert "Rejected a.zip!/bad.bin: It looks binary" in log
+    assert "Refused a.zip!/bad.bin: It looks binary" in log
     assert "Stored a.zip: 2 files packed in it in" in log
     assert "1 of 2 files in it were refused: bad.bin" in at.cli("files").out
 

@@ -439,7 +439,7 @@ def test_a_file_that_must_be_read_whole_and_has_no_room_is_refused_unread(tmp_pa
         parts.warm()
         parts.admission.need = lambda _kind, size: 10**6 * size
         extract = mock.Mock(side_effect=AssertionError("read"))
-        parts.worker._pipeline = replace(parts.worker._pipeline, extract=extract)
+        parts.worker._pipeline.extract = extract
         work(parts)
     assert home.states() == {"a.txt": "failed"}
     assert "Too large to be read whole, as files of the type text/plain are" in home.note("a.txt")
@@ -451,7 +451,7 @@ def test_a_half_stored_file_that_went_away_or_changed_meanwhile_leaves_no_chunk(
     home = home_with(tmp_path)
     home.put("a.txt", prose(450_000))
     with home.engine() as (parts, _):
-        with mock.patch.object(parts.worker, "_unchanged", side_effect=SystemExit), pytest.raises(SystemExit):
+        with mock.patch("bouquetd.ingestion.fingerprint", side_effect=SystemExit), pytest.raises(SystemExit):
             work(parts)
     assert home.states() == {"a.txt": "storing"}
     os.unlink(home.inbox / "a.txt")
