@@ -150,7 +150,6 @@ class Filing:
         """What is packed in another document cannot be read; no chunk of it stays behind, and that one does."""
         self._ledger.failed(document.id, error.reason, error.remedy, "", document.media_type)
         self.remove()
-        self.tally.failed += 1
         self._log.info(
             f"Refused {printable(document.source)}: {error.told}",
             what="refused",
