@@ -10,7 +10,7 @@ from bouquetd.chunk import chunk
 from bouquetd.errors import Rejected
 from tests import samples
 
-KINDS = ("txt", "md", "html", "pdf", "docx", "csv", "json", "jsonl")
+KINDS = ("txt", "md", "html", "pdf", "docx", "csv", "json", "jsonl", "zip", "eml")
 
 SIZE, OVERLAP = 300, 40
 """Characters of a chunk: few, since Chroma's time goes with its text, and shards must be large."""
@@ -77,6 +77,12 @@ def document(kind: str, rng: random.Random, chunks: float) -> bytes:
             return samples.json({"sections": [{"number": n, "text": p} for n, p in enumerate(paragraphs)]})
         case "jsonl":
             return samples.jsonl([{"number": n, "text": p} for n, p in enumerate(paragraphs)])
+        case "zip":
+            parts = {f"part.{kind}": document(kind, rng, chunks / 3) for kind in ("txt", "html", "jsonl")}
+            return samples.zip_of(parts)
+        case "eml":
+            attached = {f"part.{kind}": document(kind, rng, chunks / 3) for kind in ("md", "docx")}
+            return samples.eml("\n\n".join(text(rng, chunks / 3)), attached=attached)
     raise ValueError(kind)
 
 
@@ -86,13 +92,15 @@ def broken_half_way(rng: random.Random, chunks: float) -> bytes:
 
 
 def count(source: str, data: bytes) -> int:
-    """Chunks that bouquetd makes of a file with these sizes, up to where it turns out broken."""
-    number = 0
+    """Chunks that bouquetd makes of a file and of what is packed in it, up to where it turns out broken."""
+    number, reading = 0, extract.Reading()
     with tempfile.TemporaryFile() as file, suppress(Rejected):
         file.write(data)
         file.flush()
         media_type = extract.media_type(file, source)
-        pieces = extract.extract(file, media_type, extract.Reading(256 * 1024, 64 * 1024))
+        for member in extract.members(file, media_type, reading) or ():
+            number += count(member.name, member.open().read())
+        pieces = extract.extract(file, media_type, reading) if extract.has_text(media_type) else ()
         for _ in chunk(pieces, SIZE, OVERLAP):
             number += 1
     return number
