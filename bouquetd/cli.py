@@ -186,10 +186,26 @@ def files(
         list[State] | None, typer.Option("--state", help="Only these; may be given more than once.")
     ] = None,
     limit: Annotated[int, typer.Option("--limit", min=1, help="At most so many, newest first.")] = 100,
+    ignored: Annotated[
+        bool,
+        typer.Option(
+            "--ignored", help="What lies in the inbox and is ignored for its name, and by which rule."
+        ),
+    ] = False,
     as_json: JsonOption = False,
     config: ConfigOption = None,
 ) -> None:
     """List documents with their states, the ones that changed last first."""
+    if ignored:
+        loaded = _load(config)
+        names = _ask_ledger(loaded, "ignored", patterns=list(loaded.settings.inbox.ignore))
+        if as_json:
+            _print_json(names)
+        else:
+            for item in names:
+                print(f"{item['source']}: {item['reason']}")
+            print(f"{len(names)} ignored." if names else "Nothing in the inbox is ignored.")
+        return
     found = _ask_ledger(_load(config), "files", states=[str(s) for s in state or ()], limit=limit)
     if as_json:
         _print_json(found)

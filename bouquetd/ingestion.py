@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import os
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import BinaryIO
@@ -85,17 +85,28 @@ class _Opened:
 
 @dataclass(slots=True)
 class _Inside:
-    """What became of the files packed in one: the ids of all, how many were refused, and the first of these."""
+    """What became of the files packed in one.
+
+    The ids of all that were looked at; how many of them were refused, and the first; how many were ignored.
+    """
 
     ids: list[str] = field(default_factory=list)
     refused: int = 0
     first: str = ""
+    ignored: int = 0
 
     def refuse(self, id_: str, source: str, error: Rejected) -> None:
         """One cannot be read."""
         self.ids.append(id_)
         self.refused += 1
         self.first = self.first or f"{printable(source.rpartition(PACKED)[2])}: {error.reason}"
+
+    def told(self) -> Iterator[str]:
+        """What the owner of the file they are packed in should know."""
+        if self.refused:
+            yield f"{self.refused} of {len(self.ids)} files in it were refused: {self.first}"
+        if self.ignored:
+            yield f"{self.ignored} files in it have names that inbox.ignore leaves alone"
 
 
 class Ingestion:
@@ -238,9 +249,7 @@ class Ingestion:
             self._pipeline.flush()
         if it.parent is None:
             self._unchanged(it)
-        notes = self._reader.notes()
-        if inside.refused:
-            notes = (*notes, f"{inside.refused} of {len(inside.ids)} files in it were refused: {inside.first}")
+        notes = (*self._reader.notes(), *inside.told())
         position = self._store.taken + len(self._pipeline.ahead)
         self.wait_for(
             Ingested(document, it.seen, position, chunks, began, self._clock(), tuple(inside.ids), notes)
@@ -308,7 +317,9 @@ class Ingestion:
         for member in members:
             it.budget.member()
             name = label(member.name or os.path.splitext(document.name)[0])
-            if not any(map(ignore, name.split("/"))):
+            if any(map(ignore, name.split("/"))):
+                inside.ignored += 1
+            else:
                 self._gate.wait()
                 self._member(document, it, member, document.source + PACKED + name, inside)
         return inside

@@ -35,35 +35,43 @@ class Found:
 class Skipped:
     """Something in the inbox that is left alone. ``reason`` completes "<source> is left alone: ...".
 
-    ``denied`` when it is for want of permission only.
+    ``denied`` when it is for want of permission only, ``ignored`` when it is for its name.
     """
 
     source: str
     reason: str
     denied: bool = False
+    ignored: bool = False
 
 
 class Ignore:
     """The globs (as the shell's, upper and lower case apart) that hide a name from us."""
 
     def __init__(self, globs: Sequence[str] = IGNORED) -> None:
+        self._globs = globs
         self._match = re.compile("|".join([re.escape(PRIVATE), *map(fnmatch.translate, globs)])).match
 
     def __call__(self, name: str) -> bool:
         """Whether a single path component is to be ignored."""
         return self._match(name) is not None
 
+    def rule(self, name: str) -> str:
+        """Which rule ignores a name that is ignored."""
+        found = next((glob for glob in self._globs if fnmatch.fnmatchcase(name, glob)), None)
+        return f"inbox.ignore has {found}" if found else "it is a file of bouquetd's own, on its way somewhere"
 
-def scan(inbox: Path, ignore: Ignore, under: str = "") -> Iterator[Found | Skipped]:
+
+def scan(inbox: Path, ignore: Ignore, under: str = "", *, ignored: bool = False) -> Iterator[Found | Skipped]:
     """Yields what lies at or beneath ``under`` ("" for all), in no order, following no link.
 
     Holds one folder open at a time and remembers only the names of folders still to be read, never a folder's
-    content, so a folder may be of any size. What vanishes meanwhile is passed over. Ignored names and all
-    beneath them are not mentioned. Raises ``Unavailable`` when the inbox or its file system is at fault.
+    content, so a folder may be of any size. What vanishes meanwhile is passed over. Ignored names are mentioned
+    where ``ignored`` asks for them, what lies beneath them never. Raises ``Unavailable`` when the inbox or its
+    file system is at fault.
     """
     with root_folder(inbox) as root:
         try:
-            yield from _walk(root, ignore, under)
+            yield from _walk(root, ignore, under, ignored=ignored)
         except OSError as error:
             raise Unavailable(
                 f"the inbox {printable(str(inbox))} cannot be scanned: {error.strerror}",
@@ -85,7 +93,7 @@ def remove_empty_parents(inbox: Path, source: str) -> None:
             parents = above
 
 
-def _walk(root: int, ignore: Ignore, under: str) -> Iterator[Found | Skipped]:
+def _walk(root: int, ignore: Ignore, under: str, *, ignored: bool) -> Iterator[Found | Skipped]:
     pending: list[str] = []
     if not under:
         pending.append("")
@@ -102,9 +110,11 @@ def _walk(root: int, ignore: Ignore, under: str) -> Iterator[Found | Skipped]:
         try:
             with folder(root, components(path) if path else ()) as fd, os.scandir(fd) as entries:
                 for entry in entries:
-                    if ignore(entry.name):
-                        continue
                     source = f"{path}/{entry.name}" if path else entry.name
+                    if ignore(entry.name):
+                        if ignored:
+                            yield Skipped(source, ignore.rule(entry.name), ignored=True)
+                        continue
                     try:
                         status = entry.stat(follow_symlinks=False)
                     except FileNotFoundError:

@@ -9,14 +9,19 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from fnmatch import fnmatchcase
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
 from bouquetd.config import Paths
 from bouquetd.errors import Rejected, Unavailable
 from bouquetd.inbox.archive import put_back
+from bouquetd.inbox.scan import Ignore, Skipped, scan
 from bouquetd.ledger import Entry, Ledger
 from bouquetd.model import State, printable
+
+MOST_IGNORED = 1000
+"""Ignored names that are listed."""
 
 LOST = "its chunks are incomplete and no copy of the file was kept; drop it again"
 
@@ -100,6 +105,13 @@ def _files(ledger: Ledger, _paths: Paths, arguments: Mapping[str, Any]) -> dict[
     }
 
 
+def _ignored(_ledger: Ledger | None, paths: Paths, arguments: Mapping[str, Any]) -> list[dict[str, str]]:
+    """What lies in the inbox and is ignored for its name, with the rule; a thousand at most."""
+    found = scan(paths.inbox, Ignore(list(map(str, arguments["patterns"]))), ignored=True)
+    names = (item for item in found if isinstance(item, Skipped) and item.ignored)
+    return [{"source": printable(item.source), "reason": item.reason} for item in islice(names, MOST_IGNORED)]
+
+
 def _retry(ledger: Ledger, paths: Paths, arguments: Mapping[str, Any]) -> list[dict[str, Any]]:
     """Put failed files back; each source and, where it could not be done, why."""
     chosen = matching(ledger, list(arguments["patterns"]), State.FAILED)
@@ -109,10 +121,16 @@ def _retry(ledger: Ledger, paths: Paths, arguments: Mapping[str, Any]) -> list[d
 LIGHT: Mapping[str, Callable[[Ledger, Paths, Mapping[str, Any]], Any]] = {
     "counts": _counts,
     "files": _files,
+    "ignored": _ignored,
     "retry": _retry,
 }
 
-NOTHING: Mapping[str, Any] = {"counts": {}, "files": {"documents": [], "left_alone": []}, "retry": []}
+NOTHING: Mapping[str, Any] = {
+    "counts": {},
+    "files": {"documents": [], "left_alone": []},
+    "ignored": [],
+    "retry": [],
+}
 """Their answers where there is no ledger yet."""
 
 

@@ -216,6 +216,7 @@ def test_names_that_the_inbox_ignores_are_ignored_in_archives_too(tmp_path: Path
     at.put("a.zip", zipped({"a.txt": "Alpha.", ".DS_Store": "x", "__MACOSX/._a.txt": "y", "t.tmp": "z"}))
     drained(at)
     assert set(at.states()) == {"a.zip", "a.zip!/a.txt"}
+    assert "3 files in it have names that inbox.ignore leaves alone" in at.cli("files").out
 
 
 def test_a_bomb_is_refused_whole_however_it_is_wrapped(tmp_path: Path) -> None:

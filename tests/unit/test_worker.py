@@ -88,6 +88,10 @@ def test_ignored_names_stay_where_they_are_and_are_not_mentioned(tmp_path):
     assert sorted(os.listdir(home.inbox)) == sorted(names)
     assert home.states() == {}
     assert "part" not in log
+    listed = home.cli("files", "--ignored").out
+    assert "a.part: inbox.ignore has *.part" in listed
+    assert f"{len(names)} ignored." in listed
+    assert {item["source"] for item in home.cli("files", "--ignored", "--json").json} == set(names)
 
 
 # -- afterwards ---------------------------------------------------------------------------------------------
