@@ -35,8 +35,8 @@ class Flow:
     """
 
     __slots__ = (
-        "_done", "_level", "_link", "_outline", "_page", "_parts", "_pending", "_started", "_title",
-        "facts", "size",
+        "_level", "_link", "_outline", "_page", "_parts", "_pending", "_started", "_title",
+        "done", "facts", "size",
     )  # fmt: skip
 
     def __init__(self, facts: Facts = NOTHING) -> None:
@@ -45,7 +45,7 @@ class Flow:
         self._parts: list[str] = []
         self._pending = 0
         self._started = False
-        self._done: list[Piece] = []
+        self.done: list[Piece] = []  # pieces that wait to be handed on
         self._outline = Outline()
         self._level = 0  # of the heading we are in, 0 for none
         self._title = ""
@@ -129,10 +129,10 @@ class Flow:
         """What is done since the last call, with ``last`` all that there is."""
         if last or self.size >= FULL:
             self._cut()
-        done, self._done = self._done, []
+        done, self.done = self.done, []
         return iter(done)
 
     def _cut(self) -> None:
         """End a piece. The break behind it, even if stronger ones follow, belongs to the next one."""
         if self._parts:
-            self._done.append(Piece(self.take(), self._page, None, self._outline.path, self._link, self.facts))
+            self.done.append(Piece(self.take(), self._page, None, self._outline.path, self._link, self.facts))

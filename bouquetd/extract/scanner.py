@@ -21,6 +21,11 @@ class Scanner:
         self.text = ""
         self.pos = 0
 
+    @property
+    def position(self) -> int:
+        """Characters that lie before ``pos``, from the start of the text."""
+        return self._offset + self.pos
+
     def more(self) -> bool:
         """Append the next block; false when there is none. Positions found before are void afterwards."""
         block = next(self._blocks, None)
@@ -58,4 +63,4 @@ class Scanner:
     def where(self) -> str:
         """Where ``pos`` is, for people: lines and characters count from 1."""
         line = self._lines + self.text.count("\n", 0, self.pos) + 1
-        return f"line {line}, character {self._offset + self.pos + 1} of the file"
+        return f"line {line}, character {self.position + 1} of the file"
