@@ -284,6 +284,24 @@ def zip_of(files: Mapping[str, str | bytes]) -> bytes:
     return buffer.getvalue()
 
 
+def zip_with(data: bytes, files: Mapping[str, str | bytes]) -> bytes:
+    """A ZIP with some more files, or others in their place."""
+    kept: dict[str, str | bytes] = {name: part_of(data, name) for name in parts_of(data)}
+    return zip_of(kept | dict(files))
+
+
+def parts_of(data: bytes) -> list[str]:
+    """The names of the files in a ZIP."""
+    with zipfile.ZipFile(io.BytesIO(data)) as archive:
+        return archive.namelist()
+
+
+def part_of(data: bytes, name: str) -> str:
+    """A file in a ZIP, as text."""
+    with zipfile.ZipFile(io.BytesIO(data)) as archive:
+        return archive.read(name).decode()
+
+
 def zip_that_is_no_docx() -> bytes:
     """A ZIP with two pictures and a note."""
     return zip_of({"a.png": b"\x89PNG", "b.png": b"\x89PNG", "readme.txt": "two pictures"})

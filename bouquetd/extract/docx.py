@@ -7,6 +7,7 @@ from collections.abc import Generator, Iterator, Mapping
 from dataclasses import dataclass
 from typing import BinaryIO
 
+from bouquetd.extract.drawing import FALLBACK, KINDS, Drawing
 from bouquetd.extract.flow import Break, Flow
 from bouquetd.extract.links import link
 from bouquetd.extract.package import Handler, Package, Relation, opened, related
@@ -23,7 +24,6 @@ _WORD = frozenset((
     "http://purl.oclc.org/ooxml/officeDocument/math",
 ))  # fmt: skip
 _SKIPPED = frozenset(("rPr", "tblPr", "trPr", "tcPr", "sectPr", "moveFrom", "rt"))
-_FALLBACK = "http://schemas.openxmlformats.org/markup-compatibility/2006 Fallback"  # says the same once more
 _BREAKS = {"p": Break.PARAGRAPH, "tc": Break.CELL, "tr": Break.ROW, "tbl": Break.TABLE}
 _CHARACTERS = {"tab": "\t", "ptab": "\t", "br": "\n", "cr": "\n", "noBreakHyphen": "-"}
 _REPAIR = "Open it in a word processor, save it anew as .docx, and drop it again."
@@ -37,7 +37,10 @@ _MOST_OPEN = 100  # links and fields within one another
 
 
 def extract(file: BinaryIO, reading: Reading) -> Iterator[Piece]:
-    """The paragraphs and tables, then footnotes and endnotes. What was deleted with tracking is left out."""
+    """The paragraphs and tables, then footnotes, endnotes, and what is drawn: charts and diagrams.
+
+    What was deleted with tracking is left out.
+    """
     with opened(file, "DOCX", _REPAIR, reading) as package:
         flow = Flow((yield from core(package)))
         main = next(filter(MAIN.fullmatch, package.names), "word/document.xml")
@@ -51,6 +54,12 @@ def extract(file: BinaryIO, reading: Reading) -> Iterator[Piece]:
                 yield beat
                 yield from flow.pieces()
             flow.leave()
+        for relation in relations.values():
+            if relation.kind in KINDS and package.has(relation.target):
+                for beat in package.parse(relation.target, Drawing(flow, {})):
+                    yield beat
+                    yield from flow.pieces()
+                flow.separate(Break.PARAGRAPH)
         yield from flow.pieces(last=True)
 
 
@@ -125,7 +134,7 @@ class _Reader(Handler):
         if self._skip_below:
             return
         namespace, _, local = name.rpartition(" ")
-        if name == _FALLBACK:
+        if name == FALLBACK:
             self._skip_below = self._depth
         elif namespace not in _WORD:
             return

@@ -2,33 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import BinaryIO
 
+from bouquetd.extract.drawing import KINDS, Drawing
 from bouquetd.extract.flow import Break, Flow
-from bouquetd.extract.links import link
-from bouquetd.extract.package import Handler, Relation, opened, related
+from bouquetd.extract.package import Handler, opened, related
 from bouquetd.extract.properties import core
 from bouquetd.extract.reading import Reading, beyond
 from bouquetd.model import Piece
 
 MAIN = "ppt/presentation.xml"
-_DRAWING = frozenset((
-    "http://schemas.openxmlformats.org/drawingml/2006/main",
-    "http://purl.oclc.org/ooxml/drawingml/main",
-))  # fmt: skip
 _SLIDE = frozenset((
     "http://schemas.openxmlformats.org/presentationml/2006/main",
     "http://purl.oclc.org/ooxml/presentationml/main",
 ))  # fmt: skip
-_FALLBACK = "http://schemas.openxmlformats.org/markup-compatibility/2006 Fallback"  # says the same once more
-_BREAKS = {"p": Break.PARAGRAPH, "tc": Break.CELL, "tr": Break.ROW, "tbl": Break.TABLE}
-_FIELDS_OF_NOTES = ("slidenum", "datetime")  # each page of notes repeats them
 _REPAIR = "Open it in a presentation program, save it anew as .pptx, and drop it again."
 
 
 def extract(file: BinaryIO, reading: Reading) -> Iterator[Piece]:
-    """The text of shapes, tables, diagrams and notes; ``Piece.page`` is the number of the slide, from 1."""
+    """The text of shapes, tables, diagrams, charts and notes; ``Piece.page`` is the slide, from 1."""
     with opened(file, "PPTX", _REPAIR, reading) as package:
         flow = Flow((yield from core(package)))
         order = _Order(reading.bounds.pages)
@@ -41,10 +34,10 @@ def extract(file: BinaryIO, reading: Reading) -> Iterator[Piece]:
             flow.page = number
             slide = slides[id_].target
             links = yield from package.relations(slide)
-            drawn = [to.target for to in links.values() if to.kind == "diagramData"]
+            drawn = [to.target for to in links.values() if to.kind in KINDS]
             notes = [to.target for to in links.values() if to.kind == "notesSlide"]
             for part in (slide, *filter(package.has, (*drawn, *notes[:1]))):
-                for beat in package.parse(part, _Reader(flow, links if part == slide else {})):
+                for beat in package.parse(part, _Slide(flow, links if part == slide else {})):
                     yield beat
                     yield from flow.pieces()
                 flow.separate(Break.PARAGRAPH)
@@ -65,59 +58,20 @@ class _Order(Handler):
                 raise beyond(f"it has more than the {self._most:,} slides that bounds.pages allows", "pages")
 
 
-class _Reader(Handler):
-    """Turns the events of the parser into text."""
+class _Slide(Drawing):
+    """A slide or a page of notes, whose title is a heading."""
 
-    def __init__(self, flow: Flow, links: Mapping[str, Relation]) -> None:
-        self._flow = flow
-        self._links = links
-        self._in_text = self._in_field = self._in_title = False
-        self._fallbacks = 0
+    _in_title = False
 
-    def start(self, name: str, attributes: dict[str, str]) -> None:
-        namespace, _, local = name.rpartition(" ")
-        if name == _FALLBACK:
-            self._fallbacks += 1
-        elif self._fallbacks:
+    def start_other(self, namespace: str, local: str, attributes: dict[str, str]) -> None:
+        if namespace not in _SLIDE:
             return
-        elif namespace in _SLIDE:
-            if local == "ph":
-                self._in_title = attributes.get("type") in ("title", "ctrTitle")
-            elif local == "txBody" and self._in_title:
-                self._flow.heading(1)
-        elif namespace not in _DRAWING:
-            return
-        elif local == "t":
-            self._in_text = not self._in_field
-        elif local == "fld":
-            self._in_field = attributes.get("type", "").startswith(_FIELDS_OF_NOTES)
-        elif local == "br":
-            self._flow.line_break()
-        elif by := _BREAKS.get(local):
-            self._flow.separate(by)
-        elif local == "hlinkClick" and (relation := self._links.get(related(attributes))):
-            self._flow.follow(link(relation.target) if relation.outside else None)
+        if local == "ph":
+            self._in_title = attributes.get("type") in ("title", "ctrTitle")
+        elif local == "txBody" and self._in_title:
+            self.flow.heading(1)
 
-    def end(self, name: str) -> None:
-        namespace, _, local = name.rpartition(" ")
-        if name == _FALLBACK:
-            self._fallbacks -= 1
-        elif self._fallbacks:
-            return
-        elif namespace in _SLIDE:
-            if local == "txBody" and self._in_title:
-                self._in_title = False
-                self._flow.heading_over()
-        elif namespace not in _DRAWING:
-            return
-        elif local == "t":
-            self._in_text = False
-            self._flow.follow(None)
-        elif local == "fld":
-            self._in_field = False
-        elif by := _BREAKS.get(local):
-            self._flow.separate(by)
-
-    def text(self, text: str) -> None:
-        if self._in_text and not self._fallbacks:
-            self._flow.write(text)
+    def end_other(self, namespace: str, local: str) -> None:
+        if self._in_title and local == "txBody" and namespace in _SLIDE:
+            self._in_title = False
+            self.flow.heading_over()
