@@ -10,6 +10,7 @@ import json as json_module
 import zipfile
 from collections.abc import Mapping, Sequence
 from email.message import EmailMessage
+from pathlib import PurePath
 from xml.sax.saxutils import escape
 
 _PADDING = bytes.fromhex("28BF4E5E4E758A4164004E56FFFA01082E2E00B6D0683E802F0CA9FE6453697A")
@@ -122,37 +123,79 @@ def xlsx(rows: Sequence[Sequence[object]], name: str = "Sheet1") -> bytes:
     })  # fmt: skip
 
 
-def odf(kind: str, body: str) -> bytes:
-    """An OpenDocument file of a kind (text, spreadsheet, presentation) with this XML as its body."""
-    space = "urn:oasis:names:tc:opendocument:xmlns"
-    return zip_of({
+_ODF = "urn:oasis:names:tc:opendocument:xmlns"
+_ODF_NAMES = (
+    f'xmlns:office="{_ODF}:office:1.0" xmlns:text="{_ODF}:text:1.0" xmlns:table="{_ODF}:table:1.0"'
+    f' xmlns:draw="{_ODF}:drawing:1.0" xmlns:presentation="{_ODF}:presentation:1.0"'
+    f' xmlns:meta="{_ODF}:meta:1.0" xmlns:style="{_ODF}:style:1.0" xmlns:xlink="http://www.w3.org/1999/xlink"'
+    ' xmlns:dc="http://purl.org/dc/elements/1.1/"'
+)
+
+
+def odf(kind: str, body: str, *, element: str = "", styles: str = "", meta: str = "") -> bytes:
+    """An OpenDocument file of a kind (text, spreadsheet, presentation) with this XML as its body.
+
+    ``element`` is what its body is called if not like its kind.
+    """
+    element = f"office:{element or kind}"
+    files = {
         "mimetype": f"application/vnd.oasis.opendocument.{kind}",
-        "content.xml": f'<o:document-content xmlns:o="{space}:office:1.0" xmlns:text="{space}:text:1.0"'
-        f' xmlns:table="{space}:table:1.0" xmlns:draw="{space}:drawing:1.0"><o:body><o:{kind}>{body}</o:{kind}>'
-        "</o:body></o:document-content>",
-    })  # fmt: skip
+        "content.xml": f"<office:document-content {_ODF_NAMES}><office:automatic-styles>{styles}"
+        f"</office:automatic-styles><office:body><{element}>{body}</{element}></office:body>"
+        "</office:document-content>",
+    }
+    if meta:
+        files["meta.xml"] = (
+            f"<office:document-meta {_ODF_NAMES}><office:meta>{meta}</office:meta></office:document-meta>"
+        )
+    return zip_of(files)
+
+
+def flat_odf(kind: str, body: str, meta: str = "") -> bytes:
+    """The same as one file of XML, with a picture in it."""
+    return (
+        f'<?xml version="1.0" encoding="UTF-8"?>\n<office:document {_ODF_NAMES}'
+        f' office:mimetype="application/vnd.oasis.opendocument.{kind}"><office:meta>{meta}</office:meta>'
+        "<office:master-styles><text:p>Nobody reads this</text:p></office:master-styles>"
+        f"<office:body><office:{kind}>{body}<draw:image><office:binary-data>iVBORw0KGgo=</office:binary-data>"
+        f"</draw:image></office:{kind}></office:body></office:document>"
+    ).encode()
 
 
 def odt(paragraphs: Sequence[str]) -> bytes:
     """An ODT with one paragraph for each text."""
-    return odf("text", "".join(f"<text:p>{escape(text)}</text:p>" for text in paragraphs))
+    return odf("text", odf_text(paragraphs))
+
+
+def odf_text(paragraphs: Sequence[str]) -> str:
+    """The body of an OpenDocument text."""
+    return "".join(f"<text:p>{escape(text)}</text:p>" for text in paragraphs)
 
 
 def ods(rows: Sequence[Sequence[object]]) -> bytes:
     """An ODS with one sheet."""
+    return odf("spreadsheet", odf_sheet(rows))
+
+
+def odf_sheet(rows: Sequence[Sequence[object]]) -> str:
+    """The body of an OpenDocument spreadsheet."""
     lines = "".join(
         "<table:table-row>"
         + "".join(f"<table:table-cell><text:p>{escape(str(cell))}</text:p></table:table-cell>" for cell in row)
         + "</table:table-row>"
         for row in rows
     )
-    return odf("spreadsheet", f'<table:table table:name="Sheet1">{lines}</table:table>')
+    return f'<table:table table:name="Sheet1">{lines}</table:table>'
 
 
 def odp(slides: Sequence[str]) -> bytes:
     """An ODP with one slide for each text."""
-    pages = "".join(f"<draw:page><text:p>{escape(text)}</text:p></draw:page>" for text in slides)
-    return odf("presentation", pages)
+    return odf("presentation", odf_slides(slides))
+
+
+def odf_slides(slides: Sequence[str]) -> str:
+    """The body of an OpenDocument presentation."""
+    return "".join(f"<draw:page><text:p>{escape(text)}</text:p></draw:page>" for text in slides)
 
 
 def epub(chapters: Sequence[str]) -> bytes:
@@ -222,7 +265,13 @@ def mbox(texts: Sequence[str]) -> bytes:
 
 
 def _relations(targets: Mapping[str, str]) -> str:
-    listed = "".join(f'<Relationship Id="{id_}" Target="{target}"/>' for id_, target in targets.items())
+    """Each is of the kind that its file is named after."""
+    kind = f"{_OFFICE}/officeDocument/2006/relationships/"
+    kinds = {target: kind + PurePath(target).stem.rstrip("0123456789") for target in targets.values()}
+    listed = "".join(
+        f'<Relationship Id="{id_}" Type="{kinds[target]}" Target="{target}"/>'
+        for id_, target in targets.items()
+    )
     return f'<Relationships xmlns="http://schemas.openxmlformats.org/package/2006/relationships">{listed}</Relationships>'
 
 
@@ -238,6 +287,24 @@ def zip_of(files: Mapping[str, str | bytes]) -> bytes:
 def zip_of_pictures() -> bytes:
     """A ZIP with two pictures and nothing else."""
     return zip_of(dict.fromkeys(("a.png", "b.png"), b"\x89PNG\r\n\x1a\n" + binary_junk()))
+
+
+def zip_with(data: bytes, files: Mapping[str, str | bytes]) -> bytes:
+    """A ZIP with some more files, or others in their place."""
+    kept: dict[str, str | bytes] = {name: part_of(data, name) for name in parts_of(data)}
+    return zip_of(kept | dict(files))
+
+
+def parts_of(data: bytes) -> list[str]:
+    """The names of the files in a ZIP."""
+    with zipfile.ZipFile(io.BytesIO(data)) as archive:
+        return archive.namelist()
+
+
+def part_of(data: bytes, name: str) -> str:
+    """A file in a ZIP, as text."""
+    with zipfile.ZipFile(io.BytesIO(data)) as archive:
+        return archive.read(name).decode()
 
 
 def html(paragraphs: Sequence[str], title: str = "A page") -> bytes:
@@ -282,6 +349,10 @@ def whole_files(sentence: str = "The quick brown fox jumps over the lazy dog.") 
         "a.odt": odt([sentence]),
         "a.ods": ods([["id", "text"], [1, sentence], [2, "more"]]),
         "a.odp": odp([sentence, "more"]),
+        "a.odg": odf("graphics", odf_slides([sentence, "more"]), element="drawing"),
+        "a.fodt": flat_odf("text", odf_text([sentence])),
+        "a.fods": flat_odf("spreadsheet", odf_sheet([["id", "text"], [1, sentence], [2, "more"]])),
+        "a.fodp": flat_odf("presentation", odf_slides([sentence, "more"])),
         "a.epub": epub([sentence, "more"]),
         "a.rtf": rtf([sentence]),
         "a.ipynb": notebook([sentence, "more"]),

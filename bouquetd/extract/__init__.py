@@ -65,7 +65,11 @@ EXTRACTORS: dict[str, Extractor] = {
     sniff.XLSX: xlsx.extract,
     sniff.ODT: odf.extract,
     sniff.ODP: odf.extract,
+    sniff.ODG: odf.extract,
     sniff.ODS: odf.extract_sheets,
+    sniff.FODT: odf.extract_flat,
+    sniff.FODP: odf.extract_flat,
+    sniff.FODS: odf.extract_flat_sheets,
     sniff.EPUB: epub.extract,
 }
 
@@ -131,12 +135,13 @@ def extract(
 ) -> Iterator[Piece]:
     """The text of a file in pieces of at most ``reading.buffer_size`` bytes of UTF-8, clean and in NFC.
 
-    The text does not depend on how much is read at a time. Raises Rejected, perhaps half-way, when the file is
-    not what its media type says, has no text or more than ``bounds.text`` of it; OSError passes.
+    Empty ones are heartbeats. The text does not depend on how much is read at a time. Raises Rejected, perhaps
+    half-way, when the file is not what its media type says, has no text or more than ``bounds.text`` of it;
+    OSError passes.
     """
     size, found = 0, False
     for piece in clean(_raw(file, media_type, reading, plugins), reading.buffer_size):
-        found = found or not piece.text.isspace()
+        found = found or not (not piece.text or piece.text.isspace())
         size += len(piece.text.encode())
         if size > reading.bounds.text:
             raise beyond(_longer(reading.bounds.text), "text")

@@ -10,6 +10,7 @@ import re
 import unicodedata
 from collections.abc import Iterable, Iterator
 
+from bouquetd.extract.reading import BEAT
 from bouquetd.model import Piece, Place
 
 _REPLACED = {"\v": "\n", "\f": "\n", "\x85": "\n", "\u2028": "\n", "\u2029": "\n\n"}
@@ -24,7 +25,7 @@ _REACH = 1000  # characters to go back for a safe cut; nothing that composes is 
 
 
 def clean(pieces: Iterable[Piece], buffer_size: int) -> Iterator[Piece]:
-    r"""Join and cut pieces into clean ones of at most ``buffer_size`` bytes of UTF-8, none empty.
+    r"""Join and cut pieces into clean ones of at most ``buffer_size`` bytes of UTF-8; empty ones pass at once.
 
     Line ends become ``\n``, control characters go, lone surrogates become U+FFFD, the text is in NFC.
     Pieces of different places are never joined.
@@ -34,6 +35,9 @@ def clean(pieces: Iterable[Piece], buffer_size: int) -> Iterator[Piece]:
     size = 0
     place = Place()
     for piece in pieces:
+        if not piece.text:
+            yield BEAT
+            continue
         if piece.place != place:
             yield from _cut(_polish("".join(parts)), limit, place)
             parts, size = [], 0

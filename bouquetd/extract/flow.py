@@ -119,6 +119,12 @@ class Flow:
             self._level = 0
         self.separate(Break.PARAGRAPH)
 
+    def leave(self) -> None:
+        """No heading stands above what comes next: another part begins, another slide."""
+        self.heading_over()
+        self._cut()
+        self._outline = Outline()
+
     def follow(self, link: str | None) -> None:
         """What comes next links to somewhere, or to nowhere any more."""
         if link != self._link:

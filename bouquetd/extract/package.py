@@ -1,4 +1,4 @@
-"""A ZIP of XML, as most office documents and e-books are: both read as streams.
+"""A ZIP of XML, as most office documents and e-books are, or a file that is one XML: all read as streams.
 
 Expat, of the standard library, hands text out as it comes and builds nothing. A document type that declares
 anything itself, with which entities and everything harmful in XML begins, is refused; one that only names a
@@ -14,20 +14,21 @@ import posixpath
 import struct
 import zipfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from typing import BinaryIO
+from typing import BinaryIO, NamedTuple
 from xml.parsers import expat
 
 from bouquetd.errors import Rejected
 from bouquetd.extract.encoding import read
-from bouquetd.extract.reading import Reading
-from bouquetd.model import MB
+from bouquetd.extract.reading import BEAT, Reading
+from bouquetd.model import MB, Piece
 
 _DIRECTORY_LIMIT = 4 * MB  # of the list of files in the ZIP, which zipfile holds in memory; Word needs 10 KB
 _PLAIN_SIZE = 64 * MB  # up to here a part may be packed as well as it will
 _LONGEST_TAG = 4 * MB
 _MOST_RELATIONS = 20_000
+_LONGEST_TARGET = 1_000  # characters, of an id too
 
 _RELATION = "http://schemas.openxmlformats.org/package/2006/relationships Relationship"
 _DAMAGED = (
@@ -49,11 +50,24 @@ class Handler:
         """Text between two tags, perhaps not all of it."""
 
 
+class Relation(NamedTuple):
+    """What a part of an Office document refers to: another part, or something outside the package.
+
+    ``kind`` is the last step of the URI that names it: ``hyperlink``, ``slide``, ``styles``.
+    """
+
+    kind: str
+    target: str
+    outside: bool = False
+
+
 class Package:
     """An open ZIP. ``kind`` names it to people, ``repair`` says what to do about a broken one."""
 
     def __init__(self, archive: zipfile.ZipFile, kind: str, repair: str, reading: Reading) -> None:
-        self.names = dict.fromkeys(archive.namelist())  # in order, and quick to ask
+        self._parts = {_plain(part.filename): part for part in archive.infolist()}
+        self._any_case = {name.lower(): part for name, part in self._parts.items()}
+        self.names: Mapping[str, object] = self._parts  # in order, and quick to ask
         self._reading = reading
         self._archive = archive
         self._kind = kind
@@ -63,16 +77,17 @@ class Package:
         """The error for a package in which something is wrong."""
         return Rejected(f"the {self._kind} {what}", self._repair)
 
+    def has(self, name: str) -> bool:
+        """Whether there is a part of this name; upper and lower case are the same in Office documents."""
+        return name in self._parts or name.lower() in self._any_case
+
     def open(self, name: str) -> BinaryIO:
         """A part as a stream of bytes. Raises Rejected for one that is missing, encrypted or a bomb."""
-        try:
-            part = self._archive.getinfo(name)
-        except KeyError:
-            raise self.rejected(f"is damaged: it has no {name[:100]}") from None
+        part = self._parts.get(name) or self._any_case.get(name.lower())
+        if part is None:
+            raise self.rejected(f"is damaged: it has no {name[:100]}")
         if part.flag_bits & 1:
-            raise Rejected(
-                f"the {self._kind} is encrypted", "Remove the password where it was written and drop it again."
-            )
+            raise encrypted(self._kind)
         ratio = self._reading.bounds.ratio
         if part.file_size > max(_PLAIN_SIZE, ratio * part.compress_size):
             raise self.rejected(
@@ -80,82 +95,136 @@ class Package:
             )
         return self._archive.open(part)  # type: ignore[return-value]
 
-    def parse(self, name: str, handler: Handler) -> Iterator[None]:
-        """Hand a part's XML to a handler; yields whenever it got some, so that it can be emptied."""
-        parser = expat.ParserCreate(namespace_separator=" ")
-        parser.buffer_text = True
-        depth, bounds = 0, self._reading.bounds
-
-        def start(element: str, attributes: dict[str, str]) -> None:
-            nonlocal depth
-            depth += 1
-            if depth > bounds.nesting:
-                raise self.rejected(
-                    f"is damaged: its elements are nested more than {bounds.nesting} (bounds.nesting) deep"
-                )
-            if len(attributes) > bounds.attributes:
-                raise self.rejected(
-                    f"is damaged: an element has {len(attributes)} attributes, of {bounds.attributes} that"
-                    " bounds.attributes allows"
-                )
-            handler.start(element, attributes)
-
-        def end(element: str) -> None:
-            nonlocal depth
-            depth -= 1
-            handler.end(element)
-
-        def doctype(_name: str, _system: str | None, _public: str | None, declares: int) -> None:
-            if declares:
-                raise self.rejected("contains a document type declaration, which the format forbids")
-
-        parser.StartElementHandler = start
-        parser.EndElementHandler = end
-        parser.CharacterDataHandler = handler.text
-        parser.StartDoctypeDeclHandler = doctype
-        fed, read_size = 0, self._reading.read_size
+    def parse(self, name: str, handler: Handler) -> Iterator[Piece]:
+        """Hand a part's XML to a handler; a heartbeat whenever it got some, so that it can be emptied."""
         with self.open(name) as stream:
-            while block := stream.read(read_size):
-                try:
-                    parser.Parse(block, False)  # noqa: FBT003
-                except LookupError as error:
-                    raise self.rejected(f"is damaged: its XML is in an {error}") from None
-                fed += len(block)
-                if fed - max(0, parser.CurrentByteIndex) > _LONGEST_TAG + read_size:
-                    raise self.rejected("is damaged: a tag of its XML has no end")
-                yield
-        parser.Parse(b"", True)  # noqa: FBT003
-        yield
+            yield from _parse(stream, handler, self._reading, self.rejected)
 
-    def relations(self, name: str) -> dict[str, str]:
-        """The parts that a part of an Office document refers to, by the id it has for each."""
+    def parse_if_sound(self, name: str, handler: Handler) -> Iterator[Piece]:
+        """The same for a part whose loss or damage does not matter, as far as it can be read."""
+        with suppress(Rejected, expat.ExpatError, NotImplementedError, *_DAMAGED):
+            yield from self.parse(name, handler)
+
+    def relations(self, name: str) -> Generator[Piece, None, dict[str, Relation]]:
+        """What a part of an Office document (the package itself: no name) refers to, by the id it has for each.
+
+        With heartbeats meanwhile.
+        """
         folder, base = posixpath.split(name)
         listed = posixpath.join(folder, "_rels", f"{base}.rels")
         found = _Relations(folder)
-        if listed in self.names:
-            for _ in self.parse(listed, found):
-                if len(found.targets) > _MOST_RELATIONS:
+        if self.has(listed):
+            for beat in self.parse(listed, found):
+                yield beat
+                if found.parts > _MOST_RELATIONS:
                     raise self.rejected(f"refers to more than {_MOST_RELATIONS} other parts in one")
         return found.targets
 
 
+def encrypted(kind: str) -> Rejected:
+    """The error for a document that only a password opens."""
+    return Rejected(f"the {kind} is encrypted", "Remove the password where it was written and drop it again.")
+
+
+def related(attributes: Mapping[str, str]) -> str:
+    """The id of the relation that an element of an Office document names, or nothing."""
+    return next((value for key, value in attributes.items() if key.endswith("/relationships id")), "")
+
+
 class _Relations(Handler):
+    """The relations of a part. Those to the outside are only links: there may be more than are kept."""
+
     def __init__(self, folder: str) -> None:
-        self.targets: dict[str, str] = {}
+        self.targets: dict[str, Relation] = {}
+        self.parts = 0
         self._folder = folder
 
     def start(self, name: str, attributes: dict[str, str]) -> None:
-        if name == _RELATION and attributes.get("TargetMode") != "External":
-            target = posixpath.normpath(posixpath.join("/", self._folder, attributes.get("Target", "")))
-            self.targets[attributes.get("Id", "")] = target.lstrip("/")
+        if name != _RELATION:
+            return
+        id_, target = attributes.get("Id", ""), attributes.get("Target", "")
+        kind = attributes.get("Type", "").rpartition("/")[2]
+        outside = attributes.get("TargetMode") == "External"
+        if max(len(id_), len(target), len(kind)) > _LONGEST_TARGET:
+            return
+        if not outside:
+            self.parts += 1
+            target = posixpath.normpath(posixpath.join("/", self._folder, _plain(target, ""))).lstrip("/")
+        if len(self.targets) < 2 * _MOST_RELATIONS:
+            self.targets[id_] = Relation(kind, target, outside)
+
+
+def _plain(name: str, but: str = "/") -> str:
+    """A name as the format wants it: some programs on Windows write it with their own kind of slash."""
+    return name.replace("\\", "/").lstrip(but)
+
+
+def _parse(
+    stream: BinaryIO, handler: Handler, reading: Reading, rejected: Callable[[str], Rejected]
+) -> Iterator[Piece]:
+    parser = expat.ParserCreate(namespace_separator=" ")
+    parser.buffer_text = True
+    depth, bounds = 0, reading.bounds
+
+    def start(element: str, attributes: dict[str, str]) -> None:
+        nonlocal depth
+        depth += 1
+        if depth > bounds.nesting:
+            raise rejected(
+                f"is damaged: its elements are nested more than {bounds.nesting} (bounds.nesting) deep"
+            )
+        if len(attributes) > bounds.attributes:
+            raise rejected(
+                f"is damaged: an element has {len(attributes)} attributes, of {bounds.attributes} that"
+                " bounds.attributes allows"
+            )
+        handler.start(element, attributes)
+
+    def end(element: str) -> None:
+        nonlocal depth
+        depth -= 1
+        handler.end(element)
+
+    def doctype(_name: str, _system: str | None, _public: str | None, declares: int) -> None:
+        if declares:
+            raise rejected("contains a document type declaration, which the format forbids")
+
+    parser.StartElementHandler = start
+    parser.EndElementHandler = end
+    parser.CharacterDataHandler = handler.text
+    parser.StartDoctypeDeclHandler = doctype
+    fed, read_size = 0, reading.read_size
+    while block := stream.read(read_size):
+        try:
+            parser.Parse(block, False)  # noqa: FBT003
+        except LookupError as error:
+            raise rejected(f"is damaged: its XML is in an {error}") from None
+        fed += len(block)
+        if fed - max(0, parser.CurrentByteIndex) > _LONGEST_TAG + read_size:
+            raise rejected("is damaged: a tag of its XML has no end")
+        yield BEAT
+    parser.Parse(b"", True)  # noqa: FBT003
+    yield BEAT
 
 
 @contextmanager
 def opened(file: BinaryIO, kind: str, repair: str, reading: Reading) -> Iterator[Package]:
     """A file as a package. Whatever is wrong with it, within too, becomes Rejected; OSError passes."""
+    with _faults(kind, repair), _not_the_disk(), directory(file) as archive:
+        yield Package(archive, kind, repair, reading)
+
+
+def parse_file(file: BinaryIO, handler: Handler, kind: str, repair: str, reading: Reading) -> Iterator[Piece]:
+    """Hand a file that is XML as it stands to a handler, as ``Package.parse`` does with a part."""
+    file.seek(0)
+    with _faults(kind, repair):
+        yield from _parse(file, handler, reading, lambda what: Rejected(f"the {kind} {what}", repair))
+
+
+@contextmanager
+def _faults(kind: str, repair: str) -> Iterator[None]:
     try:
-        with _not_the_disk(), directory(file) as archive:
-            yield Package(archive, kind, repair, reading)
+        yield
     except expat.ExpatError as error:
         raise Rejected(f"the {kind} is damaged: its XML is broken ({error})", repair) from None
     except _DAMAGED as error:
@@ -179,7 +248,7 @@ def names(file: BinaryIO) -> list[str]:
     """The names of the files in a ZIP. Raises Rejected for one that is damaged."""
     try:
         with _not_the_disk(), directory(file) as archive:
-            return archive.namelist()
+            return list(map(_plain, archive.namelist()))
     except (NotImplementedError, *_DAMAGED) as error:
         raise Rejected(
             f"the ZIP (or office document) is damaged or incomplete ({error})",

@@ -1,100 +1,77 @@
-"""PPTX: the slides of a PowerPoint presentation in their order, each with its notes."""
+"""PPTX: the slides of a PowerPoint presentation in their order, each under its title and with its notes."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from typing import BinaryIO
 
-from bouquetd.extract.flow import FULL, Break, Flow
-from bouquetd.extract.package import Handler, opened
-from bouquetd.extract.reading import Reading
+from bouquetd.extract.drawing import KINDS, Drawing
+from bouquetd.extract.flow import Break, Flow
+from bouquetd.extract.package import Handler, opened, related
+from bouquetd.extract.properties import core
+from bouquetd.extract.reading import Reading, beyond
 from bouquetd.model import Piece
 
 MAIN = "ppt/presentation.xml"
-_DRAWING = frozenset((
-    "http://schemas.openxmlformats.org/drawingml/2006/main",
-    "http://purl.oclc.org/ooxml/drawingml/main",
+_SLIDE = frozenset((
+    "http://schemas.openxmlformats.org/presentationml/2006/main",
+    "http://purl.oclc.org/ooxml/presentationml/main",
 ))  # fmt: skip
-_RELATIONS = frozenset((
-    "http://schemas.openxmlformats.org/officeDocument/2006/relationships",
-    "http://purl.oclc.org/ooxml/officeDocument/relationships",
-))  # fmt: skip
-_FALLBACK = "http://schemas.openxmlformats.org/markup-compatibility/2006 Fallback"  # says the same once more
-_BREAKS = {"p": Break.PARAGRAPH, "tc": Break.CELL, "tr": Break.ROW, "tbl": Break.TABLE}
-_FIELDS_OF_NOTES = ("slidenum", "datetime")  # each page of notes repeats them
 _REPAIR = "Open it in a presentation program, save it anew as .pptx, and drop it again."
 
 
 def extract(file: BinaryIO, reading: Reading) -> Iterator[Piece]:
-    """The text of shapes, tables, diagrams and notes; ``Piece.page`` is the number of the slide, from 1."""
+    """The text of shapes, tables, diagrams, charts and notes; ``Piece.page`` is the slide, from 1."""
     with opened(file, "PPTX", _REPAIR, reading) as package:
-        order = _Order()
-        for _ in package.parse(MAIN, order):
-            pass
-        slides = package.relations(MAIN)
+        flow = Flow((yield from core(package)))
+        order = _Order(reading.bounds.pages)
+        yield from package.parse(MAIN, order)
+        slides = yield from package.relations(MAIN)
         for number, id_ in enumerate(order.ids, start=1):
-            if (slide := slides.get(id_, "")) not in package.names:
+            if id_ not in slides or not package.has(slides[id_].target):
                 continue  # PowerPoint repairs such a presentation by leaving the slide out
-            related = [part for part in package.relations(slide).values() if part in package.names]
-            drawn = [part for part in related if part.startswith("ppt/diagrams/data")]
-            notes = [part for part in related if part.startswith("ppt/notesSlides/")]
-            for part in (slide, *drawn, *notes[:1]):
-                reader = _Reader()
-                for _ in package.parse(part, reader):
-                    if reader.flow.size >= FULL:
-                        yield Piece(reader.flow.take(), page=number)
-                yield Piece(reader.flow.take() + "\n\n", page=number)
+            flow.leave()
+            flow.page = number
+            slide = slides[id_].target
+            links = yield from package.relations(slide)
+            drawn = [to.target for to in links.values() if to.kind in KINDS]
+            notes = [to.target for to in links.values() if to.kind == "notesSlide"]
+            for part in (slide, *filter(package.has, (*drawn, *notes[:1]))):
+                for beat in package.parse(part, _Slide(flow, links if part == slide else {})):
+                    yield beat
+                    yield from flow.pieces()
+                flow.separate(Break.PARAGRAPH)
+        yield from flow.pieces(last=True)
 
 
 class _Order(Handler):
     """The ids of the slides, as they are shown."""
 
-    def __init__(self) -> None:
+    def __init__(self, most: int) -> None:
         self.ids: list[str] = []
+        self._most = most
 
     def start(self, name: str, attributes: dict[str, str]) -> None:
         if name.endswith(" sldId"):
-            key = next((key for key in attributes if key.rpartition(" ")[0] in _RELATIONS), None)
-            if key:
-                self.ids.append(attributes[key])
+            self.ids.append(related(attributes)[:100])
+            if len(self.ids) > self._most:
+                raise beyond(f"it has more than the {self._most:,} slides that bounds.pages allows", "pages")
 
 
-class _Reader(Handler):
-    """Turns the events of the parser into text."""
+class _Slide(Drawing):
+    """A slide or a page of notes, whose title is a heading."""
 
-    def __init__(self) -> None:
-        self.flow = Flow()
-        self._in_text = self._in_field = False
-        self._fallbacks = 0
+    _in_title = False
 
-    def start(self, name: str, attributes: dict[str, str]) -> None:
-        namespace, _, local = name.rpartition(" ")
-        if name == _FALLBACK:
-            self._fallbacks += 1
-        elif self._fallbacks or namespace not in _DRAWING:
+    def start_other(self, namespace: str, local: str, attributes: dict[str, str]) -> None:
+        if namespace not in _SLIDE:
             return
-        elif local == "t":
-            self._in_text = not self._in_field
-        elif local == "fld":
-            self._in_field = attributes.get("type", "").startswith(_FIELDS_OF_NOTES)
-        elif local == "br":
-            self.flow.line_break()
-        elif by := _BREAKS.get(local):
-            self.flow.separate(by)
+        if local == "ph":
+            self._in_title = attributes.get("type") in ("title", "ctrTitle")
+        elif local == "txBody" and self._in_title:
+            self.flow.heading(1)
 
-    def end(self, name: str) -> None:
-        namespace, _, local = name.rpartition(" ")
-        if name == _FALLBACK:
-            self._fallbacks -= 1
-        elif self._fallbacks or namespace not in _DRAWING:
-            return
-        elif local == "t":
-            self._in_text = False
-        elif local == "fld":
-            self._in_field = False
-        elif by := _BREAKS.get(local):
-            self.flow.separate(by)
-
-    def text(self, text: str) -> None:
-        if self._in_text and not self._fallbacks:
-            self.flow.write(text)
+    def end_other(self, namespace: str, local: str) -> None:
+        if self._in_title and local == "txBody" and namespace in _SLIDE:
+            self._in_title = False
+            self.flow.heading_over()

@@ -7,9 +7,13 @@ from dataclasses import dataclass
 
 from bouquetd.config import Bounds
 from bouquetd.errors import Rejected
+from bouquetd.model import Piece
 
 DEFAULTS = Bounds()
 """The bounds of a configuration that says nothing of them."""
+
+BEAT = Piece("")
+"""A heartbeat: nothing may have been found for a while, but the file is being read; time to look at a clock."""
 
 
 def _to_nobody(text: str) -> None:

@@ -6,11 +6,17 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain
 
+from bouquetd.config import Bounds
 from bouquetd.extract.flow import FULL
-from bouquetd.model import Piece
+from bouquetd.extract.outline import LONGEST_TITLE
+from bouquetd.extract.reading import BEAT, beyond
+from bouquetd.model import NOTHING, Facts, Piece
 
 Cells = Iterator[tuple[int, str]]
-"""Column, from 0, and text of each cell, a long one in several parts; ``END_OF_ROW`` behind each row."""
+"""Column, from 0, and text of each cell, a long one in several parts; ``END_OF_ROW`` behind each row.
+
+A lower number than that stands for several rows: the first of them ends, the others are empty.
+"""
 
 END_OF_ROW = -1
 
@@ -28,47 +34,87 @@ def names(rows: Sequence[Sequence[str]]) -> list[str]:
     return found
 
 
-def sheet(cells: Iterable[tuple[int, str]], page: int | None = None) -> Iterator[Piece]:
-    """A sheet of a workbook: its first row names the columns if it can, else it is a row like the others."""
+class Tally:
+    """Counts the cells of a workbook that have something in them."""
+
+    def __init__(self, bounds: Bounds) -> None:
+        self._most = bounds.cells
+        self._count = 0
+
+    def add(self, cells: int = 1) -> None:
+        """Raises Rejected beyond ``bounds.cells``."""
+        self._count += cells
+        if self._count > self._most:
+            raise beyond(f"it has more than the {self._most:,} cells that bounds.cells allows", "cells")
+
+
+def sheet(
+    cells: Iterable[tuple[int, str] | None], page: int | None = None, name: str = "", facts: Facts = NOTHING
+) -> Iterator[Piece]:
+    """A sheet of a workbook: its first row names the columns if it can, else it is a row like the others.
+
+    Its name stands before it and is the heading above it. None among the cells becomes a heartbeat.
+    """
+    title = " ".join(name.split())[:LONGEST_TITLE]
+    headings = (title,) if title else ()
+    if title:
+        yield Piece(f"{title}\n\n", page=page, headings=headings, facts=facts)
     source = iter(cells)
     first: list[tuple[int, str]] = []
     row: list[str] = []
-    size = 0
+    size = empty = 0
     for cell in source:
-        first.append(cell)
+        if cell is None:
+            yield BEAT
+            continue
         column, part = cell
+        if column <= END_OF_ROW and not any(row):
+            empty -= column
+            first, row = [], []
+            continue
+        first.append(cell)
         size += len(part) + 1
-        if column == END_OF_ROW or size > FULL or column > FULL:
+        if column <= END_OF_ROW or size > FULL or column > FULL:
             break
         row += [""] * (column + 1 - len(row))
         row[column] += part
-    whole = bool(first) and first[-1][0] == END_OF_ROW
-    columns = names([row]) if whole and sum(map(bool, row)) > 1 else []
+    ends = first[-1][0] if first else 0
+    columns = names([row]) if ends <= END_OF_ROW and sum(map(bool, row)) > 1 else []
     some = False
-    for piece in render(source if columns else chain(first, source), columns, page, row=1 if columns else 0):
-        some = True
+    rest = source if columns else chain(first, source)
+    for piece in render(rest, columns, page, empty - ends if columns else empty, headings, facts):
+        some = some or bool(piece.text)
         yield piece
     if columns and not some:
-        yield Piece("\n".join(filter(None, columns)), page=page)
+        yield Piece("\n".join(filter(None, columns)), page=page, headings=headings, facts=facts)
 
 
 def render(
-    cells: Iterable[tuple[int, str]], columns: Sequence[str], page: int | None = None, row: int = 0
+    cells: Iterable[tuple[int, str] | None],
+    columns: Sequence[str],
+    page: int | None = None,
+    row: int = 0,
+    headings: tuple[str, ...] = (),
+    facts: Facts = NOTHING,
 ) -> Iterator[Piece]:
     """Each row as ``name: value`` lines, without names as one line; empty cells are left out.
 
-    ``Piece.row`` counts from ``row`` + 1.
+    ``Piece.row`` counts from ``row`` + 1. None among the cells becomes a heartbeat.
     """
     row += 1
     current = END_OF_ROW
     parts: list[str] = []
     size = 0
-    for column, part in cells:
-        if column == END_OF_ROW:
+    for cell in cells:
+        if cell is None:
+            yield BEAT
+            continue
+        column, part = cell
+        if column <= END_OF_ROW:
             if current != END_OF_ROW:
                 parts.append("\n\n")
-                yield Piece("".join(parts), page=page, row=row)
-            row += 1
+                yield Piece("".join(parts), page, row, headings, None, facts)
+            row -= column
             current = END_OF_ROW
             parts, size = [], 0
             continue
@@ -84,5 +130,5 @@ def render(
         parts.append(part)
         size += len(part)
         if size >= FULL:
-            yield Piece("".join(parts), page=page, row=row)
+            yield Piece("".join(parts), page, row, headings, None, facts)
             parts, size = [], 0

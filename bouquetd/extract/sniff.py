@@ -29,6 +29,10 @@ XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 ODT = "application/vnd.oasis.opendocument.text"
 ODS = "application/vnd.oasis.opendocument.spreadsheet"
 ODP = "application/vnd.oasis.opendocument.presentation"
+ODG = "application/vnd.oasis.opendocument.graphics"
+FODT = f"{ODT}-flat-xml"
+FODS = f"{ODS}-flat-xml"
+FODP = f"{ODP}-flat-xml"
 EPUB = "application/epub+zip"
 ZIP = "application/zip"
 TAR = "application/x-tar"
@@ -57,6 +61,7 @@ _PACKAGES = {
 }
 _UNPACK = "Save or export it as .docx, .pdf, .html, .csv or .txt, or unpack it, and drop the result again."
 
+_FLAT = {"text": FODT, "spreadsheet": FODS, "presentation": FODP}
 _HTML_START = re.compile(r"\s*(?:<\?xml[^>]*>\s*)?(?:<!--.*?-->\s*)*<(?:!doctype\s+html|html)\b", re.I | re.S)
 _JSON_START = re.compile(r'\s*(?:["{\[]|-?\d|true\b|false\b|null\b)')
 
@@ -134,8 +139,11 @@ def _package_type(file: BinaryIO) -> str:
             if main in names:
                 return kind
     said = package.declared(file)
-    if odf.MAIN in names and said.startswith("application/vnd.oasis.opendocument"):
-        return next((kind for kind in (ODS, ODP) if said.startswith(kind)), ODT)
+    if said.startswith("application/vnd.oasis.opendocument"):
+        if odf.SEALED in names:
+            raise package.encrypted("OpenDocument file")
+        if odf.MAIN in names:
+            return next((kind for kind in (ODS, ODP, ODG) if said.startswith(kind)), ODT)
     if epub.MAIN in names and (said == EPUB or any(name.endswith(".opf") for name in names)):
         return EPUB
     for name, what in _PACKAGES.items():
@@ -148,6 +156,8 @@ def _text_type(start: str, suffix: str) -> str:
     by_suffix = _BY_SUFFIX.get(suffix, TEXT)
     if _HTML_START.match(start):
         return HTML
+    if flat := odf.FLAT.match(start):
+        return _FLAT.get(flat[1], by_suffix)
     if by_suffix in (JSON, JSONL, NOTEBOOK) and not _JSON_START.match(start):
         return TEXT
     return by_suffix

@@ -7,60 +7,70 @@ last saw is what they say.
 
 from __future__ import annotations
 
+import math
 import re
 import struct
 from collections.abc import Iterator
 from contextlib import closing
 from datetime import datetime, timedelta
+from enum import Enum
 from typing import BinaryIO
 
-from bouquetd.extract.package import Handler, Package, opened
+from bouquetd.extract.package import Handler, opened, related
+from bouquetd.extract.properties import core
 from bouquetd.extract.reading import Reading
 from bouquetd.extract.scratch import scratch
-from bouquetd.extract.sheet import END_OF_ROW, sheet
+from bouquetd.extract.sheet import END_OF_ROW, Tally, sheet
 from bouquetd.model import Piece
 
 MAIN = "xl/workbook.xml"
 _REPAIR = "Open it in a spreadsheet program, save it anew as .xlsx, and drop it again."
-_MOST_COLUMNS = 16_384  # of Excel
+_MOST_SHEETS = 20_000
+_MOST_ROWS = 1_048_576  # of Excel, in a sheet
+_MOST_COLUMNS = 16_384  # the same
 _LONGEST_CELL = 65_536  # characters; Excel allows half of it
+_LONGEST_NAME = 200  # of a sheet
 _MOST_STYLES = 100_000
-_BUILT_IN_DATES = frozenset((*range(14, 23), *range(27, 37), *range(45, 48), *range(50, 59)))
+_DATES = frozenset(map(str, (*range(14, 23), *range(27, 37), 45, 47, *range(50, 59))))
+_BUILT_IN = {"9": "0%", "10": "0.00%", "46": "[h]:mm:ss"}
 # A format code without what is quoted, escaped or in brackets; then a letter of a date or time is one.
 _LITERAL = re.compile(r'"[^"]*"|\\.|_.|\[[^\]]*\]')
+_ELAPSED = re.compile(r"\[[hms]+\]", re.I)
+_DECIMALS = re.compile(r"\.([0#?]+)")
 _REFERENCE = re.compile(r"([A-Z]{1,3})\d+")
 _PLACE = struct.Struct("<QL")
 
 
 def extract(file: BinaryIO, reading: Reading) -> Iterator[Piece]:
-    """Sheet by sheet, a row as ``name: value`` lines where the first row has names.
+    """Sheet by sheet, hidden ones too, a row as ``name: value`` lines where the first row has names.
 
     ``Piece.page`` is the number of the sheet, ``Piece.row`` that of the row, from 1.
     """
     with opened(file, "XLSX", _REPAIR, reading) as package, closing(_Texts()) as texts:
-        book = _Book()
-        for _ in package.parse(MAIN, book):
-            pass
-        parts = package.relations(MAIN)
-        for part in parts.values():
-            if part.endswith("sharedStrings.xml") and part in package.names:
-                for _ in package.parse(part, _Shared(texts)):
-                    pass
-        styles = _Styles()
-        for part in parts.values():
-            if part.endswith("styles.xml") and part in package.names:
-                for _ in package.parse(part, styles):
-                    pass
+        facts = yield from core(package)
+        book, styles = _Book(), _Styles()
+        for beat in package.parse(MAIN, book):
+            yield beat
+            if len(book.sheets) > _MOST_SHEETS:
+                raise package.rejected(f"is damaged: it has more than {_MOST_SHEETS} sheets")
+        parts = yield from package.relations(MAIN)
+        for kind, handler in (("sharedStrings", _Shared(texts)), ("styles", styles)):
+            for relation in parts.values():
+                if relation.kind == kind and package.has(relation.target):
+                    yield from package.parse(relation.target, handler)
+        tally = Tally(reading.bounds)
         for number, (name, id_) in enumerate(book.sheets, start=1):
-            if (part := parts.get(id_, "")) in package.names:
-                yield Piece(f"{name}\n\n", page=number)
-                yield from sheet(_cells(package, part, _Sheet(texts, styles, book.since)), number)
+            if id_ in parts and package.has(parts[id_].target):
+                reader = _Sheet(texts, styles, book.since, tally)
+                cells = _cells(package.parse(parts[id_].target, reader), reader)
+                yield from sheet(cells, number, name, facts)
 
 
-def _cells(package: Package, part: str, reader: _Sheet) -> Iterator[tuple[int, str]]:
-    for _ in package.parse(part, reader):
+def _cells(parse: Iterator[Piece], reader: _Sheet) -> Iterator[tuple[int, str] | None]:
+    for _ in parse:
         yield from reader.found
         reader.found.clear()
+        yield None
 
 
 class _Texts:
@@ -100,8 +110,7 @@ class _Book(Handler):
     def start(self, name: str, attributes: dict[str, str]) -> None:
         local = name.rpartition(" ")[2]
         if local == "sheet":
-            id_ = next((value for key, value in attributes.items() if key.endswith("relationships id")), "")
-            self.sheets.append((attributes.get("name", ""), id_))
+            self.sheets.append((attributes.get("name", "")[:_LONGEST_NAME], related(attributes)[:100]))
         elif local == "workbookPr" and attributes.get("date1904") in ("1", "true"):
             self.since = datetime(1904, 1, 1)  # noqa: DTZ001
 
@@ -112,12 +121,13 @@ class _Shared(Handler):
     def __init__(self, texts: _Texts) -> None:
         self._texts = texts
         self._parts: list[str] = []
+        self._size = 0
         self._in_text = self._in_phonetic = False
 
     def start(self, name: str, attributes: dict[str, str]) -> None:  # noqa: ARG002
         local = name.rpartition(" ")[2]
         if local == "si":
-            self._parts = []
+            self._parts, self._size = [], 0
         elif local == "rPh":
             self._in_phonetic = True
         elif local == "t":
@@ -126,49 +136,85 @@ class _Shared(Handler):
     def end(self, name: str) -> None:
         local = name.rpartition(" ")[2]
         if local == "si":
-            self._texts.add("".join(self._parts))
+            self._texts.add("".join(self._parts)[:_LONGEST_CELL])
         elif local == "rPh":
             self._in_phonetic = False
         elif local == "t":
             self._in_text = False
 
     def text(self, text: str) -> None:
-        if self._in_text:
+        if self._in_text and self._size < _LONGEST_CELL:
             self._parts.append(text)
+            self._size += len(text)
+
+
+class _As(Enum):
+    """What a style of cells shows a number as."""
+
+    NUMBER = 0
+    DATE = 1
+    DURATION = 2
+    PERCENT = 3
+
+
+_Format = tuple[_As, int]
+"""With the number of decimals, of a percentage only."""
+
+_PLAIN: _Format = (_As.NUMBER, 0)
 
 
 class _Styles(Handler):
-    """Which styles of cells show a number as a date."""
+    """Which styles of cells show a number as something else."""
 
     def __init__(self) -> None:
-        self.dates: list[bool] = []
-        self._custom: dict[str, bool] = {}
+        self._formats: list[_Format] = []
+        self._custom: dict[str, _Format] = {}
         self._in_cells = False
+
+    def of(self, style: str) -> _Format:
+        """What the style of this number, in digits, makes of a number."""
+        at = int(style) if style.isdecimal() and len(style) < 10 else _MOST_STYLES
+        return self._formats[at] if at < len(self._formats) else _PLAIN
 
     def start(self, name: str, attributes: dict[str, str]) -> None:
         local = name.rpartition(" ")[2]
         if local == "numFmt" and len(self._custom) < _MOST_STYLES:
-            code = _LITERAL.sub("", attributes.get("formatCode", "")).lower()
-            self._custom[attributes.get("numFmtId", "")] = any(letter in code for letter in "ymdhs")
+            self._custom[attributes.get("numFmtId", "")[:20]] = _format(attributes.get("formatCode", ""))
         elif local == "cellXfs":
             self._in_cells = True
-        elif local == "xf" and self._in_cells and len(self.dates) < _MOST_STYLES:
-            id_ = attributes.get("numFmtId", "0")
-            self.dates.append(self._custom.get(id_, id_.isdecimal() and int(id_) in _BUILT_IN_DATES))
+        elif local == "xf" and self._in_cells and len(self._formats) < _MOST_STYLES:
+            id_ = attributes.get("numFmtId", "0")[:20]
+            built_in = (_As.DATE, 0) if id_ in _DATES else _format(_BUILT_IN.get(id_, ""))
+            self._formats.append(self._custom.get(id_, built_in))
 
     def end(self, name: str) -> None:
         if name.endswith(" cellXfs"):
             self._in_cells = False
 
 
+def _format(code: str) -> _Format:
+    """What a format code makes of a positive number."""
+    if _ELAPSED.search(code):
+        return _As.DURATION, 0
+    code = _LITERAL.sub("", code[:1000]).lower().partition(";")[0]
+    if any(letter in code for letter in "ymdhs"):
+        return _As.DATE, 0
+    if "%" in code:
+        decimals = _DECIMALS.search(code)
+        return _As.PERCENT, len(decimals[1]) if decimals else 0
+    return _PLAIN
+
+
 class _Sheet(Handler):
     """Turns the events of a sheet into cells, which lie in ``found`` until they are taken."""
 
-    def __init__(self, texts: _Texts, styles: _Styles, since: datetime) -> None:
+    def __init__(self, texts: _Texts, styles: _Styles, since: datetime, tally: Tally) -> None:
         self.found: list[tuple[int, str]] = []
         self._texts = texts
         self._styles = styles
         self._since = since
+        self._tally = tally
+        self._row = 0
         self._column = -1
         self._type = self._style = ""
         self._value: list[str] = []
@@ -182,36 +228,46 @@ class _Sheet(Handler):
             self._column = min(_column(reference[1]) if reference else self._column + 1, _MOST_COLUMNS)
             self._type, self._style = attributes.get("t", "n"), attributes.get("s", "")
             self._value, self._size = [], 0
-        elif local == "row":
-            self._column = -1
-        elif local == "rPh":
-            self._in_phonetic = True
         elif local in ("v", "t"):
             self._in_value = not self._in_phonetic
+        elif local == "row":
+            self._begin_row(attributes.get("r", ""))
+        elif local == "rPh":
+            self._in_phonetic = True
 
     def end(self, name: str) -> None:
         local = name.rpartition(" ")[2]
         if local == "c":
             if value := self._shown("".join(self._value)[:_LONGEST_CELL]):
+                self._tally.add()
                 self.found.append((self._column, value))
+        elif local in ("v", "t"):
+            self._in_value = False
         elif local == "row":
             self.found.append((END_OF_ROW, ""))
         elif local == "rPh":
             self._in_phonetic = False
-        elif local in ("v", "t"):
-            self._in_value = False
 
     def text(self, text: str) -> None:
         if self._in_value and self._size < _LONGEST_CELL:
             self._value.append(text)
             self._size += len(text)
 
+    def _begin_row(self, reference: str) -> None:
+        """Rows that have nothing may be left out of the file."""
+        self._column = -1
+        self._row += 1
+        number = int(reference) if reference.isdecimal() and len(reference) < 10 else 0
+        if self._row < number <= _MOST_ROWS:
+            self.found.append((self._row - number, ""))
+            self._row = number
+
     def _shown(self, value: str) -> str:
         """What a cell shows, about as a person sees it."""
         if self._type == "s":
             return self._texts.get(int(value)) if value.strip().isdecimal() else ""
         if self._type == "b":
-            return "TRUE" if value.strip() == "1" else "FALSE"
+            return ("TRUE" if value.strip() == "1" else "FALSE") if value else ""
         if self._type == "e":
             return ""
         if self._type != "n":
@@ -220,15 +276,22 @@ class _Sheet(Handler):
             number = float(value)
         except ValueError:
             return value
-        dates = self._styles.dates
-        if self._style.isdecimal() and int(self._style) < len(dates) and dates[int(self._style)]:
+        if not math.isfinite(number):
+            return value
+        shown_as, decimals = self._styles.of(self._style)
+        if shown_as is _As.DATE:
             return self._date(number)
+        if shown_as is _As.DURATION:
+            seconds = round(abs(number) * 86_400)
+            return f"{'-' * (number < 0)}{seconds // 3600}:{seconds // 60 % 60:02}:{seconds % 60:02}"
+        if shown_as is _As.PERCENT:
+            return f"{100 * number:.{decimals}f}%"
         return f"{number:.15g}" if "e" not in f"{number:.15g}" else value
 
     def _date(self, days: float) -> str:
         try:
             moment = self._since + timedelta(seconds=round(days * 86_400))
-        except (OverflowError, ValueError):
+        except OverflowError:
             return f"{days:.15g}"
         if 0 <= days < 1:
             return f"{moment:%H:%M:%S}"

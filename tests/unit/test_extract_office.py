@@ -26,7 +26,9 @@ def text(data: bytes, name: str) -> str:
 def workbook(rows: str, **parts: str) -> bytes:
     """A workbook with this XML as the rows of its only sheet, and more parts of ``xl/``."""
     relations = "http://schemas.openxmlformats.org/officeDocument/2006/relationships"
-    listed = "".join(f'<Relationship Id="{name}" Target="{name}.xml"/>' for name in parts)
+    listed = "".join(
+        f'<Relationship Id="{name}" Type="{relations}/{name}" Target="{name}.xml"/>' for name in parts
+    )
     return samples.zip_of({
         "[Content_Types].xml": "<Types/>",
         "xl/workbook.xml": f'<workbook xmlns="{SHEET}" xmlns:r="{relations}"><sheets>'
@@ -44,7 +46,7 @@ def workbook(rows: str, **parts: str) -> bytes:
 
 def test_slides_come_in_the_order_in_which_they_are_shown_each_with_its_notes() -> None:
     found = pieces(samples.pptx(["First.", "Second."]), "a.pptx")
-    assert "".join(p.text for p in found) == ("First.\n\nNotes of slide 1.\n\nSecond.\n\nNotes of slide 2.\n\n")
+    assert "".join(p.text for p in found) == ("First.\n\nNotes of slide 1.\n\nSecond.\n\nNotes of slide 2.")
     assert {p.page for p in found if "econd" in p.text} == {2}
 
 
@@ -54,14 +56,63 @@ def test_a_slide_that_is_missing_is_left_out() -> None:
         text(samples.zip_of(files), "a.pptx")
 
 
+SLIDE = (
+    '<p:sld xmlns:p="http://schemas.openxmlformats.org/presentationml/2006/main"'
+    ' xmlns:a="http://schemas.openxmlformats.org/drawingml/2006/main"'
+    ' xmlns:r="http://schemas.openxmlformats.org/officeDocument/2006/relationships">{}</p:sld>'
+)
+SHAPE = "<p:sp><p:nvSpPr>{}</p:nvSpPr><p:txBody>{}</p:txBody></p:sp>"
+RUN = "<a:p><a:r><a:rPr>{}</a:rPr><a:t>{}</a:t></a:r></a:p>"
+
+
+def deck(first: str, **files: str) -> bytes:
+    """Two slides, of which the first has this XML, and relations ``a`` to a site and ``b`` to a chart."""
+    kind = "http://schemas.openxmlformats.org/officeDocument/2006/relationships"
+    relations = (
+        '<Relationships xmlns="http://schemas.openxmlformats.org/package/2006/relationships">'
+        f'<Relationship Id="a" Type="{kind}/hyperlink" Target="https://x.org/" TargetMode="External"/>'
+        f'<Relationship Id="b" Type="{kind}/chart" Target="../charts/chart1.xml"/></Relationships>'
+    )
+    return samples.zip_with(samples.pptx(["", "Last."]), {
+        "ppt/slides/slide1.xml": SLIDE.format(first), "ppt/slides/_rels/slide1.xml.rels": relations, **files,
+    })  # fmt: skip
+
+
+def test_the_title_of_a_slide_is_the_heading_above_it_and_of_no_other() -> None:
+    title = SHAPE.format('<p:nvPr><p:ph type="ctrTitle"/></p:nvPr>', RUN.format("", "Title"))
+    found = pieces(deck(title + SHAPE.format("", RUN.format("", "Text."))), "a.pptx")
+    assert [(p.text, p.page, p.headings) for p in found if p.text] == [
+        ("Title\n\nText.", 1, ("Title",)),
+        ("\n\nLast.\n\nNotes of slide 2.", 2, ()),
+    ]
+
+
+def test_a_link_on_a_slide_goes_with_what_it_underlines() -> None:
+    linked = RUN.format('<a:hlinkClick r:id="a"/>', "there")
+    found = pieces(deck(SHAPE.format("", linked + RUN.format("", "Text."))), "a.pptx")
+    assert [(p.text, p.link) for p in found if p.text][:2] == [("there", "https://x.org/"), ("\n\nText.", None)]
+
+
+def test_of_a_chart_the_names_are_read_and_the_numbers_left_out() -> None:
+    chart = (
+        '<c:chart xmlns:c="http://schemas.openxmlformats.org/drawingml/2006/chart"'
+        ' xmlns:a="http://schemas.openxmlformats.org/drawingml/2006/main"><c:title><a:p><a:r><a:t>Sales</a:t></a:r>'
+        "</a:p></c:title><c:strCache><c:pt><c:v>East</c:v></c:pt><c:pt><c:v>West</c:v></c:pt></c:strCache>"
+        "<c:numCache><c:pt><c:v>17</c:v></c:pt></c:numCache></c:chart>"
+    )
+    assert text(deck("", **{"ppt/charts/chart1.xml": chart}), "a.pptx").startswith(
+        "Sales\n\nEast\nWest\n\nLast."
+    )
+
+
 # -- spreadsheets ---------------------------------------------------------------------------------------------
 
 
 def test_each_row_of_a_sheet_stands_under_the_names_of_its_columns() -> None:
     found = pieces(samples.xlsx([["name", "size"], ["one", 1], ["two", 2.5]], "Sizes"), "a.xlsx")
     assert "".join(p.text for p in found) == "Sizes\n\nname: one\nsize: 1\n\nname: two\nsize: 2.5\n\n"
-    assert [p.row for p in found] == [None, 2, 3]
-    assert {p.page for p in found} == {1}
+    assert [p.row for p in found if p.text] == [None, 2, 3]
+    assert {p.page for p in found if p.text} == {1}
 
 
 def test_a_sheet_without_names_is_read_row_by_row() -> None:
@@ -86,6 +137,12 @@ def test_a_title_above_a_table_is_no_name_of_a_column() -> None:
         ('<c s="2"><v>0.25</v></c>', "06:00:00"),
         ('<c s="3"><v>12</v></c>', "12"),
         ('<c s="1"><v>1e300</v></c>', "1e+300"),
+        ('<c s="4"><v>0.25</v></c>', "25%"),
+        ('<c s="5"><v>0.12345</v></c>', "12.3%"),
+        ('<c s="6"><v>1.5</v></c>', "36:00:00"),
+        ('<c s="1"><v>1e999</v></c>', "1e999"),
+        ('<c t="d"><v>2024-01-01T00:00:00</v></c>', "2024-01-01T00:00:00"),
+        ('<c t="b"></c><c><v>1</v></c>', "1"),
         ('<c s="9"><v>7</v></c>', "7"),
         ('<c t="s"><v>99</v></c><c><v>1</v></c>', "1"),
         ('<c t="e"><v>#DIV/0!</v></c><c><v>1</v></c>', "1"),
@@ -94,8 +151,10 @@ def test_a_title_above_a_table_is_no_name_of_a_column() -> None:
 def test_a_cell_says_what_a_person_sees_in_it(cell: str, seen: str) -> None:
     formats = (
         '<numFmts><numFmt numFmtId="170" formatCode="[$-409]h:mm"/><numFmt numFmtId="171"'
-        ' formatCode="0 &quot;days&quot;"/></numFmts><cellXfs><xf numFmtId="0"/><xf numFmtId="14"/>'
-        '<xf numFmtId="170"/><xf numFmtId="171"/></cellXfs>'
+        ' formatCode="0 &quot;days&quot;"/><numFmt numFmtId="172" formatCode="0.0%;[Red]-0%"/></numFmts>'
+        '<cellXfs><xf numFmtId="0"/><xf numFmtId="14"/>'
+        '<xf numFmtId="170"/><xf numFmtId="171"/>'
+        '<xf numFmtId="9"/><xf numFmtId="172"/><xf numFmtId="46"/></cellXfs>'
     )
     data = workbook(f"<row>{cell}</row>", styles=formats)
     assert text(data, "a.xlsx") == f"One\n\n{seen}\n\n"
@@ -105,6 +164,27 @@ def test_how_a_text_is_pronounced_is_no_part_of_it() -> None:
     shared = "<si><t>\u6771\u4eac</t><rPh><t>\u30c8\u30a6\u30ad\u30e7\u30a6</t></rPh></si>"
     data = workbook('<row><c t="s"><v>0</v></c></row>', sharedStrings=shared)
     assert text(data, "a.xlsx") == "One\n\n\u6771\u4eac\n\n"
+
+
+def test_a_sheet_is_named_above_its_rows_even_a_hidden_one() -> None:
+    data = samples.xlsx([["name", "size"], ["one", 1]], "Secret  sizes")
+    hidden = samples.part_of(data, "xl/workbook.xml").replace("<sheet ", '<sheet state="veryHidden" ')
+    found = pieces(samples.zip_with(data, {"xl/workbook.xml": hidden}), "a.xlsx")
+    assert {p.headings for p in found if p.text} == {("Secret sizes",)}
+
+
+def test_rows_have_the_numbers_that_a_person_sees_and_names_may_stand_below_the_first() -> None:
+    cell = '<c t="str"><v>{}</v></c>'
+    rows = "".join(
+        f'<row r="{number}">{"".join(map(cell.format, cells))}</row>'
+        for number, cells in ((2, ()), (4, ("name", "size")), (5, ("a", "b")), (900, ("c", "d")))
+    )
+    found = pieces(workbook(rows), "a.xlsx")
+    assert [(p.text, p.row) for p in found if p.text] == [
+        ("One\n\n", None),
+        ("name: a\nsize: b\n\n", 5),
+        ("name: c\nsize: d\n\n", 900),
+    ]
 
 
 # -- OpenDocument ---------------------------------------------------------------------------------------------
@@ -125,7 +205,7 @@ def test_how_a_text_is_pronounced_is_no_part_of_it() -> None:
     ],
 )
 def test_an_opendocument_text_becomes_text(body: str, seen: str) -> None:
-    assert text(samples.odf("text", body), "a.odt") == seen + "\n\n"
+    assert text(samples.odf("text", body), "a.odt") == seen
 
 
 def test_slides_of_an_opendocument_presentation_are_pages() -> None:
@@ -142,6 +222,78 @@ def test_repeated_empty_cells_keep_the_columns_apart() -> None:
     )
     data = samples.odf("spreadsheet", f'<table:table table:name="S">{rows}</table:table>')
     assert text(data, "a.ods") == "S\n\nc: third\n\n"
+
+
+def test_headings_of_opendocument_have_levels_and_the_title_stands_above_them() -> None:
+    body = (
+        '<text:p text:style-name="P1">Book</text:p><text:h text:outline-level="2">Two</text:h>'
+        "<text:p>a</text:p>"
+        '<text:h text:outline-level="1">One</text:h><text:p>b</text:p>'
+    )
+    styles = '<style:style style:name="P1" style:parent-style-name="Title"/>'
+    found = pieces(samples.odf("text", body, styles=styles), "a.odt")
+    assert [(p.text.split()[-1], p.headings) for p in found if p.text] == [
+        ("Book", ("Book",)),
+        ("a", ("Book", "Two")),
+        ("b", ("Book", "One")),
+    ]
+
+
+def test_links_of_opendocument_go_with_what_they_underline() -> None:
+    links = '<text:a xlink:href="https://x.org/">here</text:a>, <text:a xlink:href="#b">below</text:a>'
+    body = f"<text:p>see {links}</text:p>"
+    found = pieces(samples.odf("text", body), "a.odt")
+    assert [(p.text, p.link) for p in found if p.text] == [
+        ("see", None),
+        (" here", "https://x.org/"),
+        (", below", None),
+    ]
+
+
+def test_the_title_of_an_opendocument_slide_is_the_heading_above_it_and_of_no_other() -> None:
+    title = '<draw:frame presentation:class="title"><text:p>Title</text:p></draw:frame><text:p>Text.</text:p>'
+    found = pieces(
+        samples.odf("presentation", f"<draw:page>{title}</draw:page>{samples.odf_slides(['b'])}"), "a.odp"
+    )
+    assert [(p.text, p.page, p.headings) for p in found if p.text] == [
+        ("Title\n\nText.", 1, ("Title",)),
+        ("\n\nb", 2, ()),
+    ]
+
+
+def rows_of(*rows: str) -> list[tuple[str, int | None]]:
+    data = samples.odf("spreadsheet", f'<table:table table:name="S">{"".join(rows)}</table:table>')
+    return [(p.text, p.row) for p in pieces(data, "a.ods") if p.text][1:]
+
+
+def row_of(cells: str, times: int = 1) -> str:
+    return f'<table:table-row table:number-rows-repeated="{times}">{cells}</table:table-row>'
+
+
+ONE = "<table:table-cell><text:p>1</text:p></table:table-cell>"
+
+
+def test_what_a_sheet_repeats_is_said_as_often() -> None:
+    twice = '<table:table-cell table:number-columns-repeated="2"><text:p>2</text:p></table:table-cell>'
+    found = rows_of(
+        row_of("<table:table-cell/>", 3), row_of(ONE), row_of(ONE + twice, 2), row_of("", 9), row_of(ONE)
+    )
+    assert found == [("1\n\n", 4), ("1, 2, 2\n\n", 5), ("1, 2, 2\n\n", 6), ("1\n\n", 16)]
+
+
+def test_a_row_that_no_person_would_repeat_is_said_once() -> None:
+    long = f"<table:table-cell><text:p>{'x' * 60_000}</text:p></table:table-cell>"
+    found = rows_of(row_of(ONE), row_of(long * 5, 1000), row_of(ONE))
+    assert sum(len(text) for text, _ in found) < 310_000
+    assert found[-1] == ("1\n\n", 3)
+
+
+def test_a_cell_without_a_text_says_its_value() -> None:
+    cells = (
+        '<table:table-cell office:value="2.5"/><table:table-cell office:date-value="2024-01-01"/>'
+        '<table:table-cell office:value="2.5"><text:p>2,50 \u20ac</text:p></table:table-cell>'
+    )
+    assert rows_of(row_of(cells)) == [("2.5, 2024-01-01, 2,50 \u20ac\n\n", 1)]
 
 
 # -- e-books --------------------------------------------------------------------------------------------------
