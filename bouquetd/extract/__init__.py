@@ -9,6 +9,7 @@ from typing import BinaryIO, Protocol
 
 from bouquetd.errors import Rejected
 from bouquetd.extract import (
+    doc,
     docx,
     epub,
     html,
@@ -65,6 +66,7 @@ EXTRACTORS: dict[str, Extractor] = {
     sniff.ODP: odf.extract,
     sniff.ODS: odf.extract_sheets,
     sniff.EPUB: epub.extract,
+    sniff.DOC: doc.extract,
 }
 
 
