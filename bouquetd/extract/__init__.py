@@ -23,6 +23,7 @@ from bouquetd.extract import (
     sniff,
     table,
     text,
+    xls,
     xlsx,
 )
 from bouquetd.extract.clean import clean
@@ -67,6 +68,7 @@ EXTRACTORS: dict[str, Extractor] = {
     sniff.ODS: odf.extract_sheets,
     sniff.EPUB: epub.extract,
     sniff.DOC: doc.extract,
+    sniff.XLS: xls.extract,
 }
 
 

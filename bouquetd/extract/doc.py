@@ -18,11 +18,12 @@ from typing import BinaryIO, Generic, NamedTuple, TypeVar
 from bouquetd.errors import Rejected
 from bouquetd.extract import ole
 from bouquetd.extract.encoding import read
-from bouquetd.extract.flow import FULL, Break, Flow
+from bouquetd.extract.flow import Break, Flow
 from bouquetd.extract.reading import Reading, beyond
 from bouquetd.model import Piece
 
 _REPAIR = "Open it in a word processor, save it as .docx or .pdf, and drop that."
+_MAGICS = (0xA5EC, 0xA5DC, 0xA697, 0xA698, 0xA699)
 _WORD_97 = 105  # the least number of a format that has its text in Unicode; below are Word 6 and 95
 _COMPLEX, _ENCRYPTED, _SECOND_TABLE = 0x0004, 0x0100, 0x0200
 _COMPRESSED = 0x4000_0000
@@ -39,6 +40,7 @@ _LINK = re.compile(r'\s*HYPERLINK\s+(?:\\[no]\s+)*(?:"([^"]*)"|([^\s"\\]+))', re
 _MOST_STYLES = 4_094
 _TITLE = 62  # the number that the style Title has in every language
 _NO_BASE = 0xFFF
+_MACINTOSH = 10_000
 # By the language, without its country, of a document whose text is not in Unicode.
 _PAGES = {
     0x01: 1256, 0x02: 1251, 0x04: 936, 0x05: 1250, 0x08: 1253, 0x0D: 1255, 0x0E: 1250, 0x11: 932, 0x12: 949,
@@ -93,14 +95,14 @@ class _Document:
         self._text = compound.stream(streams["worddocument"])
         head = read(self._text, 1024)
         magic, version, language, flags = struct.unpack_from("<HH2xH2xH", head)
-        if magic not in (0xA5EC, 0xA5DC):
+        if magic not in _MAGICS:
             raise ole.Damaged("its text does not begin as one of Word's does")
         if flags & _ENCRYPTED:
             raise Rejected(
                 "the Word document is protected by a password",
                 "Open it in a word processor, save it without a password, and drop it again.",
             )
-        self._codec = ole.text_codec(_PAGES.get(language & 0x3FF, 1252))
+        self._codec = ole.text_codec(_MACINTOSH if head[0x12] else _PAGES.get(language & 0x3FF, 1252))
         self._unicode = version >= _WORD_97
         self._pieces: tuple[int, int] | None = None
         self._begin = 0
@@ -128,7 +130,9 @@ class _Document:
         # Of the eight stories one is of headers, two are of macros and comments, the last is of headers' boxes.
         self.stories = [(starts[at], starts[at + 1]) for at in (0, 1, 5, 6)]
         self._paragraphs = _Pages(self._text, self._table, paragraphs, 13, _paragraph, _Paragraph())
-        self._characters = _Pages(self._text, self._table, characters, 1, _characters, _Characters(special=not self._unicode))
+        self._characters = _Pages(
+            self._text, self._table, characters, 1, _characters, _Characters(special=not self._unicode)
+        )
 
     def _places(self, start: int, size: int) -> tuple[int, int]:
         """Where the table of pieces lies and how many it has, behind properties that nobody needs."""
@@ -224,7 +228,7 @@ class _Document:
             yield place + skipped * (1 + wide), min(last, end) - first - skipped, wide
 
 
-_Kind = TypeVar("_Kind", _Paragraph, _Characters)
+_Kind = TypeVar("_Kind")
 
 
 class _Pages(Generic[_Kind]):
@@ -323,9 +327,7 @@ def _paragraph(data: bytes, at: int) -> _Paragraph:
 
 def _characters(data: bytes, at: int) -> _Characters:
     changes = dict(_changes(data[at + 1 : at + 1 + data[at]]))
-    return _Characters(
-        bool(changes.get(0x083C, 0) & 1 or changes.get(0x0800)), bool(changes.get(0x0855))
-    )
+    return _Characters(bool(changes.get(0x083C, 0) & 1 or changes.get(0x0800)), bool(changes.get(0x0855)))
 
 
 def _changes(said: bytes) -> Iterator[tuple[int, int]]:

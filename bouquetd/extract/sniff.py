@@ -193,7 +193,9 @@ def _compound_type(file: BinaryIO) -> str:
     if what in (DOC, XLS, PPT, MSG):
         return what
     if what is not None:
-        remedy = "Open it, save it without a password, " if "protected" in what else "Save it as .docx or .pdf, "
+        remedy = (
+            "Open it, save it without a password, " if "protected" in what else "Save it as .docx or .pdf, "
+        )
         raise Rejected(f"it is {what}, which bouquetd does not read", f"{remedy}and drop the result again.")
     shown = ", ".join(printable(name) for name in list(names)[:3]) + (", ..." if len(names) > 3 else "")
     raise Rejected(

@@ -8,16 +8,15 @@ last saw is what they say.
 from __future__ import annotations
 
 import re
-import struct
 from collections.abc import Iterator
 from contextlib import closing
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import BinaryIO
 
 from bouquetd.extract.package import Handler, Package, opened
 from bouquetd.extract.reading import Reading
-from bouquetd.extract.scratch import scratch
-from bouquetd.extract.sheet import END_OF_ROW, sheet
+from bouquetd.extract.scratch import Texts
+from bouquetd.extract.sheet import BUILT_IN_DATES, END_OF_ROW, is_date, sheet, shown_date
 from bouquetd.model import Piece
 
 MAIN = "xl/workbook.xml"
@@ -25,11 +24,7 @@ _REPAIR = "Open it in a spreadsheet program, save it anew as .xlsx, and drop it 
 _MOST_COLUMNS = 16_384  # of Excel
 _LONGEST_CELL = 65_536  # characters; Excel allows half of it
 _MOST_STYLES = 100_000
-_BUILT_IN_DATES = frozenset((*range(14, 23), *range(27, 37), *range(45, 48), *range(50, 59)))
-# A format code without what is quoted, escaped or in brackets; then a letter of a date or time is one.
-_LITERAL = re.compile(r'"[^"]*"|\\.|_.|\[[^\]]*\]')
 _REFERENCE = re.compile(r"([A-Z]{1,3})\d+")
-_PLACE = struct.Struct("<QL")
 
 
 def extract(file: BinaryIO, reading: Reading) -> Iterator[Piece]:
@@ -37,7 +32,7 @@ def extract(file: BinaryIO, reading: Reading) -> Iterator[Piece]:
 
     ``Piece.page`` is the number of the sheet, ``Piece.row`` that of the row, from 1.
     """
-    with opened(file, "XLSX", _REPAIR, reading) as package, closing(_Texts()) as texts:
+    with opened(file, "XLSX", _REPAIR, reading) as package, closing(Texts()) as texts:
         book = _Book()
         for _ in package.parse(MAIN, book):
             pass
@@ -63,33 +58,6 @@ def _cells(package: Package, part: str, reader: _Sheet) -> Iterator[tuple[int, s
         reader.found.clear()
 
 
-class _Texts:
-    """The shared texts, in a file without a name; with each the place of where it is."""
-
-    def __init__(self) -> None:
-        self._texts, self._places = scratch(), scratch()
-        self._end = self.count = 0
-
-    def add(self, text: str) -> None:
-        data = text.encode("utf-8", "surrogatepass")
-        self._texts.write(data)
-        self._places.write(_PLACE.pack(self._end, len(data)))
-        self._end += len(data)
-        self.count += 1
-
-    def get(self, number: int) -> str:
-        if not 0 <= number < self.count:
-            return ""
-        self._places.seek(number * _PLACE.size)
-        start, length = _PLACE.unpack(self._places.read(_PLACE.size))
-        self._texts.seek(start)
-        return self._texts.read(length).decode("utf-8", "surrogatepass")
-
-    def close(self) -> None:
-        self._texts.close()
-        self._places.close()
-
-
 class _Book(Handler):
     """The names of the sheets, their ids, and from when on the workbook counts days."""
 
@@ -109,7 +77,7 @@ class _Book(Handler):
 class _Shared(Handler):
     """Puts the shared texts away. How a text is pronounced (``rPh``) is no part of it."""
 
-    def __init__(self, texts: _Texts) -> None:
+    def __init__(self, texts: Texts) -> None:
         self._texts = texts
         self._parts: list[str] = []
         self._in_text = self._in_phonetic = False
@@ -148,13 +116,12 @@ class _Styles(Handler):
     def start(self, name: str, attributes: dict[str, str]) -> None:
         local = name.rpartition(" ")[2]
         if local == "numFmt" and len(self._custom) < _MOST_STYLES:
-            code = _LITERAL.sub("", attributes.get("formatCode", "")).lower()
-            self._custom[attributes.get("numFmtId", "")] = any(letter in code for letter in "ymdhs")
+            self._custom[attributes.get("numFmtId", "")] = is_date(attributes.get("formatCode", ""))
         elif local == "cellXfs":
             self._in_cells = True
         elif local == "xf" and self._in_cells and len(self.dates) < _MOST_STYLES:
             id_ = attributes.get("numFmtId", "0")
-            self.dates.append(self._custom.get(id_, id_.isdecimal() and int(id_) in _BUILT_IN_DATES))
+            self.dates.append(self._custom.get(id_, id_.isdecimal() and int(id_) in BUILT_IN_DATES))
 
     def end(self, name: str) -> None:
         if name.endswith(" cellXfs"):
@@ -164,7 +131,7 @@ class _Styles(Handler):
 class _Sheet(Handler):
     """Turns the events of a sheet into cells, which lie in ``found`` until they are taken."""
 
-    def __init__(self, texts: _Texts, styles: _Styles, since: datetime) -> None:
+    def __init__(self, texts: Texts, styles: _Styles, since: datetime) -> None:
         self.found: list[tuple[int, str]] = []
         self._texts = texts
         self._styles = styles
@@ -222,17 +189,8 @@ class _Sheet(Handler):
             return value
         dates = self._styles.dates
         if self._style.isdecimal() and int(self._style) < len(dates) and dates[int(self._style)]:
-            return self._date(number)
+            return shown_date(number, self._since)
         return f"{number:.15g}" if "e" not in f"{number:.15g}" else value
-
-    def _date(self, days: float) -> str:
-        try:
-            moment = self._since + timedelta(seconds=round(days * 86_400))
-        except (OverflowError, ValueError):
-            return f"{days:.15g}"
-        if 0 <= days < 1:
-            return f"{moment:%H:%M:%S}"
-        return f"{moment:%Y-%m-%d}" if days == int(days) else f"{moment:%Y-%m-%d %H:%M:%S}"
 
 
 def _column(letters: str) -> int:
