@@ -18,6 +18,7 @@ from bouquetd.extract import (
     notebook,
     odf,
     pdf,
+    ppt,
     pptx,
     rtf,
     sniff,
@@ -69,6 +70,7 @@ EXTRACTORS: dict[str, Extractor] = {
     sniff.EPUB: epub.extract,
     sniff.DOC: doc.extract,
     sniff.XLS: xls.extract,
+    sniff.PPT: ppt.extract,
 }
 
 

@@ -30,10 +30,11 @@ _MOST_SHEETS = 10_000
 _BOF, _EOF, _CONTINUE, _PASSWORD, _CODE_PAGE, _SINCE_1904 = 0x809, 0x0A, 0x3C, 0x2F, 0x42, 0x22
 _SHEET, _TEXTS, _FORMAT, _STYLE = 0x85, 0xFC, 0x41E, 0xE0
 _NUMBER, _SMALL, _SMALLS, _SHARED, _LABEL, _RICH_LABEL = 0x203, 0x27E, 0xBD, 0xFD, 0x204, 0xD6
-_FORMULA, _RESULT, _BOOLEAN = 0x06, 0x207, 0x205
+_RESULT, _BOOLEAN = 0x207, 0x205
+_FORMULAS = (0x06, 0x206, 0x406)  # some programs write those of older versions
 _WANTED = frozenset((
     _BOF, _CODE_PAGE, _SINCE_1904, _SHEET, _FORMAT, _STYLE, _NUMBER, _SMALL, _SMALLS, _SHARED, _LABEL, _RICH_LABEL,
-    _FORMULA, _RESULT, _BOOLEAN,
+    _RESULT, _BOOLEAN, *_FORMULAS,
 ))  # fmt: skip
 
 
@@ -198,7 +199,7 @@ class _Book:
                 column += 1
         elif kind == _BOOLEAN:
             yield column, ("FALSE", "TRUE")[data[6]] if data[7:8] == b"\0" and data[6] < 2 else ""
-        elif kind == _FORMULA:
+        elif kind in _FORMULAS:
             if data[12:14] != b"\xff\xff":
                 yield column, self._shown(struct.unpack_from("<d", data, 6)[0], style)
             elif data[6] == 0:
