@@ -41,12 +41,18 @@ _MOST_STYLES = 4_094
 _TITLE = 62  # the number that the style Title has in every language
 _NO_BASE = 0xFFF
 _MACINTOSH = 10_000
-# By the language, without its country, of a document whose text is not in Unicode.
-_PAGES = {
+# Code pages of a document whose text is not in Unicode: by its language, without the country, and by its fonts.
+_OF_LANGUAGES = {
     0x01: 1256, 0x02: 1251, 0x04: 936, 0x05: 1250, 0x08: 1253, 0x0D: 1255, 0x0E: 1250, 0x11: 932, 0x12: 949,
     0x15: 1250, 0x18: 1250, 0x19: 1251, 0x1A: 1250, 0x1B: 1250, 0x1E: 874, 0x1F: 1254, 0x22: 1251, 0x23: 1251,
     0x24: 1250, 0x25: 1257, 0x26: 1257, 0x27: 1257, 0x29: 1256,
 }  # fmt: skip
+_OF_FONTS = {
+    128: 932, 129: 949, 134: 936, 136: 950, 161: 1253, 162: 1254, 177: 1255, 178: 1256, 186: 1257, 204: 1251,
+    222: 874, 238: 1250,
+}  # fmt: skip
+_LATIN = (1250, 1254, 1257)
+_NOT_LATIN = re.compile(rb"[\x80-\xff]{3,}")
 
 
 def extract(file: BinaryIO, reading: Reading) -> Iterator[Piece]:
@@ -102,7 +108,7 @@ class _Document:
                 "the Word document is protected by a password",
                 "Open it in a word processor, save it without a password, and drop it again.",
             )
-        self._codec = ole.text_codec(_MACINTOSH if head[0x12] else _PAGES.get(language & 0x3FF, 1252))
+        self._codec = "cp1252"
         self._unicode = version >= _WORD_97
         self._pieces: tuple[int, int] | None = None
         self._begin = 0
@@ -118,7 +124,11 @@ class _Document:
             self.styles = self._levels(*styles)
         else:
             self._table = self._text
-            self._begin, _ = struct.unpack_from("<LL", head, 0x18)
+            self._begin, end = struct.unpack_from("<LL", head, 0x18)
+            page = _OF_LANGUAGES.get(language & 0x3FF) or self._page_of_fonts(
+                end, *struct.unpack_from("<LL", head, 0xD0)
+            )
+            self._codec = ole.text_codec(_MACINTOSH if head[0x12] else page)
             lengths = struct.unpack_from("<8l", head, 0x34)
             if flags & _COMPLEX:
                 self._pieces = self._places(*struct.unpack_from("<LL", head, 0x160))
@@ -133,6 +143,21 @@ class _Document:
         self._characters = _Pages(
             self._text, self._table, characters, 1, _characters, _Characters(special=not self._unicode)
         )
+
+    def _page_of_fonts(self, end: int, start: int, size: int) -> int:
+        """The code page of a text whose language tells none: what fonts there are, if the text looks like it."""
+        self._text.seek(start)
+        names = self._text.read(min(size, 1 << 16))
+        pages = set()
+        at = 2
+        while at + 5 <= len(names) and names[at]:
+            pages.add(_OF_FONTS.get(names[at + 4], 1252))
+            at += 1 + names[at]
+        self._text.seek(self._begin)
+        sample = self._text.read(max(0, min(_BLOCK, end - self._begin)))
+        foreign = len(sample.translate(None, bytes(range(128))))
+        strange = 2 * sum(map(len, _NOT_LATIN.findall(sample))) > foreign
+        return next((page for page in sorted(pages - {1252}) if strange != (page in _LATIN)), 1252)
 
     def _places(self, start: int, size: int) -> tuple[int, int]:
         """Where the table of pieces lies and how many it has, behind properties that nobody needs."""

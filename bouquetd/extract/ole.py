@@ -243,9 +243,14 @@ def one_line(text: str) -> str | None:
 
 def text_codec(page: int) -> str:
     """The codec of a code page's number, as Windows numbers them."""
-    name = {65001: "utf-8", 10000: "mac-roman", 10007: "mac-cyrillic", 32768: "mac-roman", 936: "gb18030", 51932: "euc_jp"}.get(
-        page
-    )
+    name = {
+        65001: "utf-8",
+        10000: "mac-roman",
+        10007: "mac-cyrillic",
+        32768: "mac-roman",
+        936: "gb18030",
+        51932: "euc_jp",
+    }.get(page)
     return name or codec(f"cp{page}") or codec(f"iso8859-{page - 28590}") or "cp1252"
 
 

@@ -216,7 +216,9 @@ class _Book:
 def _small(data: bytes, at: int) -> float:
     """A number in four bytes: a whole one, or the upper half of any, perhaps a hundred times too large."""
     (bits,) = struct.unpack_from("<l", data, at)
-    number: float = bits >> 2 if bits & 2 else struct.unpack("<d", b"\0\0\0\0" + struct.pack("<l", bits & ~3))[0]
+    number: float = (
+        bits >> 2 if bits & 2 else struct.unpack("<d", b"\0\0\0\0" + struct.pack("<l", bits & ~3))[0]
+    )
     return number / 100 if bits & 1 else number
 
 
