@@ -10,6 +10,7 @@ from typing import BinaryIO, Protocol
 from bouquetd.errors import Rejected
 from bouquetd.extract import (
     archive,
+    doc,
     docx,
     epub,
     html,
@@ -18,11 +19,13 @@ from bouquetd.extract import (
     notebook,
     odf,
     pdf,
+    ppt,
     pptx,
     rtf,
     sniff,
     table,
     text,
+    xls,
     xlsx,
 )
 from bouquetd.extract.clean import clean
@@ -71,6 +74,9 @@ EXTRACTORS: dict[str, Extractor] = {
     sniff.FODP: odf.extract_flat,
     sniff.FODS: odf.extract_flat_sheets,
     sniff.EPUB: epub.extract,
+    sniff.DOC: doc.extract,
+    sniff.XLS: xls.extract,
+    sniff.PPT: ppt.extract,
 }
 
 

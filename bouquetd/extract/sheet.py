@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
+from datetime import datetime, timedelta
 from itertools import chain
 
 from bouquetd.config import Bounds
@@ -20,8 +21,30 @@ A lower number than that stands for several rows: the first of them ends, the ot
 
 END_OF_ROW = -1
 
+BUILT_IN_DATES = frozenset((*range(14, 23), *range(27, 37), *range(45, 48), *range(50, 59)))
+"""The numbers that formats of dates and times have in every workbook."""
+
 _LONGEST_NAME = 200  # characters of a column's name
 _NUMBER = re.compile(r"\s*[-+]?[\d.,:/ -]*\d[\d.,:/ -]*%?\s*")  # numbers, dates, times
+# A format code without what is quoted, escaped or in brackets; then a letter of a date or time is one.
+_LITERAL = re.compile(r'"[^"]*"|\\.|_.|\[[^\]]*\]')
+
+
+def is_date(code: str) -> bool:
+    """Whether a format of numbers shows them as dates or times."""
+    code = _LITERAL.sub("", code).lower()
+    return any(letter in code for letter in "ymdhs")
+
+
+def shown_date(days: float, since: datetime) -> str:
+    """A number as a date, a time or both."""
+    try:
+        moment = since + timedelta(seconds=round(days * 86_400))
+    except (OverflowError, ValueError):
+        return f"{days:.15g}"
+    if 0 <= days < 1:
+        return f"{moment:%H:%M:%S}"
+    return f"{moment:%Y-%m-%d}" if days == int(days) else f"{moment:%Y-%m-%d %H:%M:%S}"
 
 
 def names(rows: Sequence[Sequence[str]]) -> list[str]:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import os
 import re
+import uuid
 from typing import BinaryIO
 
 from bouquetd.errors import Rejected
-from bouquetd.extract import archive, docx, epub, mail, odf, package, pptx, xlsx
+from bouquetd.extract import archive, docx, epub, mail, odf, ole, package, pptx, xlsx
 from bouquetd.extract.encoding import SAMPLE, head_text, looks_binary, marked, read, wide
+from bouquetd.model import printable
 
 TEXT = "text/plain"
 MARKDOWN = "text/markdown"
@@ -44,6 +46,10 @@ _COMPRESSED = {
     b"\xfd7zXZ\0": "application/x-xz",
 }
 GZIP, BZIP2, XZ = _COMPRESSED.values()
+DOC = "application/msword"
+XLS = "application/vnd.ms-excel"
+PPT = "application/vnd.ms-powerpoint"
+MSG = "application/vnd.ms-outlook"
 
 _BY_SUFFIX = {
     ".md": MARKDOWN, ".markdown": MARKDOWN,
@@ -59,6 +65,35 @@ _PACKAGES = {
     "AndroidManifest.xml": "an Android app (.apk)",
     "Index/Document.iwa": "a document of Apple's (.pages, .numbers, .key)",
 }
+
+# What a compound file is, by a stream or storage in it; the first that fits.
+_COMPOUNDS = {
+    "encryptedpackage": "a Word, Excel or PowerPoint document that is protected by a password",
+    "\tdrmcontent": "an Office document that is protected by a rights management",
+    "__properties_version1.0": MSG,
+    "worddocument": DOC,
+    "workbook": XLS,
+    "book": XLS,
+    "powerpoint document": PPT,
+    "pp40": "a presentation of PowerPoint 4 or 95",
+    "visiodocument": "a drawing of Visio",
+    "quill": "a publication of Publisher",
+    "matost": "a document of Works",
+    "wksssworkbook": "a sheet of Works",
+    "catalog": "a collection of thumbnails (Thumbs.db)",
+    "   114": "a plan of Project",
+    "hwpsummaryinformation": "a document of Hangul (.hwp)",
+    "\5hwpsummaryinformation": "a document of Hangul (.hwp)",
+    "starwriterdocument": "a document of StarOffice",
+    "starcalcdocument": "a sheet of StarOffice",
+    "stardrawdocument": "a presentation of StarOffice",
+    "stardrawdocument3": "a presentation of StarOffice",
+    "_vba_project_cur": "a collection of macros",
+    "vba": "a collection of macros",
+    "destlist": "a list of what was opened (.automaticDestinations-ms)",
+    "stickynotes.snt": "a collection of sticky notes",
+}
+_INSTALLERS = ("000c1084", "000c1086")  # how the class of a Windows installer's package and patch begins
 _UNPACK = "Save or export it as .docx, .pdf, .html, .csv or .txt, or unpack it, and drop the result again."
 
 _FLAT = {"text": FODT, "spreadsheet": FODS, "presentation": FODP}
@@ -67,8 +102,19 @@ _JSON_START = re.compile(r'\s*(?:["{\[]|-?\d|true\b|false\b|null\b)')
 
 # Kinds that people drop and that would be gibberish as text.
 _FOREIGN = (
-    (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "an old Office document (.doc, .xls, .ppt), or one with a password",
-     "Save it without a password as .docx or .pdf"),
+    (b"\xdb\xa5", "a document of Word 2", "Save it as .docx or .pdf"),
+    (b"\x9b\xa5", "a document of Word 1", "Save it as .docx or .pdf"),
+    (b"\xdc\xa5", "a document of Word 6 without its container", "Save it as .docx or .pdf"),
+    (b"\xfe7\0", "a document of Word for the Macintosh, 5 or older", "Save it as .docx or .pdf"),
+    (b"1\xbe\0\0", "a document of Word for DOS or of Write", "Save it as .docx or .pdf"),
+    (b"2\xbe\0\0", "a document of Write", "Save it as .docx or .pdf"),
+    (b"\t\0\4\0", "a sheet of Excel 2", "Save it as .xlsx or .csv"),
+    (b"\t\2\6\0", "a sheet of Excel 3", "Save it as .xlsx or .csv"),
+    (b"\t\4\6\0", "a sheet of Excel 4", "Save it as .xlsx or .csv"),
+    (b"\t\x08\x08\0", "a workbook of Excel 5 without its container", "Save it as .xlsx or .csv"),
+    (b"\xffWPC", "a document of WordPerfect", "Save it as .docx or .pdf"),
+    (b"\0\0\2\0\6\4", "a sheet of Lotus 1-2-3", "Save it as .xlsx or .csv"),
+    (b"\0\0\x1a\0\0\x10", "a sheet of Lotus 1-2-3", "Save it as .xlsx or .csv"),
     (b"%!PS", "a PostScript file", "Convert it to PDF (ps2pdf, for one)"),
     (b"\x89PNG\r\n", "a PNG picture", "Turn it into a PDF with text recognition"),
     (b"\xff\xd8\xff", "a JPEG picture", "Turn it into a PDF with text recognition"),
@@ -110,6 +156,8 @@ def _judge(file: BinaryIO, head: bytes, suffix: str) -> str:
             return TAR if archive.is_tape(archive.begins(file)) else kind
     if binary and archive.is_tape(head):
         return TAR
+    if head.startswith(ole.MAGIC):
+        return _compound_type(file)
     if head.startswith(b"{\\rtf"):
         return RTF
     if mail.is_mailbox(head):
@@ -150,6 +198,27 @@ def _package_type(file: BinaryIO) -> str:
         if name in names:
             raise Rejected(f"it is {what}, which bouquetd does not read", _UNPACK)
     return ZIP
+
+
+def _compound_type(file: BinaryIO) -> str:
+    """Which kind of compound file it is. Raises Rejected, saying what it is, for the others."""
+    with ole.opened(file, "Office document", "Get the file again, and drop it again.") as compound:
+        names = compound.children(compound.root)
+        what = next((what for name, what in _COMPOUNDS.items() if name in names), None)
+        if what is None and uuid.UUID(bytes_le=compound.root.class_id).hex.startswith(_INSTALLERS):
+            what = "a package of the Windows installer (.msi)"
+    if what in (DOC, XLS, PPT, MSG):
+        return what
+    if what is not None:
+        remedy = (
+            "Open it, save it without a password, " if "protected" in what else "Save it as .docx or .pdf, "
+        )
+        raise Rejected(f"it is {what}, which bouquetd does not read", f"{remedy}and drop the result again.")
+    shown = ", ".join(printable(name) for name in list(names)[:3]) + (", ..." if len(names) > 3 else "")
+    raise Rejected(
+        f"it is a compound file (OLE) of a program that bouquetd does not know; it holds {shown or 'nothing'}",
+        "Save or export it as .docx, .pdf, .html, .csv or .txt, and drop the result again.",
+    )
 
 
 def _text_type(start: str, suffix: str) -> str:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import math
 import re
-import struct
 from collections.abc import Iterator
 from contextlib import closing
 from datetime import datetime, timedelta
@@ -19,7 +18,7 @@ from typing import BinaryIO
 from bouquetd.extract.package import Handler, opened, related
 from bouquetd.extract.properties import core
 from bouquetd.extract.reading import Reading
-from bouquetd.extract.scratch import scratch
+from bouquetd.extract.scratch import Texts
 from bouquetd.extract.sheet import END_OF_ROW, Tally, sheet
 from bouquetd.model import Piece
 
@@ -38,7 +37,6 @@ _LITERAL = re.compile(r'"[^"]*"|\\.|_.|\[[^\]]*\]')
 _ELAPSED = re.compile(r"\[[hms]+\]", re.I)
 _DECIMALS = re.compile(r"\.([0#?]+)")
 _REFERENCE = re.compile(r"([A-Z]{1,3})\d+")
-_PLACE = struct.Struct("<QL")
 
 
 def extract(file: BinaryIO, reading: Reading) -> Iterator[Piece]:
@@ -46,7 +44,7 @@ def extract(file: BinaryIO, reading: Reading) -> Iterator[Piece]:
 
     ``Piece.page`` is the number of the sheet, ``Piece.row`` that of the row, from 1.
     """
-    with opened(file, "XLSX", _REPAIR, reading) as package, closing(_Texts()) as texts:
+    with opened(file, "XLSX", _REPAIR, reading) as package, closing(Texts()) as texts:
         facts = yield from core(package)
         book, styles = _Book(), _Styles()
         for beat in package.parse(MAIN, book):
@@ -73,33 +71,6 @@ def _cells(parse: Iterator[Piece], reader: _Sheet) -> Iterator[tuple[int, str] |
         yield None
 
 
-class _Texts:
-    """The shared texts, in a file without a name; with each the place of where it is."""
-
-    def __init__(self) -> None:
-        self._texts, self._places = scratch(), scratch()
-        self._end = self.count = 0
-
-    def add(self, text: str) -> None:
-        data = text.encode("utf-8", "surrogatepass")
-        self._texts.write(data)
-        self._places.write(_PLACE.pack(self._end, len(data)))
-        self._end += len(data)
-        self.count += 1
-
-    def get(self, number: int) -> str:
-        if not 0 <= number < self.count:
-            return ""
-        self._places.seek(number * _PLACE.size)
-        start, length = _PLACE.unpack(self._places.read(_PLACE.size))
-        self._texts.seek(start)
-        return self._texts.read(length).decode("utf-8", "surrogatepass")
-
-    def close(self) -> None:
-        self._texts.close()
-        self._places.close()
-
-
 class _Book(Handler):
     """The names of the sheets, their ids, and from when on the workbook counts days."""
 
@@ -118,7 +89,7 @@ class _Book(Handler):
 class _Shared(Handler):
     """Puts the shared texts away. How a text is pronounced (``rPh``) is no part of it."""
 
-    def __init__(self, texts: _Texts) -> None:
+    def __init__(self, texts: Texts) -> None:
         self._texts = texts
         self._parts: list[str] = []
         self._size = 0
@@ -208,7 +179,7 @@ def _format(code: str) -> _Format:
 class _Sheet(Handler):
     """Turns the events of a sheet into cells, which lie in ``found`` until they are taken."""
 
-    def __init__(self, texts: _Texts, styles: _Styles, since: datetime, tally: Tally) -> None:
+    def __init__(self, texts: Texts, styles: _Styles, since: datetime, tally: Tally) -> None:
         self.found: list[tuple[int, str]] = []
         self._texts = texts
         self._styles = styles
