@@ -11,15 +11,20 @@ from bouquetd.errors import Rejected
 from bouquetd.extract import (
     docx,
     epub,
+    headed,
     html,
     json_,
+    language,
     mail,
+    markdown,
     notebook,
     odf,
     pdf,
     pptx,
+    rst,
     rtf,
     sniff,
+    suffixes,
     table,
     text,
     xlsx,
@@ -46,7 +51,11 @@ class Extractor(Protocol):
 
 EXTRACTORS: dict[str, Extractor] = {
     sniff.TEXT: text.extract,
-    sniff.MARKDOWN: text.extract,
+    **dict.fromkeys(suffixes.TEXTS, text.extract),
+    sniff.MARKDOWN: markdown.extract,
+    sniff.RST: rst.extract,
+    sniff.ASCIIDOC: headed.extract_asciidoc,
+    sniff.ORG: headed.extract_org,
     sniff.XML: text.extract,  # tags and all: its data often lies in them
     sniff.HTML: html.extract,
     sniff.CSV: table.extract,
@@ -104,7 +113,8 @@ def extract(
     not what its media type says, has no text or more than ``bounds.text`` of it; OSError passes.
     """
     size, found = 0, False
-    for piece in clean(_raw(file, media_type, reading, plugins), reading.buffer_size):
+    pieces = clean(_raw(file, media_type, reading, plugins), reading.buffer_size)
+    for piece in language.told(pieces) if sniff.prose(media_type) else pieces:
         found = found or not piece.text.isspace()
         size += len(piece.text.encode())
         if size > reading.bounds.text:

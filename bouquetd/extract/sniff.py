@@ -7,12 +7,15 @@ import re
 from typing import BinaryIO
 
 from bouquetd.errors import Rejected
-from bouquetd.extract import docx, epub, mail, odf, package, pptx, xlsx
+from bouquetd.extract import docx, epub, mail, odf, package, pptx, suffixes, xlsx
 from bouquetd.extract.encoding import SAMPLE, head_text, looks_binary, marked, read, wide
 from bouquetd.model import printable
 
 TEXT = "text/plain"
 MARKDOWN = "text/markdown"
+RST = "text/x-rst"
+ASCIIDOC = "text/asciidoc"
+ORG = "text/x-org"
 HTML = "text/html"
 CSV = "text/csv"
 TSV = "text/tab-separated-values"
@@ -33,12 +36,15 @@ ODP = "application/vnd.oasis.opendocument.presentation"
 EPUB = "application/epub+zip"
 
 _BY_SUFFIX = {
-    ".md": MARKDOWN, ".markdown": MARKDOWN,
+    ".md": MARKDOWN, ".markdown": MARKDOWN, ".rst": RST, ".rest": RST,
+    ".adoc": ASCIIDOC, ".asciidoc": ASCIIDOC, ".org": ORG,
     ".html": HTML, ".htm": HTML, ".xhtml": HTML,
     ".csv": CSV, ".tsv": TSV, ".tab": TSV,
     ".json": JSON, ".geojson": JSON, ".jsonl": JSONL, ".ndjson": JSONL, ".ipynb": NOTEBOOK,
     ".xml": XML,
 }  # fmt: skip
+
+_DATA = frozenset((CSV, TSV, JSON, JSONL, XLSX, ODS)) | suffixes.TEXTS - {suffixes.TEX}
 
 _PACKAGES = {
     "xl/workbook.bin": "a binary Excel workbook (.xlsb)",
@@ -83,6 +89,11 @@ def media_type(file: BinaryIO, name: str) -> str:
         return _judge(file, head, os.path.splitext(name)[1].lower())
     finally:
         file.seek(0)
+
+
+def prose(media_type: str) -> bool:
+    """Whether a file of this type holds sentences, and so is in some language: no data, no source code."""
+    return media_type not in _DATA
 
 
 def _judge(file: BinaryIO, head: bytes, suffix: str) -> str:
@@ -137,7 +148,7 @@ def _package_type(file: BinaryIO) -> str:
 
 
 def _text_type(start: str, suffix: str) -> str:
-    by_suffix = _BY_SUFFIX.get(suffix, TEXT)
+    by_suffix = _BY_SUFFIX.get(suffix) or suffixes.media_type(start, suffix) or TEXT
     if _HTML_START.match(start):
         return HTML
     if by_suffix in (JSON, JSONL, NOTEBOOK) and not _JSON_START.match(start):
