@@ -6,36 +6,41 @@ Where a chunk begins and ends depends on the text alone, never on how it was cut
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections import deque
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
+from bouquetd import breaks
 from bouquetd.model import Chunk, Piece, Place
 
 MOST_LINKS = 20
 """Links that are kept with a chunk; a list of hundreds helps nobody and would outweigh the text."""
 
-_AHEAD = 2  # characters behind the longest possible chunk that a cut may depend on
+_AHEAD = 3  # characters behind the longest possible chunk that a cut may depend on
 
-# Greedy, so that the match ends at the last sentence. A lower-case letter after a stop means an abbreviation.
+# All greedy, so that the match ends at the last one. A lower-case letter after a stop means an abbreviation.
+# The sentences and clauses of East Asia need no space behind them, but no accent or variation may stand there.
+_MARK = r"\u0300-\u036f\ufe00-\ufe0f"
+_CLOSE = r"\u300d\u300f\uff09"
 _SENTENCE = re.compile(
-    r""".*(?:[.!?\u2026]["')\]\u201d\u2019\u00bb]*(?=\s[^a-z])|[\u3002\uff01\uff1f][\u300d\u300f\uff09]*(?=..))""",
+    r""".*(?:[.!?\u2026\u0589\u061f\u06d4\u0964\u0965\u1362]["')\]\u201d\u2019\u00bb]*(?=\s[^a-z])"""
+    rf"""|[\u3002\uff01\uff1f\u0f0d\u104b\u17d4][{_CLOSE}]*(?=[^{_MARK}].))""",
     re.S,
 )
+_CLAUSE = re.compile(rf".*[\u3001\uff0c\uff1a\uff1b][{_CLOSE}]*(?=[^{_MARK}])", re.S)
 _WORD = re.compile(r".*(?=\s)", re.S)
-_WORD_START = re.compile(r"(?<=\s)\S")
+_WORD_START = re.compile(rf"(?<=\s)\S|(?<=[\u3001\u3002\uff01\uff0c\uff1a\uff1b\uff1f])[^\s{_CLOSE}{_MARK}]")
 _TEXT = re.compile(r"\S")
 
 
 def chunk(pieces: Iterable[Piece], size: int = 800, overlap: int = 100) -> Iterator[Chunk]:
     """Chunks of at most ``size`` characters that overlap by at most ``overlap``, from the start of a word on.
 
-    A chunk ends where a new section begins in its second half, else at the last paragraph, sentence, line, word
-    there, else at its full size. White space around it is no part of it. ``start`` and ``end`` are offsets in
-    the whole text; ``place`` is that of the piece its first character lies in. Memory is bounded by one piece
-    and one chunk. Text without anything but white space gives no chunk. Raises ValueError unless ``0 <= overlap
-    < size``.
+    A chunk ends where a new section begins in its second half, else at the last paragraph, sentence, line,
+    clause (of Chinese and Japanese), word there, else between two characters as they are seen. White space
+    around it is no part of it. ``start`` and ``end`` are offsets in the whole text; ``place`` is that of the
+    piece its first character lies in. Memory is bounded by one piece and one chunk. Text without anything but
+    white space gives no chunk. Raises ValueError unless ``0 <= overlap < size``.
     """
     if not 0 <= overlap < size:
         raise ValueError(f"overlap {overlap} must be at least 0 and less than size {size}")
@@ -130,37 +135,33 @@ def _spans(window: _Window, size: int, overlap: int) -> Iterator[tuple[str, int,
             window.refill(drop, size + _AHEAD)
         low, high = max(start + reach, fresh + 1), start + size
         section = window.section(low, high)
-        end = _cut(window.text, low, high) if section is None else section
+        end = _cut(window.text, start, low, high) if section is None else section
         yield window.text[start:end].rstrip(), window.offset + start, *window.place(start, end)
         overlapped = _WORD_START.search(window.text, max(end - overlap, start + 1), end)
         start = overlapped.start() if overlapped and section is None else end
         fresh = end
 
 
-def _cut(text: str, low: int, high: int) -> int:
-    """The best place to end a chunk, from ``low`` to ``high``."""
+def _cut(text: str, start: int, low: int, high: int) -> int:
+    """The best place to end a chunk that begins at ``start``, from ``low`` to ``high``."""
     if len(text) <= high:
         return len(text)
-    if (end := text.rfind("\n\n", low, high + 2)) >= 0:
+    if (end := _paragraph(text, low, high)) >= 0:
         return end
-    if match := _SENTENCE.match(text, low, high + _AHEAD):
+    if match := _SENTENCE.match(text, low, high + 2):
         return match.end()
     if (end := text.rfind("\n", low, high + 1)) >= 0:
         return end
+    if not text.isascii() and (match := _CLAUSE.match(text, low, high + 1)):
+        return match.end()
     if match := _WORD.match(text, low, high + 1):
         return match.end()
-    for end in range(high, low - 1, -1):
-        if not _joined(text, end):
-            return end
-    return high
+    return breaks.last(text, start, low, high)
 
 
-def _joined(text: str, at: int) -> bool:
-    """Whether the characters on both sides of a cut make one sign: accents, emoji with their modifiers."""
-    after = text[at]
-    return (
-        unicodedata.category(after)[0] == "M"
-        or after == "\u200d"
-        or "\U0001f3fb" <= after <= "\U0001f3ff"
-        or text[at - 1] == "\u200d"
-    )
+def _paragraph(text: str, low: int, high: int) -> int:
+    """The last blank line before a line that is not indented, for a list or a function ends there; else any."""
+    end = last = text.rfind("\n\n", low, high + 2)
+    while end >= 0 and text[end + 2 : end + 3].isspace():
+        end = text.rfind("\n\n", low, end + 1)
+    return last if end < 0 else end

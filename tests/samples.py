@@ -340,7 +340,10 @@ def whole_files(sentence: str = "The quick brown fox jumps over the lazy dog.") 
     """One sound file of each kind by name, every one with this sentence in it."""
     return {
         "a.txt": sentence.encode(),
-        "a.md": f"# A heading\n\n{sentence}\n".encode(),
+        "a.md": f"---\ntitle: A note\n---\n# A heading\n\n{sentence}\n\nAnother\n---\n[x](y.md)\n".encode(),
+        "a.rst": f"A heading\n=========\n\n:Author: Ann\n\n{sentence}\n\nAnother\n-------\n".encode(),
+        "a.adoc": f"= A heading\nAnn <a@example.org>\n\n{sentence}\n\n== Another\n".encode(),
+        "a.org": f"#+TITLE: A note\n\n* A heading\n\n{sentence}\n** Another\n".encode(),
         "a.html": html([sentence]),
         "a.pdf": pdf([sentence]),
         "a.docx": docx([sentence]),

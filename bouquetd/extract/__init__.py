@@ -13,16 +13,21 @@ from bouquetd.extract import (
     doc,
     docx,
     epub,
+    headed,
     html,
     json_,
+    language,
     mail,
+    markdown,
     notebook,
     odf,
     pdf,
     ppt,
     pptx,
+    rst,
     rtf,
     sniff,
+    suffixes,
     table,
     text,
     xls,
@@ -51,7 +56,11 @@ class Extractor(Protocol):
 
 EXTRACTORS: dict[str, Extractor] = {
     sniff.TEXT: text.extract,
-    sniff.MARKDOWN: text.extract,
+    **dict.fromkeys(suffixes.TEXTS, text.extract),
+    sniff.MARKDOWN: markdown.extract,
+    sniff.RST: rst.extract,
+    sniff.ASCIIDOC: headed.extract_asciidoc,
+    sniff.ORG: headed.extract_org,
     sniff.XML: text.extract,  # tags and all: its data often lies in them
     sniff.HTML: html.extract,
     sniff.CSV: table.extract,
@@ -146,7 +155,8 @@ def extract(
     OSError passes.
     """
     size, found = 0, False
-    for piece in clean(_raw(file, media_type, reading, plugins), reading.buffer_size):
+    pieces = clean(_raw(file, media_type, reading, plugins), reading.buffer_size)
+    for piece in language.told(pieces) if sniff.prose(media_type) else pieces:
         found = found or not (not piece.text or piece.text.isspace())
         size += len(piece.text.encode())
         if size > reading.bounds.text:

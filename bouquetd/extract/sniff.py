@@ -8,12 +8,15 @@ import uuid
 from typing import BinaryIO
 
 from bouquetd.errors import Rejected
-from bouquetd.extract import archive, docx, epub, mail, odf, ole, package, pptx, xlsx
+from bouquetd.extract import archive, docx, epub, mail, odf, ole, package, pptx, suffixes, xlsx
 from bouquetd.extract.encoding import SAMPLE, head_text, looks_binary, marked, read, wide
 from bouquetd.model import printable
 
 TEXT = "text/plain"
 MARKDOWN = "text/markdown"
+RST = "text/x-rst"
+ASCIIDOC = "text/asciidoc"
+ORG = "text/x-org"
 HTML = "text/html"
 CSV = "text/csv"
 TSV = "text/tab-separated-values"
@@ -52,12 +55,15 @@ PPT = "application/vnd.ms-powerpoint"
 MSG = "application/vnd.ms-outlook"
 
 _BY_SUFFIX = {
-    ".md": MARKDOWN, ".markdown": MARKDOWN,
+    ".md": MARKDOWN, ".markdown": MARKDOWN, ".rst": RST, ".rest": RST,
+    ".adoc": ASCIIDOC, ".asciidoc": ASCIIDOC, ".org": ORG,
     ".html": HTML, ".htm": HTML, ".xhtml": HTML,
     ".csv": CSV, ".tsv": TSV, ".tab": TSV,
     ".json": JSON, ".geojson": JSON, ".jsonl": JSONL, ".ndjson": JSONL, ".ipynb": NOTEBOOK,
     ".xml": XML,
 }  # fmt: skip
+
+_DATA = frozenset((CSV, TSV, JSON, JSONL, XLSX, ODS)) | suffixes.TEXTS - {suffixes.TEX}
 
 _PACKAGES = {
     "xl/workbook.bin": "a binary Excel workbook (.xlsb)",
@@ -142,6 +148,11 @@ def media_type(file: BinaryIO, name: str) -> str:
         file.seek(0)
 
 
+def prose(media_type: str) -> bool:
+    """Whether a file of this type holds sentences, and so is in some language: no data, no source code."""
+    return media_type not in _DATA
+
+
 def _judge(file: BinaryIO, head: bytes, suffix: str) -> str:
     if not head:
         raise Rejected("the file is empty", "Drop it again when it has content.")
@@ -222,7 +233,7 @@ def _compound_type(file: BinaryIO) -> str:
 
 
 def _text_type(start: str, suffix: str) -> str:
-    by_suffix = _BY_SUFFIX.get(suffix, TEXT)
+    by_suffix = _BY_SUFFIX.get(suffix) or suffixes.media_type(start, suffix) or TEXT
     if _HTML_START.match(start):
         return HTML
     if flat := odf.FLAT.match(start):

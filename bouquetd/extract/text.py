@@ -1,4 +1,4 @@
-"""Plain text, Markdown, source code, logs: everything that is read as it stands."""
+"""Plain text, source code, settings, logs: everything that is read as it stands."""
 
 from __future__ import annotations
 

@@ -1,9 +1,11 @@
+# ruff: noqa: RUF001
 """Chunks are a function of the text alone, and lose nothing of it."""
 
 from __future__ import annotations
 
 from itertools import pairwise
 
+import regex
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -11,10 +13,16 @@ from bouquetd.chunk import chunk
 from bouquetd.model import Piece
 
 PARTS = [*["word", "Ünïcode", "é", "。", "👩\u200d🔬", ".", "!?"], "\n\n", "\n", " ", "  \n ", ". "]
+SIGNS = [
+    *["a", "Python", "e\u0301\u0323", "👩🏽\u200d🔬", "🇩🇪", "\u1100\u1161\u11a8", "한", "क्षि", "กำ", "ที่"],
+    *["ประชุม", "委员会", "讨论", "会議に", "ちょっと", "，", "、\ufe00", "。", "」", "1\ufe0f\u20e3"],
+    *["\n\n  ", " ", ". B"],
+]
 TEXTS = st.one_of(
     st.text(max_size=400),
     st.text(alphabet="ab. \n", max_size=600),
     st.lists(st.sampled_from(PARTS)).map("".join),
+    st.lists(st.sampled_from(SIGNS)).map("".join),
     st.builds(
         lambda a, gap, b: a + " " * gap + b, st.text(max_size=50), st.integers(0, 200), st.text(max_size=50)
     ),
@@ -65,3 +73,10 @@ def test_page_and_row_are_those_of_the_first_character(
     places = [(p.page, p.row) for p in pieces for _ in p.text]
     for c in chunk(pieces, *sizes):
         assert (c.place.page, c.place.row) == places[c.start]
+
+
+@given(st.lists(st.sampled_from(SIGNS)).map("".join), st.integers(12, 80), st.integers(0, 11))
+def test_no_sign_is_parted(text: str, size: int, overlap: int) -> None:
+    edges = {0, *(found.end() for found in regex.finditer(r"\X", text))}
+    for c in chunk([Piece(text)], size, overlap):
+        assert {c.start, c.end} <= edges

@@ -1,3 +1,4 @@
+# ruff: noqa: RUF001
 """Where chunks begin and end."""
 
 from __future__ import annotations
@@ -56,6 +57,56 @@ def test_a_sentence_of_chinese_needs_no_space_behind_it() -> None:
     assert texts("这是第一句话。这是第二句话比较长一些的", 10)[0] == "这是第一句话。"
 
 
+def test_a_clause_of_chinese_is_preferred_to_a_later_word() -> None:
+    assert texts("一二三四五六，七八九 十一二三四五六七", 12)[0] == "一二三四五六，"
+
+
+def test_chinese_without_punctuation_is_cut_between_words() -> None:
+    assert texts("委员会于星期二开会讨论新的住房规定并且作出决定", 16, 0) == [
+        "委员会于星期二开会讨论新的住房",
+        "规定并且作出决定",
+    ]
+
+
+def test_japanese_never_begins_a_chunk_with_a_small_kana_or_a_closing_mark() -> None:
+    assert all(t[0] not in "っャ。」ー" for t in texts("ちょっとチャックーをつかって」。" * 30, 7))
+
+
+def test_thai_is_cut_at_its_phrases_else_between_words() -> None:
+    assert texts("สมาชิกหลายคน แย้งว่ากฎเหล่านี้", 20)[0] == "สมาชิกหลายคน"
+    assert texts("คณะกรรมการประชุมเมื่อวันอังคาร", 18)[0] == "คณะกรรมการประชุม"
+
+
+def test_a_latin_word_in_chinese_is_not_cut() -> None:
+    assert texts("我们使用的是Python语言来编写", 9)[0] == "我们使用的是"
+
+
+@pytest.mark.parametrize(
+    "sign",
+    [
+        "🇩🇪",
+        "👩🏽\u200d🚀",
+        "\u1100\u1161\u11a8",
+        "क्षि",
+        "ก็",
+        "กำ",
+        "1\ufe0f\u20e3",
+        "g\u0308\u0323",
+    ],
+)
+@pytest.mark.parametrize("size", [11, 12, 13])
+def test_a_cut_within_a_word_does_not_part_a_sign(sign: str, size: int) -> None:
+    found = texts(sign * 40, size)
+    assert "".join(found) == sign * 40
+    assert all(len(t) % len(sign) == 0 for t in found)
+
+
+def test_a_blank_line_before_an_indented_line_is_the_lesser_break() -> None:
+    text = "def one():\n    number = 12345\n\ndef two():\n    first = 1\n\n    return first\n"
+    assert texts(text, 55)[0] == "def one():\n    number = 12345"
+    assert texts("  one two three\n\n  four five six\n\n  seven eight", 40)[0].endswith("six")
+
+
 def test_a_break_in_the_first_half_is_passed_over_for_a_fuller_chunk() -> None:
     assert texts("Ab.\n\nThis goes on without an end for long", 20)[0] == "Ab.\n\nThis goes on"
 
@@ -74,6 +125,10 @@ def test_a_cut_within_a_word_does_not_part_a_joined_emoji() -> None:
 
 def test_a_pile_of_accents_without_end_is_cut_all_the_same() -> None:
     assert "".join(texts("a" + "\u0301" * 50, 10)) == "a" + "\u0301" * 50
+
+
+def test_the_next_chunk_of_chinese_begins_behind_a_mark() -> None:
+    assert texts("一二三四五六，七八九。十一二三，四五六七八。", 14, 5)[1].startswith("七八九。十")
 
 
 def test_the_next_chunk_begins_with_the_last_words_of_the_one_before() -> None:
