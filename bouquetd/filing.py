@@ -220,6 +220,5 @@ class Filing:
     def remove(self) -> None:
         """Take out of Chroma what the ledger says must go."""
         while ids := self._ledger.removals():
-            for id_ in ids:
-                self._health.beat(self._clock(), "remove")
-                self._store.remove(id_)
+            self._health.beat(self._clock(), "remove")
+            self._store.remove(ids)

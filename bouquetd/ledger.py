@@ -463,26 +463,14 @@ class Ledger:
             _condemn(db, [id_])
 
     def removals(self, limit: int = PAGE) -> list[str]:
-        """Documents whose chunks are to leave Chroma."""
+        """Documents whose chunks are to leave Chroma, so many of them at most."""
         return [row["document"] for row in self._rows("SELECT document FROM removals LIMIT ?", limit)]
 
-    def removed(self, id_: str) -> None:
-        """The document's chunks are gone from Chroma: drop them here too, and the row unless it says why."""
+    def removed(self, ids: Iterable[str]) -> None:
+        """The documents' chunks are gone from Chroma: drop them here too, and each row unless it says why."""
         with self._write() as db:
-            for row in db.execute("SELECT * FROM placements WHERE document = ?", (id_,)).fetchall():
-                gone = row["last"] - row["first"] + 1
-                db.execute(
-                    "UPDATE shards SET chunks = chunks - ?, deleted = deleted + ? WHERE number = ?",
-                    (gone, gone, row["shard"]),
-                )
-            db.execute("DELETE FROM placements WHERE document = ?", (id_,))
-            db.execute("DELETE FROM journal WHERE document = ?", (id_,))
-            db.execute("DELETE FROM removals WHERE document = ?", (id_,))
-            db.execute("UPDATE documents SET chunks = 0, whole = 0 WHERE id = ?", (id_,))
-            db.execute(
-                "DELETE FROM documents WHERE id = ? AND state NOT IN ('failed', 'forgotten', 'duplicate')",
-                (id_,),
-            )
+            for id_ in ids:
+                _removed(db, id_)
 
     # -- what is known ------------------------------------------------------------------------------------
 
@@ -791,6 +779,24 @@ def set_aside(path: Path) -> Path:
         if side.exists():
             side.rename(aside.with_name(aside.name + suffix))
     return aside
+
+
+def _removed(db: sqlite3.Connection, id_: str) -> None:
+    """Drop what is known of a document's chunks, and its row unless it says why they are gone."""
+    for row in db.execute("SELECT * FROM placements WHERE document = ?", (id_,)).fetchall():
+        gone = row["last"] - row["first"] + 1
+        db.execute(
+            "UPDATE shards SET chunks = chunks - ?, deleted = deleted + ? WHERE number = ?",
+            (gone, gone, row["shard"]),
+        )
+    db.execute("DELETE FROM placements WHERE document = ?", (id_,))
+    db.execute("DELETE FROM journal WHERE document = ?", (id_,))
+    db.execute("DELETE FROM removals WHERE document = ?", (id_,))
+    db.execute("UPDATE documents SET chunks = 0, whole = 0 WHERE id = ?", (id_,))
+    db.execute(
+        "DELETE FROM documents WHERE id = ? AND state NOT IN ('failed', 'forgotten', 'duplicate')",
+        (id_,),
+    )
 
 
 def _condemn(db: sqlite3.Connection, ids: Sequence[str], *, at_any_rate: bool = True) -> None:

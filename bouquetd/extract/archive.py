@@ -17,7 +17,7 @@ from typing import BinaryIO, Protocol, cast
 
 from bouquetd.errors import Rejected
 from bouquetd.extract.package import directory
-from bouquetd.extract.packed import Member, damage
+from bouquetd.extract.packed import Member, check_count, damage
 from bouquetd.extract.reading import Reading
 from bouquetd.model import MB
 
@@ -28,9 +28,10 @@ _ZIP_ENCRYPTED = 1
 _LOCKED = "Remove the password, or unpack it and drop what is in it."
 
 
-def zipped(file: BinaryIO, reading: Reading) -> Iterator[Member]:  # noqa: ARG001
+def zipped(file: BinaryIO, reading: Reading) -> Iterator[Member]:
     """The files in a ZIP, in the order of its list."""
     with damage("the ZIP is damaged or incomplete"), directory(file) as archive:
+        check_count(sum(not info.is_dir() for info in archive.infolist()), reading.bounds)
         for info in archive.infolist():
             if info.is_dir():
                 continue

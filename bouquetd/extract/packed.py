@@ -73,11 +73,7 @@ class Budget:
     def member(self) -> None:
         """There is one more. Raises ``TooMuch`` when that is one too many."""
         self._members += 1
-        if self._members > self._bounds.members:
-            raise TooMuch(
-                f"more than the {self._bounds.members} files that bounds.members allows are packed in it",
-                "Unpack it and drop what is in it, or raise bounds.members, reload, and run `bouquetd retry`.",
-            )
+        check_count(self._members, self._bounds)
 
     def spend(self, count: int) -> None:
         """So many bytes more were unpacked. Raises ``TooMuch`` when that is like a bomb."""
@@ -88,6 +84,15 @@ class Budget:
                 " (bounds.ratio), like a bomb",
                 "Unpack it and drop what is in it, or raise bounds.ratio, reload, and run `bouquetd retry`.",
             )
+
+
+def check_count(count: int, bounds: Bounds) -> None:
+    """Raise ``TooMuch`` when so many files are more than may be packed in one."""
+    if count > bounds.members:
+        raise TooMuch(
+            f"more than the {bounds.members} files that bounds.members allows are packed in it",
+            "Unpack it and drop what is in it, or raise bounds.members, reload, and run `bouquetd retry`.",
+        )
 
 
 def unpacked(member: Member, budget: Budget, limit: int, read_size: int, beat: Callable[[], None]) -> BinaryIO:

@@ -90,7 +90,7 @@ def repair(
         entry = ledger.find(id_)
         if entry is not None:
             done.append(f"{printable(entry.document.source)}: {requeue(entry)}")
-            store.remove(id_)
+            store.remove([id_])
     report = verify(ledger, store, dimensions)
     return Report(report.documents, report.chunks, report.shards, report.faults, report.findings, tuple(done))
 

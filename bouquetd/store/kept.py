@@ -68,14 +68,17 @@ class Kept:
             return {}
         return found
 
-    def remove(self, shard: int, document: str) -> None:
-        """Let go of a document's records, for good: their bytes are overwritten. Raises ``Unavailable``."""
+    def remove(self, shard: int, documents: Iterable[str]) -> None:
+        """Let go of documents' records, for good: their bytes are overwritten. Raises ``Unavailable``."""
         path = self._path(shard)
         if path.exists():
             with self._writing(path), closing(self._open(shard)) as db:
                 db.execute("PRAGMA secure_delete = ON")
                 # Ids are the document's, a colon, a number; the semicolon is the character after the colon.
-                db.execute("DELETE FROM records WHERE id > ? AND id < ?", (f"{document}:", f"{document};"))
+                with db:
+                    db.executemany(
+                        "DELETE FROM records WHERE id > ? AND id < ?", [(f"{d}:", f"{d};") for d in documents]
+                    )
 
     def drop(self, shard: int) -> None:
         """Remove the records of a shard that is no more."""

@@ -11,7 +11,7 @@ is then rebuilt before anything else is done.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
@@ -208,19 +208,25 @@ class Store:
         self._suspect.discard(shard.number)
         self._trim()
 
-    def remove(self, document: str) -> None:
-        """Take all chunks of a document out of every shard, then out of the ledger."""
+    def remove(self, documents: Collection[str]) -> None:
+        """Take all chunks of some documents out of one shard after the other, then out of the ledger."""
         with self._lock:
             self.flush()
             shards = {s.number: s for s in self._ledger.shards()}
-            with self._guarded():
+            held: dict[int, dict[str, range]] = {}
+            for document in documents:
                 for number, first, last in self._ledger.placements(document):
+                    held.setdefault(number, {})[document] = range(first, last + 1)
+            with self._guarded():
+                for number, chunks in sorted(held.items()):
                     shard = self._open_for_writing(shards[number])
-                    self._chroma.remove(shard.collection, [f"{document}:{n}" for n in range(first, last + 1)])
-                    self._kept.remove(number, document)
+                    self._chroma.remove(
+                        shard.collection, [f"{d}:{n}" for d, all_ in chunks.items() for n in all_]
+                    )
+                    self._kept.remove(number, chunks)
                 if self._writing:
                     self._chroma.confirm()
-            self._ledger.removed(document)
+            self._ledger.removed(documents)
             if any(number in shards and shards[number].sealed for number in self._writing):
                 self.rest()
                 self._drop_empty()

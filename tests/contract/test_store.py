@@ -96,7 +96,7 @@ class House:
 
     def remove(self, id_):
         self.ledger.forgotten(id_)
-        self.store.remove(id_)
+        self.store.remove([id_])
         self.expected = {k: r for k, r in self.expected.items() if not k.startswith(f"{id_}:")}
 
     def stop(self):
@@ -478,7 +478,7 @@ def test_a_document_that_left_nothing_in_any_shard_is_removed_while_nothing_is_b
     document = house.ledger.claim("b", "sha", Fingerprint(1, 1, 1, 1, 1))
     house.ledger.abandon(document.id)
     assert house.ledger.removals() == [document.id]
-    house.store.remove(document.id)
+    house.store.remove([document.id])
     assert house.ledger.removals() == []
     house.check()
 
@@ -487,7 +487,7 @@ def test_removing_what_is_not_there_is_no_error(house):
     a = house.put("a", 5)
     house.complete(a)
     house.remove(a)
-    house.store.remove(a)
+    house.store.remove([a])
     house.check()
 
 

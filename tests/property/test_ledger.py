@@ -102,7 +102,7 @@ class LedgerLife(RuleBasedStateMachine):
     def remove(self):
         for id_ in self.ledger.removals():
             self.chroma = {i: s for i, s in self.chroma.items() if not i.startswith(f"{id_}:")}
-            self.ledger.removed(id_)
+            self.ledger.removed([id_])
 
     @invariant()
     def every_shard_expects_exactly_what_chroma_holds_and_counts_it(self):

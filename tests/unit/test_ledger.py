@@ -85,7 +85,7 @@ def test_attempts_begin_anew_for_a_document_that_came_to_an_end(ledger, end):
             ledger.failed(document.id, "why", "what", "there")
         else:
             ledger.forgotten(document.id)
-        ledger.removed(document.id)
+        ledger.removed([document.id])
 
 
 def test_what_is_committed_survives_another_opening_and_sources_need_not_be_text(tmp_path):
@@ -159,7 +159,7 @@ def test_a_removed_document_leaves_placements_counts_and_journal(ledger):
     assert ledger.removals() == [one.id]
     assert list(ledger.expected(1)) == [f"{two.id}:{n}" for n in range(3)]
     assert len(list(ledger.expected(1, leaving=True))) == 7
-    ledger.removed(one.id)
+    ledger.removed([one.id])
     assert (ledger.removals(), ledger.placements(one.id), ledger.active().chunks) == ([], [], 3)
     assert {r.id.split(":")[0] for page in ledger.journalled() for r in page} == {two.id}
     assert ledger.find(one.id) is None
@@ -169,8 +169,7 @@ def test_failed_and_forgotten_documents_keep_their_rows_without_chunks(ledger):
     one, two = filed(ledger, "a", "1"), filed(ledger, "b", "2")
     ledger.failed(one.id, "why", "what to do", None)
     ledger.forgotten(two.id)
-    for id_ in sorted(ledger.removals()):
-        ledger.removed(id_)
+    ledger.removed(ledger.removals())
     assert [(ledger.entry(d.id).state, ledger.entry(d.id).chunks) for d in (one, two)] == [
         (State.FAILED, 0),
         (State.FORGOTTEN, 0),
@@ -250,7 +249,7 @@ def test_a_rebuilt_shard_takes_another_name_and_an_empty_sealed_one_can_be_dropp
     ledger.rename_shard(1, collection_name(1, 1))
     assert [(s.collection, s.dirty) for s in ledger.shards()] == [("bouquet-00001-r1", False)]
     ledger.abandon(document.id)
-    ledger.removed(document.id)
+    ledger.removed([document.id])
     ledger.drop_shard(1)
     assert ledger.shards() == []
 
