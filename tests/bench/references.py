@@ -42,7 +42,7 @@ _SHEETS = (
 )
 _OFFICE = {
     **dict.fromkeys(("doc", "docx", "odt", "rtf"), "txt:Text (encoded):UTF8"),
-    **dict.fromkeys(("xls", "xlsx", "ods"), _SHEETS),
+    **dict.fromkeys(("xls", "xlsx", "xlsb", "ods"), _SHEETS),
     **dict.fromkeys(("ppt", "pptx", "odp"), "pdf"),
 }
 """What LibreOffice turns each kind into."""
@@ -225,10 +225,8 @@ def _book(file: File) -> str | None:
 
 def _table(file: File) -> str | None:
     text = file.path.read_bytes().decode("utf-8-sig", "replace")
-    first = text.partition("\n")[0]
-    return "\n".join(
-        " ".join(row) for row in csv.reader(io.StringIO(text), delimiter=max("\t;,", key=first.count))
-    )
+    delimiter = max("\t;,", key=text.partition("\n")[0].count)
+    return "\n".join(map(" ".join, csv.reader(io.StringIO(text, newline=None), delimiter=delimiter)))
 
 
 def _said(value: Any) -> Iterator[str]:
