@@ -10,6 +10,7 @@ as one of which nothing was read, unless its kind is in ``NOT_READ``.
 
 from __future__ import annotations
 
+import json
 import multiprocessing
 import resource
 import statistics
@@ -88,6 +89,8 @@ def measure(bench: Bench) -> Result:
     references.prepare(files)
     warm()
     verdicts = [_judged(file, bench.folder) for file in files]
+    kept = bench.folder.parent / "recall-files.json"
+    kept.write_text(json.dumps([asdict(verdict) for verdict in verdicts], indent=1))
     judged = [verdict.recall for verdict in verdicts if verdict.recall is not None]
     median, good = statistics.median(judged), _share(judged)
     outcomes = Counter(verdict.outcome for verdict in verdicts)
@@ -104,8 +107,8 @@ def measure(bench: Bench) -> Result:
             Table("The worst", ["kind", "recall", "words", "file"], _worst(verdicts)),
             Table("Not read", ["kind", "outcome", "files", "reason", "one of them"], _not_read(verdicts)),
         ],
-        {"median": median, "good": good, "files": [asdict(verdict) for verdict in verdicts]},
-        [f"{len(judged)} files judged: median {median:.3f}, {good:.1%} have at least {GOOD:.2f}."],
+        {"files": len(verdicts), "judged": len(judged), "median": median, "good": good, "outcomes": outcomes},
+        [f"{len(judged)} files judged: median {median:.3f}, {good:.1%} have {GOOD:.2f}; each in {kept}."],
     )  # fmt: skip
     wrong = [
         what

@@ -37,13 +37,13 @@ from tests.bench.tools import converted, run
 SAID = CACHE / "said"
 
 _PROFILE = CACHE / "profile"
-_SHEETS = (
-    "csv:Text - txt - csv (StarCalc):32,34,76,1,,0,false,true,false,false,false,-1"  # all, as they are shown
-)
+_TEXT = "txt:Text (encoded):UTF8"
+_SHEETS = "csv:Text - txt - csv (StarCalc):32,34,76,1,,0,false,true,false,false,false,-1"  # all, as shown
 _OFFICE = {
-    **dict.fromkeys(("doc", "docx", "odt", "rtf"), "txt:Text (encoded):UTF8"),
-    **dict.fromkeys(("xls", "xlsx", "xlsb", "ods"), _SHEETS),
-    **dict.fromkeys(("ppt", "pptx", "odp"), "pdf"),
+    **dict.fromkeys(("doc", "docx", "odt", "rtf"), (_TEXT,)),
+    **dict.fromkeys(("xls", "xlsx", "xlsb", "ods"), (_SHEETS,)),
+    **dict.fromkeys(("pptx", "odp"), ("pdf",)),
+    "ppt": ("pdf", "odp"),  # catppt misses most
 }
 """What LibreOffice turns each kind into."""
 
@@ -54,9 +54,12 @@ _LARGEST = 50_000_000
 _DENSE = r"\u0e00-\u0e7f\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff"
 _WORD = re.compile(rf"[{_DENSE}]|[^\W{_DENSE}]{{2,}}")
 
+_FAULT = re.compile(r"#(VALUE|DIV/0|REF|NUM|NULL|NAME\?|N/A|SPILL|CALC)!?|Err:\d{3}")  # in a cell
+
 
 def words(text: str) -> Counter[str]:
     """The words of two characters and more, in lower case and NFKC, each with how often it occurs."""
+    text = text.replace("\u00ad", "")  # where a word may be cut at the end of a line
     return Counter(_WORD.findall(unicodedata.normalize("NFKC", text).lower()))
 
 
@@ -71,8 +74,9 @@ def agreed(readings: Sequence[str]) -> Counter[str]:
 
 def prepare(files: Iterable[File]) -> None:
     """Let LibreOffice read all that it has not read before, many files at a time."""
-    for target in dict.fromkeys(_OFFICE.values()):
-        new = [file.path for file in files if _OFFICE.get(file.kind) == target and not _kept(file.path, target)]
+    for target in dict.fromkeys(target for targets in _OFFICE.values() for target in targets):
+        wanted = [file.path for file in files if target in _OFFICE.get(file.kind, ())]
+        new = [path for path in wanted if not _kept(path, target)]
         if new:
             say(f"LibreOffice reads {len(new)} files")
         for path, made in converted(new, target, _PROFILE):
@@ -140,15 +144,17 @@ def _pandoc(source: str) -> Reader:
     return read
 
 
-def _office(file: File) -> str | None:
-    """LibreOffice; of slides the PDF that it makes, read by pdftotext."""
-    target = _OFFICE[file.kind]
-    place, kept = _place(file.path, target), _kept(file.path, target)
-    if not kept or kept[0] is None:
-        return None
-    return (
-        kept[0].decode(errors="replace") if target != "pdf" else (run("pdftotext", place, "-") or b"").decode()
-    )
+def _office(target: str, *then: str) -> Reader:
+    """LibreOffice, as ``prepare`` kept it; ``then`` reads what it made, whose place is ``{}``."""
+
+    def read(file: File) -> str | None:
+        kept = _kept(file.path, target)
+        said = kept[0] if kept else None
+        if said is not None and then:
+            said = run(*(part.format(_place(file.path, target)) for part in then))
+        return None if said is None else said.decode(errors="replace")
+
+    return read
 
 
 def _ssconvert(file: File) -> str | None:
@@ -165,10 +171,21 @@ def _ssconvert(file: File) -> str | None:
     return _once(file.path, "ssconvert -S", ask)
 
 
+def _sheets(reader: Reader) -> Reader:
+    """Without what cells say that have nothing to say."""
+    return lambda file: _FAULT.sub("", reader(file) or "")
+
+
+def _unrtf(file: File) -> str | None:
+    """Without its remarks."""
+    said = _program("unrtf", "--text", "--quiet")(file)
+    return re.sub(r"(?m)^###.*$", "", said or "")
+
+
 def _txtwrite(file: File) -> str | None:
     """Ghostscript on a PDF."""
-    options = ("-q", "-dSAFER", "-dBATCH", "-dNOPAUSE", "-sDEVICE=txtwrite", "-o", "-")
-    return _once(file.path, "gs txtwrite", lambda: run("gs", *options, file.path))
+    options = ("-q", "-dSAFER", "-dBATCH", "-dNOPAUSE", "-sstdout=%stderr", "-sDEVICE=txtwrite", "-o", "-")
+    return _once(file.path, "gs txtwrite %stderr", lambda: run("gs", *options, file.path))
 
 
 def _outlook(file: File) -> str | None:
@@ -299,11 +316,11 @@ def _shown(message: EmailMessage) -> Iterator[str]:
     elif message.is_multipart():
         for part in message.iter_parts():
             yield from _shown(part)
-    elif name := message.get_filename():
+    elif (name := message.get_filename()) and message.get_content_disposition() != "inline":
         yield name
     elif kind.startswith("text/"):
         content = message.get_payload(decode=True) or b""
-        charset = message.get_content_charset("utf-8")
+        charset = message.get_content_charset("utf-8").replace("utf-7", "ascii")  # nobody decodes it any more
         try:
             text = content.decode(charset, "replace")
         except LookupError:
@@ -319,7 +336,7 @@ def _members(file: File) -> str | None:
         path = CACHE / "members" / hashlib.sha256(content).hexdigest() / PurePosixPath(name).name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(content)
-        said += readings(File(kind, str(path), ""))[:1]
+        said += readings(File(kind, str(path)))[:1]
     return "\n".join(said)
 
 
@@ -343,22 +360,26 @@ _READERS: dict[str, tuple[Reader, ...]] = {
     "html": (_html, _program("w3m", "-dump", "-cols", "500", "-T", "text/html", "-O", "UTF-8")),
     "xml": (_xml,),
     "pdf": (_program("pdftotext", to=("-",)), _txtwrite),
-    "docx": (_pandoc("docx"), _office),
-    "pptx": (_slides, _office),
-    "xlsx": (_ssconvert, _office),
-    "xlsb": (_ssconvert, _office),
-    "xls": (_ssconvert, _office, _program("xls2csv", "-d", "utf-8")),
-    "odt": (_pandoc("odt"), _office, _program("odt2txt", "--width=-1", "--encoding=UTF-8")),
-    "ods": (_ssconvert, _office),
-    "odp": (_office, _program("odt2txt", "--width=-1", "--encoding=UTF-8")),
-    "rtf": (_pandoc("rtf"), _office, _program("unrtf", "--text", "--quiet")),
+    "docx": (_pandoc("docx"), _office(_TEXT)),
+    "pptx": (_slides, _office("pdf", "pdftotext", "{}", "-")),
+    "xlsx": (_sheets(_ssconvert), _sheets(_office(_SHEETS))),
+    "xlsb": (_sheets(_ssconvert), _sheets(_office(_SHEETS))),
+    "xls": (_sheets(_ssconvert), _sheets(_office(_SHEETS)), _sheets(_program("xls2csv", "-d", "utf-8"))),
+    "odt": (_pandoc("odt"), _office(_TEXT), _program("odt2txt", "--width=-1", "--encoding=UTF-8")),
+    "ods": (_sheets(_ssconvert), _sheets(_office(_SHEETS))),
+    "odp": (_office("pdf", "pdftotext", "{}", "-"), _program("odt2txt", "--width=-1", "--encoding=UTF-8")),
+    "rtf": (_pandoc("rtf"), _office(_TEXT), _unrtf),
     "epub": (_pandoc("epub"), _book),
     "doc": (
         _program("antiword", "-m", "UTF-8.txt", "-w", "0"),
         _program("catdoc", "-d", "utf-8", "-w"),
-        _office,
+        _office(_TEXT),
     ),
-    "ppt": (_program("catppt", "-d", "utf-8"), _office),
+    "ppt": (
+        _program("catppt", "-d", "utf-8"),
+        _office("pdf", "pdftotext", "{}", "-"),
+        _office("odp", "odt2txt", "--width=-1", "--encoding=UTF-8", "{}"),
+    ),
     "msg": (_outlook,),
     "csv": (_table,),
     "tsv": (_table,),
