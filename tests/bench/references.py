@@ -178,7 +178,7 @@ def _sheets(reader: Reader) -> Reader:
 
 def _unrtf(file: File) -> str | None:
     """Without its remarks."""
-    said = _program("unrtf", "--text", "--quiet")(file)
+    said = _program("unrtf", "--text", "--nopict", "--quiet")(file)
     return re.sub(r"(?m)^###.*$", "", said or "")
 
 

@@ -44,12 +44,16 @@ def need() -> None:
 def run(*command: str | Path, stdin: bytes = b"", patience: float = PATIENCE) -> bytes | None:
     """What a program prints; None when it fails or takes too long. Whatever it started ends with it."""
     environment = {**os.environ, "QT_QPA_PLATFORM": "offscreen", "LC_ALL": "C.UTF-8"}
-    with tempfile.TemporaryFile() as given, tempfile.TemporaryFile() as printed:
+    with (
+        tempfile.TemporaryFile() as given,
+        tempfile.TemporaryFile() as printed,
+        tempfile.TemporaryDirectory() as folder,  # some leave pictures where they run
+    ):
         given.write(stdin)
         given.seek(0)
         process = subprocess.Popen(
             ["nice", *map(str, command)], stdin=given, stdout=printed, stderr=subprocess.DEVNULL,
-            env=environment, start_new_session=True,
+            env=environment, cwd=folder, start_new_session=True,
         )  # fmt: skip
         try:
             code = process.wait(patience)
