@@ -182,12 +182,6 @@ def _unrtf(file: File) -> str | None:
     return re.sub(r"(?m)^###.*$", "", said or "")
 
 
-def _txtwrite(file: File) -> str | None:
-    """Ghostscript on a PDF."""
-    options = ("-q", "-dSAFER", "-dBATCH", "-dNOPAUSE", "-sstdout=%stderr", "-sDEVICE=txtwrite", "-o", "-")
-    return _once(file.path, "gs txtwrite %stderr", lambda: run("gs", *options, file.path))
-
-
 def _outlook(file: File) -> str | None:
     message = _once(file.path, "msgconvert", lambda: run("msgconvert", "--outfile", "-", file.path))
     return _message(message.encode()) if message else None
@@ -233,7 +227,8 @@ def _slides(file: File) -> str | None:
     """The texts of all slides and their notes, a paragraph a line."""
     parts = map(lxml.etree.fromstring, _parts(file, r"ppt/(slides|notesSlides)/[^/]+\.xml"))
     paragraphs = (paragraph for part in parts for paragraph in part.iter("{*}p"))
-    return "\n".join("".join(text.text or "" for text in paragraph.iter("{*}t")) for paragraph in paragraphs)
+    runs = (paragraph.iterfind("{*}r/{*}t") for paragraph in paragraphs)  # numbers of slides are fields
+    return "\n".join("".join(text.text or "" for text in texts) for texts in runs)
 
 
 def _book(file: File) -> str | None:
@@ -359,7 +354,7 @@ _READERS: dict[str, tuple[Reader, ...]] = {
     "rst": (_pandoc("rst"),),
     "html": (_html, _program("w3m", "-dump", "-cols", "500", "-T", "text/html", "-O", "UTF-8")),
     "xml": (_xml,),
-    "pdf": (_program("pdftotext", to=("-",)), _txtwrite),
+    "pdf": (_program("pdftotext", to=("-",)), _program("mutool", "draw", "-q", "-F", "text")),
     "docx": (_pandoc("docx"), _office(_TEXT)),
     "pptx": (_slides, _office("pdf", "pdftotext", "{}", "-")),
     "xlsx": (_sheets(_ssconvert), _sheets(_office(_SHEETS))),

@@ -17,9 +17,9 @@ from pathlib import Path
 from tests.bench.report import Failed
 
 PACKAGES = {
-    "antiword": "antiword", "catdoc": "catdoc", "catppt": "catdoc", "groff": "groff", "gs": "ghostscript",
-    "msgconvert": "libemail-outlook-message-perl libemail-address-perl", "odt2txt": "odt2txt",
-    "pandoc": "pandoc", "pdftotext": "poppler-utils", "ps2pdf": "ghostscript",
+    "antiword": "antiword", "catdoc": "catdoc", "catppt": "catdoc", "groff": "groff",
+    "msgconvert": "libemail-outlook-message-perl libemail-address-perl", "mutool": "mupdf-tools",
+    "odt2txt": "odt2txt", "pandoc": "pandoc", "pdftotext": "poppler-utils", "ps2pdf": "ghostscript",
     "soffice": "libreoffice-writer-nogui libreoffice-calc-nogui libreoffice-impress-nogui",
     "ssconvert": "gnumeric", "unrtf": "unrtf", "w3m": "w3m", "wkhtmltopdf": "wkhtmltopdf", "xls2csv": "catdoc",
 }  # fmt: skip
