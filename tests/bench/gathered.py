@@ -20,6 +20,7 @@ import gzip
 import hashlib
 import io
 import json
+import lzma
 import mailbox
 import shutil
 import subprocess
@@ -425,11 +426,13 @@ def _archives(found: Sequence[File]) -> Iterator[File]:
                     archive.write(file.path, f"folder/{file.path.name}")
             yield _kept("zip", f"made/archives/{number}.zip", packed.getvalue())
         else:
-            way, suffix = [("w", "tar"), ("w:gz", "tar.gz"), ("w:xz", "tar.xz")][number // 2 % 3]
-            with tarfile.open(fileobj=packed, mode=way) as tar:
+            with tarfile.open(fileobj=packed, mode="w") as tar:
                 for file in members:
                     tar.add(file.path, f"folder/{file.path.name}")
-            yield _kept("tar", f"made/archives/{number}.{suffix}", packed.getvalue())
+            suffix, pack = (("tar", bytes), ("tar.gz", gzip.compress), ("tar.xz", lzma.compress))[
+                number // 2 % 3
+            ]
+            yield _kept("tar", f"made/archives/{number}.{suffix}", pack(packed.getvalue()))
 
 
 def _mailboxes(found: Sequence[File]) -> Iterator[File]:

@@ -21,12 +21,11 @@ import unicodedata
 import zipfile
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from email.message import EmailMessage
+from email.message import EmailMessage, MIMEPart
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 import lxml.etree
-import lxml.html
 import yaml
 
 from tests.bench.corpus import visible
@@ -295,7 +294,7 @@ def _message(content: bytes) -> str:
     )
 
 
-def _shown(message: EmailMessage) -> Iterator[str]:
+def _shown(message: MIMEPart) -> Iterator[str]:
     """What a mail program shows: who, what about, the text in its plainest form, names of what is attached."""
     for name in ("subject", "from", "to", "cc", "date"):
         try:
