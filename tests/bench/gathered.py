@@ -416,8 +416,9 @@ _WRITERS: dict[str, Writer] = {
 
 
 def _archives(found: Sequence[File]) -> Iterator[File]:
-    """Archives of one file of each kind, each of other ones."""
-    kinds = [_spread([file for file in found if file.kind == kind], 6) for kind in ARCHIVED]
+    """Archives of one file of each kind, each of other ones; nothing in them says what a text is encoded in."""
+    usual = [file for file in found if file.encoding == "utf-8"]
+    kinds = [_spread([file for file in usual if file.kind == kind], 6) for kind in ARCHIVED]
     for number, members in enumerate(zip(*kinds, strict=False)):
         packed = io.BytesIO()
         if number % 2:
