@@ -11,7 +11,7 @@ READERS := .cache/readers
 WORKERS ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint types faults system deb wheel readers findability bench bench-short ceiling million kills constraints clean
+.PHONY: help run test lint types faults system deb wheel readers findability bench bench-short ceiling million kills recall constraints clean
 
 help: ## show what there is
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -98,6 +98,9 @@ million: $(VENV)/bench.stamp ## 1,000,000 chunks in the embedded store: memory, 
 
 kills: $(VENV)/bench.stamp ## 200 kills while real text goes in, index files cut by hand (half an hour)
 	$(BIN)/python -m tests.bench kills --output bench-results
+
+recall: $(VENV)/bench.stamp ## the share of what other readers see in 1,000 real files of every format (needs Debian's readers, and says which)
+	$(BIN)/python -m tests.bench recall --output bench-results
 
 constraints: ## choose the newest versions that fit, and write them down for every install
 	$(PYTHON) packaging/constraints.py

@@ -251,7 +251,7 @@ _BLOCKS = frozenset(
 )
 
 
-def _visible(page: bytes, encoding: str | None = None) -> str:
+def visible(page: bytes, encoding: str | None = None) -> str:
     """The text of a web page, a block a line, by libxml2."""
     root = lxml.html.document_fromstring(page, parser=lxml.html.HTMLParser(encoding=encoding))
     for element in list(root.iter("script", "style", "noscript", "template")):
@@ -284,11 +284,11 @@ def _read_text(content: bytes, _tools: Tools) -> str:
 
 
 def _read_markdown(content: bytes, tools: Tools) -> str:
-    return _visible(tools.pandoc(content, "gfm", "html"), "utf-8")
+    return visible(tools.pandoc(content, "gfm", "html"), "utf-8")
 
 
 def _read_html(content: bytes, _tools: Tools) -> str:
-    return _visible(content)
+    return visible(content)
 
 
 def _read_pdf(content: bytes, tools: Tools) -> str:
@@ -296,7 +296,7 @@ def _read_pdf(content: bytes, tools: Tools) -> str:
 
 
 def _read_docx(content: bytes, tools: Tools) -> str:
-    return _visible(tools.pandoc(content, "docx", "html"), "utf-8")
+    return visible(tools.pandoc(content, "docx", "html"), "utf-8")
 
 
 def _read_table(content: bytes, _tools: Tools) -> str:
