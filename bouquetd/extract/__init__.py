@@ -23,6 +23,7 @@ from bouquetd.extract import (
     table,
     text,
     xlsx,
+    xml_,
 )
 from bouquetd.extract.clean import clean
 from bouquetd.extract.encoding import SAMPLE, decoded, read
@@ -47,7 +48,7 @@ class Extractor(Protocol):
 EXTRACTORS: dict[str, Extractor] = {
     sniff.TEXT: text.extract,
     sniff.MARKDOWN: text.extract,
-    sniff.XML: text.extract,  # tags and all: its data often lies in them
+    sniff.XML: xml_.extract,
     sniff.HTML: html.extract,
     sniff.CSV: table.extract,
     sniff.TSV: table.extract,

@@ -37,7 +37,7 @@ _BY_SUFFIX = {
     ".html": HTML, ".htm": HTML, ".xhtml": HTML,
     ".csv": CSV, ".tsv": TSV, ".tab": TSV,
     ".json": JSON, ".geojson": JSON, ".jsonl": JSONL, ".ndjson": JSONL, ".ipynb": NOTEBOOK,
-    ".xml": XML,
+    ".xml": XML, ".svg": XML,
 }  # fmt: skip
 
 _PACKAGES = {
@@ -48,7 +48,11 @@ _PACKAGES = {
 }
 _UNPACK = "Save or export it as .docx, .pdf, .html, .csv or .txt, or unpack it, and drop the result again."
 
-_HTML_START = re.compile(r"\s*(?:<\?xml[^>]*>\s*)?(?:<!--.*?-->\s*)*<(?:!doctype\s+html|html)\b", re.I | re.S)
+_HTML_START = re.compile(r"\s*(?:<\?xml[^>]*>\s*)*(?:<!--.*?-->\s*)*<(?:!doctype\s+html|html)\b", re.I | re.S)
+_XML_START = re.compile(
+    r"\s*(?:<\?xml\s|(?:<!--.*?-->\s*)*(?:<!DOCTYPE\s+[\w:]|<(?:svg|rss|feed)\s|<[\w.:-]+\s[^<>]*?\bxmlns\b))",
+    re.S,
+)
 _JSON_START = re.compile(r'\s*(?:["{\[]|-?\d|true\b|false\b|null\b)')
 
 # Kinds that people drop and that would be gibberish as text.
@@ -140,6 +144,8 @@ def _text_type(start: str, suffix: str) -> str:
     by_suffix = _BY_SUFFIX.get(suffix, TEXT)
     if _HTML_START.match(start):
         return HTML
+    if by_suffix == TEXT and _XML_START.match(start):
+        return XML
     if by_suffix in (JSON, JSONL, NOTEBOOK) and not _JSON_START.match(start):
         return TEXT
     return by_suffix
