@@ -71,7 +71,7 @@ _UNTITLED = frozenset((
 _WRAPPERS = re.compile(
     r".*info|title-group|article-meta|front|body|text|header|teiheader|filedesc|titlestmt|group|description|p"
 )
-_PLUMBING = re.compile(r"xmlns(:.*)?|xml:(?!lang).*|xsi:.*|id|style|d|transform|points|viewBox", re.I)
+_PLUMBING = re.compile(r"xmlns(:.*)?|xml:.*|xsi:.*|style|d|transform|points|viewBox", re.I)
 
 _TITLES = ("title", "article-title", "book-title", "doctitle")
 _LANGUAGES = ("language", "lang")
