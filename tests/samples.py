@@ -314,6 +314,18 @@ def html(paragraphs: Sequence[str], title: str = "A page") -> bytes:
     return page.encode()
 
 
+def xml(paragraphs: Sequence[str]) -> bytes:
+    """An article of DocBook with one paragraph for each text."""
+    body = "".join(f"<para>{escape(text)}</para>\n" for text in paragraphs)
+    return f'<?xml version="1.0"?>\n<article role="sample">\n{body}</article>\n'.encode()
+
+
+def xml_bomb() -> bytes:
+    """XML of a few lines that would expand to a billion words."""
+    declared = "".join(f"<!ENTITY {chr(98 + n)} '{f'&{chr(97 + n)};' * 10}'>" for n in range(9))
+    return f"<?xml version='1.0'?><!DOCTYPE a [<!ENTITY a 'ha'>{declared}]><a>&j;</a>".encode()
+
+
 def csv(rows: Sequence[Sequence[object]], delimiter: str = ",") -> bytes:
     """A CSV of these rows, the first of which is the header."""
     buffer = io.StringIO()
@@ -356,6 +368,7 @@ def whole_files(sentence: str = "The quick brown fox jumps over the lazy dog.") 
         "a.fodt": flat_odf("text", odf_text([sentence])),
         "a.fods": flat_odf("spreadsheet", odf_sheet([["id", "text"], [1, sentence], [2, "more"]])),
         "a.fodp": flat_odf("presentation", odf_slides([sentence, "more"])),
+        "a.xml": xml([sentence, "more"]),
         "a.epub": epub([sentence, "more"]),
         "a.rtf": rtf([sentence]),
         "a.ipynb": notebook([sentence, "more"]),
@@ -381,6 +394,8 @@ def bad_files() -> dict[str, bytes]:
         "pictures.zip": zip_of_pictures(),
         "truncated.docx": docx(["text"])[:-40],
         "truncated.rtf": rtf(["text"])[:-1],
+        "bomb.xml": xml_bomb(),
+        "deep.xml": b"<?xml version='1.0'?>" + b"<a>" * 5000,
         "invalid.json": b'{"a": 1, "b": }',
         "invalid.jsonl": b'{"a": 1}\n{"b": 2}\n{"c": \n{"d": 4}\n',
     }

@@ -32,6 +32,7 @@ from bouquetd.extract import (
     text,
     xls,
     xlsx,
+    xml_,
 )
 from bouquetd.extract.clean import clean
 from bouquetd.extract.encoding import SAMPLE, decoded, read
@@ -61,7 +62,7 @@ EXTRACTORS: dict[str, Extractor] = {
     sniff.RST: rst.extract,
     sniff.ASCIIDOC: headed.extract_asciidoc,
     sniff.ORG: headed.extract_org,
-    sniff.XML: text.extract,  # tags and all: its data often lies in them
+    sniff.XML: xml_.extract,
     sniff.HTML: html.extract,
     sniff.CSV: table.extract,
     sniff.TSV: table.extract,

@@ -1,5 +1,7 @@
 r"""RTF: control words, groups and characters of a dozen code pages, read as a stream.
 
+Headings are told by their outline level, or by the name of their style; facts stand in the group ``\info``.
+
 A lexer of our own: the one maintained library for it (striprtf) holds the file and its text whole, many times.
 What is neither text nor known is passed over, as the specification asks: groups that begin with ``\*``, fonts,
 styles, pictures, objects. Nothing that an object or a field holds is ever run or fetched.
@@ -14,10 +16,11 @@ from dataclasses import dataclass, replace
 from typing import BinaryIO
 
 from bouquetd.errors import Rejected
+from bouquetd.extract import facts as said
 from bouquetd.extract.encoding import read
 from bouquetd.extract.flow import FULL, Break, Flow
 from bouquetd.extract.reading import Reading
-from bouquetd.model import Piece
+from bouquetd.model import Facts, Piece
 
 _TOKEN = re.compile(
     rb"\\([a-zA-Z]{1,32})(-?\d{1,10})? ?|\\'([0-9a-fA-F]{2})|\\([^a-zA-Z'])|([{}])|[\r\n\0]+|([^\\{}\r\n\0]+)",
@@ -34,6 +37,12 @@ _SKIPPED = frozenset((
     "xmlnstbl", "sp", "shprslt", "footer", "footerf", "footerl", "footerr", "header", "headerf", "headerl",
     "headerr",
 ))  # fmt: skip
+_NOTED = frozenset(("author", "creatim", "fldinst", "keywords", "revtim", "stylesheet", "title"))  # as no text
+_TIMES = ("yr", "mo", "dy", "hr", "min", "sec")
+_LONGEST_NOTE = 2_000
+_HYPERLINK = re.compile(r'\s*HYPERLINK\s+"([^"]+)"', re.I)
+_HEADING = re.compile(r"\s*heading (\d)\s*;", re.I)
+_BODY_TEXT = 9  # the outline level of what is no heading
 _TAKEN = ("footnote", "shpinst", "shptxt", "nesttableprops")  # although older readers were to pass over them
 _BREAKS = {
     "par": Break.PARAGRAPH, "sect": Break.PARAGRAPH, "page": Break.PARAGRAPH, "column": Break.PARAGRAPH,
@@ -63,11 +72,10 @@ def extract(file: BinaryIO, reading: Reading) -> Iterator[Piece]:
         block = read(file, max(reading.read_size, _LONGEST_TOKEN))
         ended = len(block) < max(reading.read_size, _LONGEST_TOKEN)
         window = reader.feed(window + block, ended=ended)
-        if reader.flow.size >= FULL:
-            yield Piece(reader.flow.take())
+        yield from reader.flow.pieces()
     if reader.depth > 0:
         raise Rejected("the RTF is damaged: its end is missing", _REPAIR)
-    yield Piece(reader.flow.take() + "\n\n")
+    yield from reader.flow.pieces(last=True)
 
 
 @dataclass(slots=True)
@@ -77,9 +85,13 @@ class _Group:
     skipped: bool = False
     hidden: bool = False
     fonts: bool = False
+    noted: str = ""  # what its text is about, which is no text of the document
+    level: int = 0  # of the heading its paragraph is
     codec: str = "cp1252"
     unicode_skip: int = 1
     ends_with: int = Break.NONE
+    info: bool = False
+    link: bool = False
 
 
 class _Reader:
@@ -98,6 +110,11 @@ class _Reader:
         self._surrogate = 0
         self._binary = 0
         self._star = False
+        self._notes: dict[str, str] = {}
+        self._style = 0
+        self._levels: dict[int, int] = {}  # of headings, by the number of their style
+        self._in_heading = False
+        self._written = False
 
     @property
     def depth(self) -> int:
@@ -145,9 +162,14 @@ class _Reader:
                     f"the RTF is damaged: groups nested more than {self._nesting} (bounds.nesting) deep",
                     _REPAIR,
                 )
-            self._groups.append(replace(self._groups[-1], ends_with=Break.NONE))
+            self._groups.append(replace(self._groups[-1], ends_with=Break.NONE, info=False, link=False))
         elif len(self._groups) > 1:
-            self._break(self._groups.pop().ends_with)
+            group = self._groups.pop()
+            self._break(group.ends_with)
+            if group.link:
+                self.flow.follow(None)
+            if group.info and not self._written:
+                self.flow.facts = self._facts()
 
     def _symbol(self, symbol: bytes) -> None:
         if symbol == b"*":
@@ -165,6 +187,11 @@ class _Reader:
         elif (star and word not in _TAKEN) or word in _SKIPPED:
             self._flush()
             group.skipped = True
+            group.info = word == "info"
+            group.noted = word if word in _NOTED else ""
+            self._notes[group.noted] = ""
+        elif group.noted and number is not None and self._noted(group.noted, word, number):
+            pass
         elif word == "u":
             self._unicode(number or 0)
         elif word == "uc":
@@ -185,6 +212,17 @@ class _Reader:
             group.hidden = False
         elif word in ("v", "deleted"):
             group.hidden = number != 0
+        elif word == "pard":
+            group.level = 0
+        elif word == "s":
+            group.level = self._levels.get(number or 0, 0)
+        elif word == "outlinelevel":
+            group.level = _level(number)
+        elif word == "fldrslt" and not group.skipped:
+            self._flush()
+            found = _HYPERLINK.match(self._notes.pop("fldinst", ""))
+            self.flow.follow(said.link(found[1]) if found else None)
+            group.link = True
         elif by := _BREAKS.get(word):
             self._break(by)
             if word == "footnote":
@@ -236,23 +274,77 @@ class _Reader:
             self._put(character)
 
     def _put(self, text: str) -> None:
-        if text and self._shown:
+        group = self._groups[-1]
+        if group.noted:
+            self._note(group.noted, text)
+        elif text and self._shown:
+            if group.level and not self._in_heading and not text.isspace():
+                self._in_heading = True
+                self.flow.heading(group.level)
+            self._written = True
             self.flow.write(text)
 
     def _break(self, by: int) -> None:
         self._flush()
-        if self._shown:
+        if self._shown and not self._groups[-1].noted:
+            if self._in_heading and by >= Break.PARAGRAPH:
+                self._in_heading = False
+                self.flow.heading_over()
             self.flow.separate(by)
+
+    def _note(self, about: str, text: str) -> None:
+        """Text that stands in one of the groups that are no text."""
+        noted = (self._notes.get(about, "") + text[:_LONGEST_NOTE])[:_LONGEST_NOTE]
+        if about == "stylesheet" and ";" in text:
+            if (found := _HEADING.match(noted)) and len(self._levels) < _MOST_FONTS:
+                self._levels.setdefault(self._style, int(found[1]))
+            noted = ""
+        self._notes[about] = noted
+
+    def _noted(self, about: str, word: str, number: int) -> bool:
+        """Whether a control word belongs to such a group, in which case it is done."""
+        if about in ("creatim", "revtim") and word in _TIMES:
+            self._note(about, f"{word}{number} ")
+        elif about == "stylesheet" and word == "s":
+            self._style = number
+            self._notes[about] = ""
+        elif about == "stylesheet" and word == "outlinelevel" and len(self._levels) < _MOST_FONTS:
+            if level := _level(number):
+                self._levels[self._style] = level
+        else:
+            return False
+        return True
+
+    def _facts(self) -> Facts:
+        told = self._notes
+        return said.facts(
+            title=told.get("title", ""),
+            author=told.get("author", ""),
+            created=_date(told.get("creatim", "")),
+            modified=_date(told.get("revtim", "")),
+            keywords=[told.get("keywords", "")],
+        )
 
     @property
     def _shown(self) -> bool:
         group = self._groups[-1]
-        return not (group.skipped or group.hidden or group.fonts)
+        return bool(group.noted) or not (group.skipped or group.hidden or group.fonts)
 
     def _flush(self) -> None:
         if self._bytes:
             data, self._bytes = bytes(self._bytes), bytearray()
             self._put(data.decode(self._codec, "replace"))
+
+
+def _level(outline: int | None) -> int:
+    """The level of a heading, from 1, of an outline level, from 0; 0 for what is none."""
+    return (outline or 0) + 1 if 0 <= (outline or 0) < _BODY_TEXT else 0
+
+
+def _date(noted: str) -> str:
+    parts = dict(re.findall(r"([a-z]+)(\d+)", noted))
+    year, month, day, hour, minute, second = (int(parts.get(name, 0)) for name in _TIMES)
+    return f"{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}" if year else ""
 
 
 def _lead(data: bytearray, codec: str) -> bool:

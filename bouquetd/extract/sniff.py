@@ -60,7 +60,7 @@ _BY_SUFFIX = {
     ".html": HTML, ".htm": HTML, ".xhtml": HTML,
     ".csv": CSV, ".tsv": TSV, ".tab": TSV,
     ".json": JSON, ".geojson": JSON, ".jsonl": JSONL, ".ndjson": JSONL, ".ipynb": NOTEBOOK,
-    ".xml": XML,
+    ".xml": XML, ".svg": XML,
 }  # fmt: skip
 
 _DATA = frozenset((CSV, TSV, JSON, JSONL, XLSX, ODS)) | suffixes.TEXTS - {suffixes.TEX}
@@ -103,7 +103,11 @@ _INSTALLERS = ("000c1084", "000c1086")  # how the class of a Windows installer's
 _UNPACK = "Save or export it as .docx, .pdf, .html, .csv or .txt, or unpack it, and drop the result again."
 
 _FLAT = {"text": FODT, "spreadsheet": FODS, "presentation": FODP}
-_HTML_START = re.compile(r"\s*(?:<\?xml[^>]*>\s*)?(?:<!--.*?-->\s*)*<(?:!doctype\s+html|html)\b", re.I | re.S)
+_HTML_START = re.compile(r"\s*(?:<\?xml[^>]*>\s*)*(?:<!--.*?-->\s*)*<(?:!doctype\s+html|html)\b", re.I | re.S)
+_XML_START = re.compile(
+    r"\s*(?:<\?xml\s|(?:<!--.*?-->\s*)*(?:<!DOCTYPE\s+[\w:]|<(?:svg|rss|feed)\s|<[\w.:-]+\s[^<>]*?\bxmlns\b))",
+    re.S,
+)
 _JSON_START = re.compile(r'\s*(?:["{\[]|-?\d|true\b|false\b|null\b)')
 
 # Kinds that people drop and that would be gibberish as text.
@@ -238,6 +242,8 @@ def _text_type(start: str, suffix: str) -> str:
         return HTML
     if flat := odf.FLAT.match(start):
         return _FLAT.get(flat[1], by_suffix)
+    if by_suffix == TEXT and _XML_START.match(start):
+        return XML
     if by_suffix in (JSON, JSONL, NOTEBOOK) and not _JSON_START.match(start):
         return TEXT
     return by_suffix

@@ -40,7 +40,7 @@ def test_there_is_a_sample_for_every_extractor_but_those_of_raw_text(tmp_path: P
     for name, data in FILES.items():
         with write(tmp_path, name, data).open("rb") as file:
             found.add(media_type(file, name))
-    assert found == set(EXTRACTORS) - {"application/xml"} - suffixes.TEXTS
+    assert found == set(EXTRACTORS) - suffixes.TEXTS
 
 
 @every_kind

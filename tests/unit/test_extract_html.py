@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from bouquetd.errors import Rejected
 from bouquetd.extract import Reading, extract
+from bouquetd.model import Facts, Piece
 
 
 def text(page: str | bytes, read_size: int = 4096) -> str:
@@ -46,7 +47,7 @@ def test_structure_becomes_white_space(page: str, seen: str) -> None:
         "<!-->",
         "<!doctype html>",
         "<?php echo 1 ?>",
-        '<img alt="a > b" src=x>',
+        '<img title="a > b" src=x>',
         '<a href=\'it"s\' title = "x>y"></a>',
         "</>",
         "</ bogus>",
@@ -87,6 +88,82 @@ def test_character_references_are_decoded_and_strays_kept(source: str, seen: str
 def test_the_page_tells_its_encoding_unless_its_bytes_contradict(head: str, encoding: str) -> None:
     word = {"iso8859-2": "Žluťoučký", "cp1251": "Привет", "cp932": "テキスト"}.get(encoding, "Grüße")
     assert text(f"{head}<p>{word}".encode(encoding)) == word
+
+
+def pieces(page: str, read_size: int = 4096) -> list[Piece]:
+    return list(extract(io.BytesIO(page.encode()), "text/html", Reading(read_size)))
+
+
+NAVIGATION = [
+    "<nav>menu <b>more</b> <nav>inner</nav> rest</nav>",
+    "<div class=x role='navigation'>menu<div>more</div>x<script>'</div>'</script></div>",
+]
+
+
+@pytest.mark.parametrize("navigation", NAVIGATION)
+@pytest.mark.parametrize("read_size", [1, 4096])
+def test_navigation_is_left_out(navigation: str, read_size: int) -> None:
+    assert text(f"<p>before{navigation}after", read_size) == "before\n\nafter"
+
+
+@pytest.mark.parametrize("read_size", [1, 4096])
+def test_navigation_is_read_where_there_is_nothing_else(read_size: int) -> None:
+    page = "<title>Index</title><nav><a href=a.html>First</a></nav> <nav>Second</nav>"
+    assert text(page, read_size) == "Index\n\nFirst\n\nSecond"
+
+
+@pytest.mark.parametrize("read_size", [1, 4096])
+def test_navigation_without_an_end_takes_nothing_with_it(read_size: int) -> None:
+    assert text("<p>one</p><nav>a</nav><p>two</p><nav>menu<p>three", read_size) == "one\n\ntwo\n\nmenu\n\nthree"
+
+
+@pytest.mark.parametrize("read_size", [1, 4096])
+def test_headings_stand_above_what_follows_them(read_size: int) -> None:
+    found = pieces("x<h1>A <b>b</b></h1>y<h3>C</h3>z<h2>D</h2>", read_size)
+    assert [(p.text, p.headings) for p in found] == [
+        ("x", ()),
+        ("\n\nA b\n\ny", ("A b",)),
+        ("\n\nC\n\nz", ("A b", "C")),
+        ("\n\nD", ("A b", "D")),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("tag", "link"),
+    [
+        ("<a href='http://example.org/?a=1&amp;b=2'>", "http://example.org/?a=1&b=2"),
+        ('<A title="href=x" class=c HREF = "b/c.html#d">', "b/c.html#d"),
+        ("<a href=mailto:a@b>", "mailto:a@b"),
+        ("<a href='#top'>", None),
+        ("<a href='javascript:alert(1)'>", None),
+        ("<a name=x>", None),
+        (f"<a href='http://{'x' * 600}'>", None),
+        (f"<a data-x='{'y' * 20_000}' href='b'>", None),
+    ],
+)
+@pytest.mark.parametrize("read_size", [512, 65536])
+def test_a_link_goes_with_its_text(tag: str, link: str | None, read_size: int) -> None:
+    found = pieces(f"see {tag}here</a>.", read_size)
+    assert [p.link for p in found if "here" in p.text] == [link]
+    assert found[-1].link is None
+
+
+@pytest.mark.parametrize("read_size", [1, 4096])
+def test_a_page_says_what_it_is(read_size: int) -> None:
+    found = pieces(
+        "<!-- <title>No</title> --><html lang='de-AT'><head><title>T &amp;\n U</title>"
+        "<meta name=Author content='Ann'><meta name='DC.creator' content='Bob'>"
+        "<meta name=keywords content='a, b,a'><meta property='article:published_time' content='2024-05-03'>"
+        "<meta http-equiv=last-modified content='Fri, 03 May 2024 00:00:00 GMT'></head><h1>x</h1>",
+        read_size,
+    )
+    day = 1_714_694_400.0
+    assert found[0].facts == Facts("T & U", "Ann", "de", day, day, ("a", "b"))
+    assert all(p.facts is found[0].facts for p in found)
+
+
+def test_a_picture_says_what_stands_for_it() -> None:
+    assert text("a<img src=x alt='the &lt;tree&gt;'>b<img alt=''>c") == "a the <tree> bc"
 
 
 def test_a_page_of_markup_only_has_no_text() -> None:
@@ -136,6 +213,17 @@ PARTS = [
     "<!",
     "é",
     "<div/>",
+    "<nav>",
+    "</nav>",
+    "<div role=navigation>",
+    "</div>",
+    "<h1>",
+    "</h1>",
+    "<a href=b>",
+    "</a>",
+    "<title>",
+    "</title>",
+    "<img alt=x>",
 ]
 MARKUP = st.lists(st.sampled_from([*PARTS, " ", "\n", '<a b="c>d">', "<a b='", "<a "])).map("".join)
 
@@ -143,4 +231,6 @@ MARKUP = st.lists(st.sampled_from([*PARTS, " ", "\n", '<a b="c>d">', "<a b='", "
 @given(MARKUP, st.integers(1, 9))
 def test_no_read_size_changes_the_text(page: str, read_size: int) -> None:
     page = "x" + page
-    assert text(page, read_size) == text(page, 1 << 20)
+    small, large = (pieces(page, size) for size in (read_size, 1 << 20))
+    assert "".join(p.text for p in small) == "".join(p.text for p in large)
+    assert [p.place for p in small for _ in p.text] == [p.place for p in large for _ in p.text]

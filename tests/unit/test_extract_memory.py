@@ -102,6 +102,21 @@ MAKERS: dict[str, Callable[[Path, int], None]] = {
     "nested.html": lambda p, size: fill(p, size, "<div>" * 5000 + "text ", "<html>"),
     "one attribute.html": lambda p, size: fill(p, size, "QUJD" * 1000, "<html>text<img src='data:", "'>more"),
     "one comment.html": lambda p, size: fill(p, size, "not - here -- ", "<html>text<!--", "-->more"),
+    "links.html": lambda p, size: fill(
+        p, size, "<li><a href='http://example.org/a'>A link</a> and words\n", "<html>"
+    ),
+    "one navigation.html": lambda p, size: fill(p, size, "<a href='b'>menu</a> ", "<html><nav>"),
+    "paragraphs.xml": lambda p, size: fill(
+        p, size, f"<para role='x'>{SENTENCES[:80]} <emphasis>in</emphasis></para>\n", "<book>", "</book>"
+    ),
+    "records.xml": lambda p, size: fill(
+        p, size, "<person name='Ann Lee'><age>7</age></person>\n", "<x>", "</x>"
+    ),
+    "one element.xml": lambda p, size: fill(p, size, SENTENCES, "<book>", "</book>"),
+    "one attribute.xml": lambda p, size: fill(p, size, SENTENCES, "<book a='", "'/>"),
+    "names.xml": lambda p, size: (
+        p.write_text("<x>" + "".join(f"<n{n}/>word " for n in range(size // 13)) + "</x>") and None
+    ),
     "one string.json": lambda p, size: fill(p, size, json.dumps(TEXT)[1:-1], '{"text": "', '"}'),
     "one array.json": lambda p, size: fill(
         p, size, '{"id": 17, "tags": ["a", "b"], "text": "some words of text"},\n', "[", "1]"
