@@ -15,6 +15,7 @@ from bouquetd.extract import (
     html,
     json_,
     mail,
+    msg,
     notebook,
     odf,
     pdf,
@@ -71,6 +72,7 @@ EXTRACTORS: dict[str, Extractor] = {
     sniff.DOC: doc.extract,
     sniff.XLS: xls.extract,
     sniff.PPT: ppt.extract,
+    sniff.MSG: msg.extract,
 }
 
 

@@ -1,9 +1,9 @@
 """DOC: the paragraphs, tables, fields and notes of a Word document from before 2007.
 
-A reader of our own over ``ole``: no maintained library reads the format, and antiword and catdoc, which Debian has,
-know neither headings nor links and would have to be installed. The text lies in pieces, which a table puts in
-order; both are read where they lie, and so are the pages of properties that tell a heading, the end of a row and
-what is hidden. Fields are not computed: what the program that wrote the file last saw is what they say.
+A reader of our own over ``ole``: no maintained library reads the format, and antiword and catdoc, which Debian
+has, know neither headings nor links and would have to be installed. The text lies in pieces, which a table puts
+in order; both are read where they lie, and so are the pages of properties that tell a heading, the end of a row
+and what is hidden. Fields are not computed: what the program that wrote the file last saw is what they say.
 """
 
 from __future__ import annotations
@@ -384,7 +384,7 @@ class _Reader:
         self._fields.clear()
         self._instructions = 0
         self.flow.follow(None)
-        self._end(_Paragraph())
+        self._end()
 
     def take(self, run: _Run) -> None:
         """Text that follows on what came before."""
@@ -424,9 +424,9 @@ class _Reader:
         if mark == "\x07" or paragraph.cell_end or paragraph.row_end:
             self._in_table = True
             self.flow.separate(Break.ROW if paragraph.row_end else Break.CELL)
-        self._end(paragraph)
+        self._end()
 
-    def _end(self, paragraph: _Paragraph) -> None:
+    def _end(self) -> None:
         if self._heading:
             self.flow.heading_over()
             self._heading = False
