@@ -145,7 +145,7 @@ class _Document:
         )
 
     def _page_of_fonts(self, end: int, start: int, size: int) -> int:
-        """The code page of a text whose language tells none: what fonts there are, if the text looks like it."""
+        """The code page of a text whose language tells none: that of a font, if the text looks like it."""
         self._text.seek(start)
         names = self._text.read(min(size, 1 << 16))
         pages = set()

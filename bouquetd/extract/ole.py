@@ -1,9 +1,9 @@
 """OLE compound files, in which the office formats before 2007 lie, and what those say of themselves.
 
-A reader of our own: olefile, the one maintained library for it, takes each stream into memory whole, twice while it
-puts it together. Here a stream is a file that is read where it lies; what is held are the numbers of its sectors, a
-hundredth of it. Every number in such a file may be wrong: chains that loop, leave the file or are shorter than they
-say end in Rejected.
+A reader of our own: olefile, the one maintained library for it, takes each stream into memory whole, twice
+while it puts it together. Here a stream is a file that is read where it lies; what is held are the numbers of
+its sectors, a hundredth of it. Every number in such a file may be wrong: chains that loop, leave the file or
+are shorter than they say end in Rejected.
 """
 
 from __future__ import annotations
