@@ -160,11 +160,10 @@ def doc_of(
     for start, end in hidden:
         unseen[start] = b"\3\x3c\x08\1"
         unseen.setdefault(end, b"")
-    special = {at: b"\3\x55\x08\1" for at, mark in enumerate(text) if "\x13" <= mark <= "\x15"}
-    for at in special:
-        unseen[at] = special[at]
-        if at + 1 not in special:
-            unseen.setdefault(at + 1, b"")
+    for at, mark in enumerate(text):
+        before = at > 0 and "\x13" <= text[at - 1] <= "\x15"
+        if ("\x13" <= mark <= "\x15") != before:
+            unseen[at] = b"" if before else b"\3\x55\x08\1"
     paragraph_place = pages(paragraphs, 13) if pieces == 1 else (0, 0)
     character_place = pages(unseen, 1) if pieces == 1 else (0, 0)
     head = bytearray(1024)
