@@ -7,11 +7,14 @@ import hashlib
 import html as html_module
 import io
 import json as json_module
+import struct
 import zipfile
 from collections.abc import Mapping, Sequence
 from email.message import EmailMessage
 from pathlib import PurePath
 from xml.sax.saxutils import escape
+
+from tests import legacy
 
 _PADDING = bytes.fromhex("28BF4E5E4E758A4164004E56FFFA01082E2E00B6D0683E802F0CA9FE6453697A")
 _OFFICE = "http://schemas.openxmlformats.org"
@@ -370,6 +373,10 @@ def whole_files(sentence: str = "The quick brown fox jumps over the lazy dog.") 
         "a.fodp": flat_odf("presentation", odf_slides([sentence, "more"])),
         "a.xml": xml([sentence, "more"]),
         "a.epub": epub([sentence, "more"]),
+        "a.doc": legacy.doc([sentence, "more"]),
+        "a.xls": legacy.xls([["id", "text"], [1, sentence], [2, "more"]]),
+        "a.ppt": legacy.ppt([sentence, "more"]),
+        "a.msg": legacy.msg(sentence),
         "a.rtf": rtf([sentence]),
         "a.ipynb": notebook([sentence, "more"]),
         "a.eml": eml(sentence),
@@ -396,6 +403,13 @@ def bad_files() -> dict[str, bytes]:
         "truncated.rtf": rtf(["text"])[:-1],
         "bomb.xml": xml_bomb(),
         "deep.xml": b"<?xml version='1.0'?>" + b"<a>" * 5000,
+        "truncated.doc": legacy.doc(["text"])[:1500],
+        "encrypted.doc": legacy.doc(["text"], flags=0x0100),
+        "encrypted.xls": legacy.xls([["text"]], before=struct.pack("<HHH", 0x2F, 2, 0)),
+        "encrypted.ppt": legacy.ppt(["text"], mark=0xF3D1C4DF),
+        "encrypted_package.docx": legacy.compound({"EncryptionInfo": b"x", "EncryptedPackage": b"x"}),
+        "other.msi": legacy.compound({"\u4840\u3f3f": b"x"}, bytes.fromhex("84100c0000000000c000000000000046")),
+        "Thumbs.db": legacy.compound({"Catalog": b"x"}),
         "invalid.json": b'{"a": 1, "b": }',
         "invalid.jsonl": b'{"a": 1}\n{"b": 2}\n{"c": \n{"d": 4}\n',
     }

@@ -19,6 +19,7 @@ from bouquetd.extract import (
     language,
     mail,
     markdown,
+    msg,
     notebook,
     odf,
     pdf,
@@ -87,6 +88,7 @@ EXTRACTORS: dict[str, Extractor] = {
     sniff.DOC: doc.extract,
     sniff.XLS: xls.extract,
     sniff.PPT: ppt.extract,
+    sniff.MSG: msg.extract,
 }
 
 
@@ -98,6 +100,7 @@ UNPACKERS: dict[str, Unpacker] = {
     sniff.XZ: archive.single,
     sniff.MAIL: mail.members,
     sniff.MAILBOX: mail.members_of_mailbox,
+    sniff.MSG: msg.members,
 }
 """What has files packed in it. Archives have no text of their own; mails have."""
 

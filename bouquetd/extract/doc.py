@@ -1,25 +1,25 @@
 """DOC: the paragraphs, tables, fields and notes of a Word document from before 2007.
 
-A reader of our own over ``ole``: no maintained library reads the format, and antiword and catdoc, which Debian has,
-know neither headings nor links and would have to be installed. The text lies in pieces, which a table puts in
-order; both are read where they lie, and so are the pages of properties that tell a heading, the end of a row and
-what is hidden. Fields are not computed: what the program that wrote the file last saw is what they say.
+A reader of our own over ``ole``: no maintained library reads the format, and antiword and catdoc, which Debian
+has, know neither headings nor links and would have to be installed. The text lies in pieces, which a table puts
+in order; both are read where they lie, and so are the pages of properties that tell a heading, the end of a row
+and what is hidden. Fields are not computed: what the program that wrote the file last saw is what they say.
 """
 
 from __future__ import annotations
 
 import re
 import struct
-from bisect import bisect_right
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import BinaryIO, Generic, NamedTuple, TypeVar
+from typing import BinaryIO, NamedTuple
 
 from bouquetd.errors import Rejected
 from bouquetd.extract import ole
 from bouquetd.extract.encoding import read
 from bouquetd.extract.flow import Break, Flow
 from bouquetd.extract.reading import Reading, beyond
+from bouquetd.extract.word import Characters, Pages, Paragraph, characters_at, number_at, paragraph_at
 from bouquetd.model import Piece
 
 _REPAIR = "Open it in a word processor, save it as .docx or .pdf, and drop that."
@@ -28,8 +28,6 @@ _WORD_97 = 105  # the least number of a format that has its text in Unicode; bel
 _COMPLEX, _ENCRYPTED, _SECOND_TABLE = 0x0004, 0x0100, 0x0200
 _COMPRESSED = 0x4000_0000
 _BLOCK = 32 * 1024  # characters of a piece that are read together
-_NEVER = 1 << 62
-_WIDTHS = (1, 1, 2, 4, 2, 2, 0, 3)  # of a property's value, by the top of its number; 0: its first byte says
 
 _MARKS = "\x07\x0c\x0d\x0e"  # the ends of cells, pages, paragraphs, columns
 _SEPARATORS = re.compile("([\x07\x0b-\x0e\x13-\x15])")
@@ -68,29 +66,12 @@ def extract(file: BinaryIO, reading: Reading) -> Iterator[Piece]:
         yield from reader.flow.pieces(last=True)
 
 
-class _Paragraph(NamedTuple):
-    """What matters of a paragraph."""
-
-    style: int = 0
-    level: int = 10  # in the outline, if the paragraph itself says so
-    in_table: bool = False
-    row_end: bool = False
-    cell_end: bool = False  # of a table in a cell, whose marks are those of paragraphs
-
-
-class _Characters(NamedTuple):
-    """What matters of characters next to each other."""
-
-    hidden: bool = False
-    special: bool = True  # whether marks of fields are some
-
-
 class _Run(NamedTuple):
     """Text of one paragraph with characters of one kind."""
 
     text: str
-    paragraph: _Paragraph
-    characters: _Characters
+    paragraph: Paragraph
+    characters: Characters
 
 
 class _Document:
@@ -139,13 +120,13 @@ class _Document:
             raise ole.Damaged("its text is longer than the file")
         # Of the eight stories one is of headers, two are of macros and comments, the last is of headers' boxes.
         self.stories = [(starts[at], starts[at + 1]) for at in (0, 1, 5, 6)]
-        self._paragraphs = _Pages(self._text, self._table, paragraphs, 13, _paragraph, _Paragraph())
-        self._characters = _Pages(
-            self._text, self._table, characters, 1, _characters, _Characters(special=not self._unicode)
+        self._paragraphs = Pages(self._text, self._table, paragraphs, 13, paragraph_at, Paragraph())
+        self._characters = Pages(
+            self._text, self._table, characters, 1, characters_at, Characters(special=not self._unicode)
         )
 
     def _page_of_fonts(self, end: int, start: int, size: int) -> int:
-        """The code page of a text whose language tells none: what fonts there are, if the text looks like it."""
+        """The code page of a text whose language tells none: that of a font, if the text looks like it."""
         self._text.seek(start)
         names = self._text.read(min(size, 1 << 16))
         pages = set()
@@ -235,9 +216,9 @@ class _Document:
         at, count = self._pieces
         bounds, places = ole.again(self._table), ole.again(self._table)
         bounds.seek(at)
-        last = _number(bounds)
+        last = number_at(bounds)
         for number in range(count):
-            first, last = last, _number(bounds)
+            first, last = last, number_at(bounds)
             if last <= first:
                 raise ole.Damaged("its pieces of text are in no order")
             if last <= start:
@@ -245,126 +226,12 @@ class _Document:
             if first >= end:
                 return
             places.seek(at + 4 * (count + 1) + 8 * number + 2)
-            place = _number(places)
+            place = number_at(places)
             wide = self._unicode and not place & _COMPRESSED
             if self._unicode and not wide:
                 place = (place & ~_COMPRESSED) // 2
             skipped = max(0, start - first)
             yield place + skipped * (1 + wide), min(last, end) - first - skipped, wide
-
-
-_Kind = TypeVar("_Kind")
-
-
-class _Pages(Generic[_Kind]):
-    """The properties of paragraphs, or of characters, by the place of the text in the stream.
-
-    They lie in pages of 512 bytes, in which a table finds the one for a place. ``width`` is that of what a page
-    has for each run, ``understood`` makes of it what it means, ``unsaid`` is what holds where nothing is said.
-    """
-
-    def __init__(
-        self,
-        text: BinaryIO,
-        table: BinaryIO,
-        where: tuple[int, int],
-        width: int,
-        understood: Callable[[bytes, int], _Kind],
-        unsaid: _Kind,
-    ) -> None:
-        self._text, self._table = ole.again(text), ole.again(table)
-        self._start = where[0]
-        self._count = max(0, where[1] - 4) // 8
-        self._width = width
-        self._understood = understood
-        self._unsaid = unsaid
-        self._from = self._until = 0
-        self._ends: list[int] = []
-        self._found: list[_Kind] = []
-
-    def at(self, place: int) -> tuple[_Kind, int]:
-        """The properties of what stands there, and where that ends."""
-        if not self._from <= place < self._until:
-            self._turn_to(place)
-        number = bisect_right(self._ends, place)
-        if number < len(self._ends):
-            return self._found[number], self._ends[number]
-        return self._unsaid, self._until
-
-    def _turn_to(self, place: int) -> None:
-        low, high = 0, self._count
-        while low < high:  # the first that ends behind it
-            middle = (low + high) // 2
-            if self._number(middle + 1) > place:
-                high = middle
-            else:
-                low = middle + 1
-        self._ends, self._found = [], []
-        if low == self._count:
-            self._from, self._until = place, _NEVER
-            return
-        start, end = self._number(low), self._number(low + 1)
-        if place < start:
-            self._from, self._until = place, start
-            return
-        self._from, self._until = start, end
-        page = self._number(self._count + 1 + low) & 0x3F_FFFF
-        self._text.seek(512 * page)
-        data = self._text.read(512)
-        if len(data) < 512:
-            return
-        count = data[511]
-        rest = 4 * (count + 1)
-        if rest + count * self._width > 511:
-            return
-        ends = struct.unpack_from(f"<{count}L", data, 4)
-        for number, end in enumerate(ends):
-            if end > (self._ends[-1] if self._ends else start):
-                self._ends.append(min(end, self._until))
-                at = 2 * data[rest + number * self._width]
-                self._found.append(self._understood(data, at) if at else self._unsaid)
-
-    def _number(self, index: int) -> int:
-        self._table.seek(self._start + 4 * index)
-        return _number(self._table)
-
-
-def _number(stream: BinaryIO) -> int:
-    return int.from_bytes(read(stream, 4).ljust(4, b"\0"), "little")
-
-
-def _paragraph(data: bytes, at: int) -> _Paragraph:
-    size = 2 * data[at] - 1
-    if not data[at]:
-        at += 1
-        size = 2 * data[at]
-    said = data[at + 1 : at + 1 + size]
-    style = int.from_bytes(said[:2], "little")
-    changes = dict(_changes(said[2:]))
-    return _Paragraph(
-        style,
-        changes.get(0x2640, 9) + 1,
-        bool(changes.get(0x2416)),
-        bool(changes.get(0x2417) or changes.get(0x244C)),
-        bool(changes.get(0x244B)),
-    )
-
-
-def _characters(data: bytes, at: int) -> _Characters:
-    changes = dict(_changes(data[at + 1 : at + 1 + data[at]]))
-    return _Characters(bool(changes.get(0x083C, 0) & 1 or changes.get(0x0800)), bool(changes.get(0x0855)))
-
-
-def _changes(said: bytes) -> Iterator[tuple[int, int]]:
-    """The properties that are set, each with the first byte of its value."""
-    at = 0
-    while at + 3 <= len(said):
-        (number,) = struct.unpack_from("<H", said, at)
-        yield number, said[at + 2]
-        size = _WIDTHS[number >> 13]
-        if number == 0xD608:  # the one whose length has two bytes
-            size = 1 + int.from_bytes(said[at + 2 : at + 4], "little")
-        at += 2 + (size or 1 + said[at + 2])
 
 
 class _Reader:
@@ -384,7 +251,7 @@ class _Reader:
         self._fields.clear()
         self._instructions = 0
         self.flow.follow(None)
-        self._end(_Paragraph())
+        self._end()
 
     def take(self, run: _Run) -> None:
         """Text that follows on what came before."""
@@ -408,7 +275,7 @@ class _Reader:
                 self._begin(run.paragraph)
                 self.flow.write(text)
 
-    def _begin(self, paragraph: _Paragraph) -> None:
+    def _begin(self, paragraph: Paragraph) -> None:
         if not self._begins:
             return
         self._begins = False
@@ -420,13 +287,12 @@ class _Reader:
             self._heading = True
             self.flow.heading(level or paragraph.level)
 
-    def _mark(self, mark: str, paragraph: _Paragraph) -> None:
+    def _mark(self, mark: str, paragraph: Paragraph) -> None:
         if mark == "\x07" or paragraph.cell_end or paragraph.row_end:
-            self._in_table = True
             self.flow.separate(Break.ROW if paragraph.row_end else Break.CELL)
-        self._end(paragraph)
+        self._end()
 
-    def _end(self, paragraph: _Paragraph) -> None:
+    def _end(self) -> None:
         if self._heading:
             self.flow.heading_over()
             self._heading = False

@@ -1,9 +1,9 @@
-"""OLE compound files, in which the office formats before 2007 keep their streams, and what those say of themselves.
+"""OLE compound files, in which the office formats before 2007 lie, and what those say of themselves.
 
-A reader of our own: olefile, the one maintained library for it, takes each stream into memory whole, twice while
-it puts it together. Here a stream is a file that is read where it lies; what is held are the numbers of its
-sectors, a hundredth of it. Every number in such a file may be wrong: chains that loop, leave the file or are
-shorter than they say end in Rejected.
+A reader of our own: olefile, the one maintained library for it, takes each stream into memory whole, twice
+while it puts it together. Here a stream is a file that is read where it lies; what is held are the numbers of
+its sectors, a hundredth of it. Every number in such a file may be wrong: chains that loop, leave the file or
+are shorter than they say end in Rejected.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ MAGIC = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
 _NO_SECTOR = 0xFFFFFFFA  # numbers from here on mean something else
 _NOBODY = 0xFFFFFFFF
 _MOST_CHILDREN = 20_000
+_MOST_LOOKS = 20  # at each entry, on average; more means that storages lie within one another
 _BUFFER = 32 * 1024
 _STORAGE, _STREAM = 1, 2
 _ENTRY = struct.Struct("<64sHBxLLL16s20xLQ")
@@ -71,6 +72,7 @@ class Compound:
         self._count = max(0, -(-length // self._sector) - 1)
         self._next = self._table(array("I", head[76:]), difat)
         self._entries = self._opened(directory)
+        self._looks = 1_000 + _MOST_LOOKS * self._entries.seek(0, io.SEEK_END) // _ENTRY.size
         self._small = small
         self._small_next: array[int] | None = None
         self._small_sectors: BinaryIO | None = None
@@ -107,6 +109,9 @@ class Compound:
         return _buffered(_Stream(self._small_sectors, chain, 64, 0, entry.size))
 
     def _entry(self, number: int) -> Entry:
+        self._looks -= 1
+        if self._looks < 0:
+            raise Damaged("its storages lie within one another")
         self._entries.seek(number * _ENTRY.size)
         data = self._entries.read(_ENTRY.size)
         if len(data) < _ENTRY.size:

@@ -1,8 +1,8 @@
 """PPT: the slides of a PowerPoint presentation from before 2007 in their order, each with its notes.
 
 A reader of our own over ``ole``: no maintained library reads the format, and catppt, which Debian has, knows
-neither slides nor their order. A presentation is a tree of records; those of the slides are found by the numbers
-under which they were last saved, and read where they lie.
+neither slides nor their order. A presentation is a tree of records; those of the slides are found by the
+numbers under which they were last saved, and read where they lie.
 """
 
 from __future__ import annotations

@@ -229,9 +229,10 @@ def _compound_type(file: BinaryIO) -> str:
             "Open it, save it without a password, " if "protected" in what else "Save it as .docx or .pdf, "
         )
         raise Rejected(f"it is {what}, which bouquetd does not read", f"{remedy}and drop the result again.")
-    shown = ", ".join(printable(name) for name in list(names)[:3]) + (", ..." if len(names) > 3 else "")
+    shown = [printable(entry.name) for entry in names.values()]
     raise Rejected(
-        f"it is a compound file (OLE) of a program that bouquetd does not know; it holds {shown or 'nothing'}",
+        f"it is a compound file (OLE) of an unknown program; it holds {', '.join(shown[:3]) or 'nothing'}"
+        + (", ..." if len(shown) > 3 else ""),
         "Save or export it as .docx, .pdf, .html, .csv or .txt, and drop the result again.",
     )
 

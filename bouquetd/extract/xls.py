@@ -1,8 +1,8 @@
 """XLS: the sheets of an Excel workbook from before 2007, row by row.
 
-A reader of our own over ``ole``, record by record: xlrd, the one library for it, takes the file and a sheet into
-memory whole. As in an XLSX the texts lie apart from the sheets, and formulas are not computed: what the program
-that wrote the file last saw is what they say. Charts, macros, comments and drawings are passed over.
+A reader of our own over ``ole``, record by record: xlrd, the one library for it, takes the file and a sheet
+into memory whole. As in an XLSX the texts lie apart from the sheets, and formulas are not computed: what the
+program that wrote the file last saw is what they say. Charts, macros, comments and drawings are passed over.
 """
 
 from __future__ import annotations
@@ -33,8 +33,8 @@ _NUMBER, _SMALL, _SMALLS, _SHARED, _LABEL, _RICH_LABEL = 0x203, 0x27E, 0xBD, 0xF
 _RESULT, _BOOLEAN = 0x207, 0x205
 _FORMULAS = (0x06, 0x206, 0x406)  # some programs write those of older versions
 _WANTED = frozenset((
-    _BOF, _CODE_PAGE, _SINCE_1904, _SHEET, _FORMAT, _STYLE, _NUMBER, _SMALL, _SMALLS, _SHARED, _LABEL, _RICH_LABEL,
-    _RESULT, _BOOLEAN, *_FORMULAS,
+    _BOF, _CODE_PAGE, _SINCE_1904, _SHEET, _FORMAT, _STYLE, _NUMBER, _SMALL, _SMALLS, _SHARED, _LABEL,
+    _RICH_LABEL, _RESULT, _BOOLEAN, *_FORMULAS,
 ))  # fmt: skip
 
 
@@ -223,7 +223,7 @@ def _small(data: bytes, at: int) -> float:
 
 
 class _Continued:
-    """The shared texts, which go over the ends of records: behind each a text begins anew to say how wide it is."""
+    """The shared texts, which go over the ends of records; behind each a text says anew how wide it is."""
 
     def __init__(self, stream: BinaryIO, size: int) -> None:
         self._stream = stream
