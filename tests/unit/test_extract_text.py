@@ -1,3 +1,4 @@
+# ruff: noqa: RUF001
 """Plain text: its encoding and its characters."""
 
 from __future__ import annotations
@@ -20,6 +21,17 @@ RUSSIAN = "Привет, как дела? Это небольшая провер
 CZECH = "Příliš žluťoučký kůň úpěl ďábelské ódy, řekl černý čáp a šel pomalu domů.\n"
 GREEK = "Γρήγορη καφέ αλεπού πηδά πάνω από το τεμπέλικο σκυλί και φεύγει.\n"
 JAPANESE = "これは日本語のテキストです。文字コードの判定を確認します。今日は天気がいいですね。\n"
+THAI = "คณะกรรมการประชุมเมื่อวันอังคารเพื่อหารือเกี่ยวกับกฎระเบียบใหม่ด้านที่อยู่อาศัย\n"
+POLISH = "Komisja zebrała się we wtorek, aby omówić nowe przepisy, które utrudnią znalezienie mieszkania.\n"
+LITHUANIAN = (
+    "Komitetas susirinko antradienį aptarti naujų būsto taisyklių, kurios apsunkins šeimoms gyvenimą.\n"
+)
+TURKISH = "Komite, yeni düzenlemeleri görüşmek üzere salı günü toplandı; bunun zor olacağını savundular.\n"
+SPANISH = "El comité se reunió el martes para debatir las nuevas normas que harían más difícil la situación.\n"
+ARABIC = "اجتمعت اللجنة يوم الثلاثاء لمناقشة اللوائح الجديدة الخاصة بالإسكان\n"
+QUOTED = (
+    "He said \u201cthat is all\u201d \u2013 and that they\u2019d go, although it was dark and cold out there.\n"
+)
 CHINESE = "这是中文文本、用来测试编码检测。今天的天气很好、我们去公园散步吧。\n"
 
 
@@ -43,8 +55,13 @@ def test_a_byte_order_mark_tells_the_encoding(bom: bytes, encoding: str, read_si
 
 
 @pytest.mark.parametrize("encoding", ["utf-16-le", "utf-16-be"])
-def test_utf16_without_a_mark_is_recognized(encoding: str) -> None:
-    assert text(GERMAN.encode(encoding)) == GERMAN
+@pytest.mark.parametrize("sample", [GERMAN, RUSSIAN, GREEK, JAPANESE, CHINESE, THAI])
+def test_utf16_without_a_mark_is_recognized(encoding: str, sample: str) -> None:
+    assert text(sample.encode(encoding)) == sample
+
+
+def test_a_stray_zero_byte_makes_no_utf16() -> None:
+    assert text(b"one \0 two, and so on") == "one  two, and so on"
 
 
 @pytest.mark.parametrize(
@@ -60,6 +77,22 @@ def test_utf16_without_a_mark_is_recognized(encoding: str) -> None:
         ("euc_jp", JAPANESE),
         ("iso2022_jp", JAPANESE),
         ("gb18030", CHINESE),
+        ("cp866", RUSSIAN),
+        ("iso8859-5", RUSSIAN),
+        ("mac-cyrillic", RUSSIAN),
+        ("cp1256", ARABIC),
+        ("iso8859-6", ARABIC),
+        ("cp874", THAI),
+        ("cp1250", POLISH),
+        ("iso8859-2", POLISH),
+        ("iso8859-2", CZECH),
+        ("cp1257", LITHUANIAN),
+        ("cp1254", TURKISH),
+        ("mac-roman", GERMAN),
+        ("mac-roman", SPANISH),
+        ("mac-roman", QUOTED),
+        ("cp1252", QUOTED),
+        ("cp850", GERMAN),
         ("big5", "這是中文文本、用來測試編碼檢測。今天的天氣很好、我們去公園散步吧。\n"),
         ("euc_kr", "이것은 한국어 텍스트입니다. 오늘은 날씨가 아주 좋습니다. 산책을 갑시다.\n"),
     ],
