@@ -27,9 +27,9 @@ _FREQUENT = 0.45  # share of the letters above in any text in them; by chance it
 
 
 def _accented(letters: str) -> str:
-    """A pattern for these letters; in capitals not within a word of small ones; for quotes and dashes around words."""
+    """A pattern for these letters, in capitals where a small one is not before them, and marks around words."""
     capitals = "".join(c.upper() for c in letters if len(c.upper()) == 1 and not c.upper().isascii())
-    return f"[{letters}ß]|(?<![a-zà-ž])[{capitals}]|(?<![^\\W\\d_])[“„‘«–—]|[”’»…]"
+    return f"[{letters}ß]|(?<![a-zà-ž])[{capitals}]|(?<![^\\W\\d_])[“„‘«–—]|[”’»…]"  # noqa: RUF001
 
 
 _CENTRAL = ("cp1250", "iso8859_2", "cp852")
@@ -75,7 +75,7 @@ def encoding(sample: bytes) -> str:
 
 
 def _latin(sample: bytes) -> str:
-    """The encoding in which the text is in one of its languages, with the most letters of theirs; else Western."""
+    """The encoding in which the text is in one of its languages, with most letters of theirs; else Western."""
     western, most = max(((name, _hits(sample, name, _WESTERN_LETTERS)) for name in _WESTERN), key=itemgetter(1))
     best = western
     for languages, names, pattern in _ALPHABETS:

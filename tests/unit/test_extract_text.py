@@ -135,6 +135,14 @@ def test_control_characters_in_a_text_are_dropped_and_a_page_feed_ends_a_line() 
     )
 
 
+def test_ligatures_become_letters_and_what_has_no_width_goes() -> None:
+    assert (
+        text("e\ufb03cient \ufb01\u0301n, \xadlong\u200ber and so on".encode())
+        == "efficient fín, longer and so on"
+    )
+    assert text("نمی\u200cخواهم 👩\u200d🔬".encode()) == "نمی\u200cخواهم 👩\u200d🔬"
+
+
 def test_a_text_that_turns_binary_is_rejected() -> None:
     with pytest.raises(Rejected, match="binary"):
         text(b"#!/bin/sh\necho unpacking\n" * 4000 + bytes(range(256)) * 1000)
@@ -149,7 +157,9 @@ def test_a_pile_of_accents_takes_no_time() -> None:
     assert text(pile.encode()) == pile
 
 
-@given(st.text(alphabet="a\r\n\0e\u0301\u0327\u1100\u1161\u11a8\ud83d\ude00é한\u2029\ufeff"), st.data())
+@given(
+    st.text(alphabet="a\r\n\0e\u0301\u0327\u1100\u1161\u11a8\ud83d\ude00é한\u2029\ufeff\ufb03\u200b"), st.data()
+)
 def test_the_clean_text_does_not_depend_on_the_pieces(raw: str, data: st.DataObject) -> None:
     at = sorted(data.draw(st.lists(st.integers(0, len(raw)), max_size=8)))
     parts = [Piece(raw[a:b]) for a, b in zip([0, *at], [*at, len(raw)], strict=True)]
