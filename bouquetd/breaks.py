@@ -10,7 +10,7 @@ text with spaces never asks.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import cache
 from itertools import accumulate
 from typing import TYPE_CHECKING
@@ -40,12 +40,17 @@ def last(text: str, start: int, low: int, high: int) -> int:
     words = _words(text[tail : high + _AHEAD])
     if not words and _SIMPLE.match(text, high - 1):
         return high
-    signs = [end for found in _sign().finditer(text, start, high + 1) if low <= (end := found.end()) <= high]
+    signs = [end for end in _ends(start, _sign().findall(text, start, high + 1)) if low <= end <= high]
     ends = set(signs)
-    for end in reversed([tail + end for end in accumulate(map(len, words))]):
+    for end in reversed(list(_ends(tail, words))):
         if end in ends and text[end] not in _NEVER_FIRST and not _latin(text, end):
             return end
     return signs[-1] if signs else high
+
+
+def _ends(start: int, parts: list[str]) -> Iterator[int]:
+    """Where each of the parts ends, of which the first begins at ``start``."""
+    return accumulate(map(len, parts[1:]), initial=start + len(parts[0])) if parts else iter(())
 
 
 def _words(text: str) -> list[str]:

@@ -13,9 +13,17 @@ from collections.abc import Iterable, Iterator
 from bouquetd.extract.reading import BEAT
 from bouquetd.model import Piece, Place
 
-_REPLACED = {"\v": "\n", "\f": "\n", "\x85": "\n", "\u2028": "\n", "\u2029": "\n\n"}
-# Control characters, soft hyphens, stray byte order marks, code points that are no characters.
-_SPECIAL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\xad\u2028\u2029\ud800-\udfff\ufeff\ufffe\uffff]")
+_REPLACED = {
+    "\v": "\n", "\f": "\n", "\x85": "\n", "\u2028": "\n", "\u2029": "\n\n",
+    "\ufb00": "ff", "\ufb01": "fi", "\ufb02": "fl", "\ufb03": "ffi", "\ufb04": "ffl",
+    "\ufb05": "st", "\ufb06": "st",
+}  # fmt: skip
+# Control characters; soft hyphens, spaces without width, word joiners, with which nobody searches (what joins
+# and parts letters stays: it makes other words); stray byte order marks, code points that are no characters;
+# ligatures, which are two letters to everybody but a typesetter.
+_SPECIAL = re.compile(
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f\xad\u200b\u2028\u2029\u2060\ud800-\udfff\ufb00-\ufb06\ufeff\ufffe\uffff]"
+)
 
 # Sorting a run of combining marks takes quadratic time; https://www.unicode.org/reports/tr15/#Stream_Safe_Text_Format
 # puts the limit of what anybody writes at 30.

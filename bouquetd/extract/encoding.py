@@ -9,12 +9,12 @@ from __future__ import annotations
 import codecs
 import io
 import re
+import unicodedata
 from collections.abc import Iterator
 from typing import BinaryIO
 
-import charset_normalizer
-
 from bouquetd.errors import Rejected
+from bouquetd.extract import guess
 
 SAMPLE = 64 * 1024
 """Bytes that are looked at to judge a file."""
@@ -32,12 +32,6 @@ _CONTROLS = bytes({*range(32), 127} - set(b"\b\t\n\v\f\r\x1b"))
 _BINARY_SHARE = 0.04  # random bytes have 0.1, text next to nothing
 _BINARY_COUNT = 4
 
-# What a person's file may be in. The rest of charset-normalizer's hundred only gives it ways to be wrong.
-_CANDIDATES = [
-    "cp1250", "cp1251", "cp1252", "cp1253", "cp1254", "cp1255", "cp1256", "koi8_r",
-    "cp932", "euc_jp", "gb18030", "big5", "cp949",
-]  # fmt: skip
-
 # Labels that mean more than they say (https://encoding.spec.whatwg.org/#names-and-labels).
 _MEANT = {
     "ascii": "cp1252", "iso8859-1": "cp1252", "iso8859-9": "cp1254", "gb2312": "gb18030", "gbk": "gb18030",
@@ -45,6 +39,7 @@ _MEANT = {
 }  # fmt: skip
 _KNOWN = re.compile(r"utf-8|cp(125\d|437|850|852|866|874|932|949)|iso8859-\d+|koi8-[ru]|mac-(roman|cyrillic)"
                     r"|gb18030|euc_jp|iso2022_jp|big5hkscs")  # fmt: skip
+_ORDINARY = re.compile("[\\t\\n\\r -~]")
 _NOT_ASCII = re.compile(rb"[\x80-\xff]")
 
 
@@ -73,16 +68,22 @@ def marked(head: bytes) -> tuple[str, int] | None:
 
 
 def wide(head: bytes) -> str | None:
-    """UTF-16 without a mark, told by where its zero bytes are; for the scripts of Europe that is enough."""
-    half = len(head) // 2
-    if half < 4:
+    """UTF-16 without a mark: it has the zero bytes of spaces or line ends, and nothing that is no text."""
+    head = head[:8192]
+    if len(head) < 8 or b"\0" not in head or (head.isascii() and not looks_binary(head)):
         return None
-    even, odd = head[::2].count(0) / half, head[1::2].count(0) / half
-    if odd > 0.4 and even < 0.05:
-        return "utf-16-le"
-    if even > 0.4 and odd < 0.05:
-        return "utf-16-be"
-    return None
+    best, most = None, 0
+    for name in ("utf-16-le", "utf-16-be"):
+        text = codecs.getincrementaldecoder(name)("replace").decode(head)
+        if (ordinary := len(_ORDINARY.findall(text))) > most and all(map(_is_text, set(text))):
+            best, most = name, ordinary
+    return best
+
+
+def _is_text(character: str) -> bool:
+    if character in "\b\t\n\v\f\r\x1b":
+        return True
+    return unicodedata.category(character) not in ("Cc", "Cn", "Co", "Cs") and character != "\ufffd"
 
 
 def looks_binary(data: bytes) -> bool:
@@ -164,7 +165,7 @@ def _detect(file: BinaryIO, hint: str | None) -> tuple[str, int]:
     sample = (block + read(file, SAMPLE))[start : start + SAMPLE]
     if _mostly_utf8(sample):
         return "utf-8", 0
-    return hint or _guess(sample), 0
+    return hint or guess.encoding(sample), 0
 
 
 def _is(data: bytes, name: str) -> bool:
@@ -181,15 +182,3 @@ def _mostly_utf8(sample: bytes) -> bool:
     foreign = sum(map(len, re.findall("[^\x00-\x7f]+", text)))
     escaped = sum(map(len, re.findall("[\udc80-\udcff]+", text)))
     return foreign - escaped >= escaped
-
-
-def _guess(sample: bytes) -> str:
-    # A character cut in half at the end would rule its own encoding out.
-    for cut in range(4):
-        matches = charset_normalizer.from_bytes(sample[: len(sample) - cut], cp_isolation=_CANDIDATES)
-        if best := matches.best():
-            western = next((m for m in matches if m.encoding == "cp1252"), None)
-            if best.encoding in ("cp1250", "cp1254") and western and western.coherence >= best.coherence:
-                return "cp1252"
-            return best.encoding
-    return "cp1252"

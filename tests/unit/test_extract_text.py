@@ -1,3 +1,4 @@
+# ruff: noqa: RUF001
 """Plain text: its encoding and its characters."""
 
 from __future__ import annotations
@@ -20,6 +21,17 @@ RUSSIAN = "Привет, как дела? Это небольшая провер
 CZECH = "Příliš žluťoučký kůň úpěl ďábelské ódy, řekl černý čáp a šel pomalu domů.\n"
 GREEK = "Γρήγορη καφέ αλεπού πηδά πάνω από το τεμπέλικο σκυλί και φεύγει.\n"
 JAPANESE = "これは日本語のテキストです。文字コードの判定を確認します。今日は天気がいいですね。\n"
+THAI = "คณะกรรมการประชุมเมื่อวันอังคารเพื่อหารือเกี่ยวกับกฎระเบียบใหม่ด้านที่อยู่อาศัย\n"
+POLISH = "Komisja zebrała się we wtorek, aby omówić nowe przepisy, które utrudnią znalezienie mieszkania.\n"
+LITHUANIAN = (
+    "Komitetas susirinko antradienį aptarti naujų būsto taisyklių, kurios apsunkins šeimoms gyvenimą.\n"
+)
+TURKISH = "Komite, yeni düzenlemeleri görüşmek üzere salı günü toplandı; bunun zor olacağını savundular.\n"
+SPANISH = "El comité se reunió el martes para debatir las nuevas normas que harían más difícil la situación.\n"
+ARABIC = "اجتمعت اللجنة يوم الثلاثاء لمناقشة اللوائح الجديدة الخاصة بالإسكان\n"
+QUOTED = (
+    "He said \u201cthat is all\u201d \u2013 and that they\u2019d go, although it was dark and cold out there.\n"
+)
 CHINESE = "这是中文文本、用来测试编码检测。今天的天气很好、我们去公园散步吧。\n"
 
 
@@ -43,8 +55,13 @@ def test_a_byte_order_mark_tells_the_encoding(bom: bytes, encoding: str, read_si
 
 
 @pytest.mark.parametrize("encoding", ["utf-16-le", "utf-16-be"])
-def test_utf16_without_a_mark_is_recognized(encoding: str) -> None:
-    assert text(GERMAN.encode(encoding)) == GERMAN
+@pytest.mark.parametrize("sample", [GERMAN, RUSSIAN, GREEK, JAPANESE, CHINESE, THAI])
+def test_utf16_without_a_mark_is_recognized(encoding: str, sample: str) -> None:
+    assert text(sample.encode(encoding)) == sample
+
+
+def test_a_stray_zero_byte_makes_no_utf16() -> None:
+    assert text(b"one \0 two, and so on") == "one  two, and so on"
 
 
 @pytest.mark.parametrize(
@@ -60,6 +77,22 @@ def test_utf16_without_a_mark_is_recognized(encoding: str) -> None:
         ("euc_jp", JAPANESE),
         ("iso2022_jp", JAPANESE),
         ("gb18030", CHINESE),
+        ("cp866", RUSSIAN),
+        ("iso8859-5", RUSSIAN),
+        ("mac-cyrillic", RUSSIAN),
+        ("cp1256", ARABIC),
+        ("iso8859-6", ARABIC),
+        ("cp874", THAI),
+        ("cp1250", POLISH),
+        ("iso8859-2", POLISH),
+        ("iso8859-2", CZECH),
+        ("cp1257", LITHUANIAN),
+        ("cp1254", TURKISH),
+        ("mac-roman", GERMAN),
+        ("mac-roman", SPANISH),
+        ("mac-roman", QUOTED),
+        ("cp1252", QUOTED),
+        ("cp850", GERMAN),
         ("big5", "這是中文文本、用來測試編碼檢測。今天的天氣很好、我們去公園散步吧。\n"),
         ("euc_kr", "이것은 한국어 텍스트입니다. 오늘은 날씨가 아주 좋습니다. 산책을 갑시다.\n"),
     ],
@@ -102,6 +135,14 @@ def test_control_characters_in_a_text_are_dropped_and_a_page_feed_ends_a_line() 
     )
 
 
+def test_ligatures_become_letters_and_what_has_no_width_goes() -> None:
+    assert (
+        text("e\ufb03cient \ufb01\u0301n, \xadlong\u200ber and so on".encode())
+        == "efficient fín, longer and so on"
+    )
+    assert text("نمی\u200cخواهم 👩\u200d🔬".encode()) == "نمی\u200cخواهم 👩\u200d🔬"
+
+
 def test_a_text_that_turns_binary_is_rejected() -> None:
     with pytest.raises(Rejected, match="binary"):
         text(b"#!/bin/sh\necho unpacking\n" * 4000 + bytes(range(256)) * 1000)
@@ -116,7 +157,9 @@ def test_a_pile_of_accents_takes_no_time() -> None:
     assert text(pile.encode()) == pile
 
 
-@given(st.text(alphabet="a\r\n\0e\u0301\u0327\u1100\u1161\u11a8\ud83d\ude00é한\u2029\ufeff"), st.data())
+@given(
+    st.text(alphabet="a\r\n\0e\u0301\u0327\u1100\u1161\u11a8\ud83d\ude00é한\u2029\ufeff\ufb03\u200b"), st.data()
+)
 def test_the_clean_text_does_not_depend_on_the_pieces(raw: str, data: st.DataObject) -> None:
     at = sorted(data.draw(st.lists(st.integers(0, len(raw)), max_size=8)))
     parts = [Piece(raw[a:b]) for a, b in zip([0, *at], [*at, len(raw)], strict=True)]
