@@ -20,6 +20,7 @@ from bouquetd.config import Settings, bytes_per_chunk, shard_chunks
 from bouquetd.embed.static import StaticEmbedder
 from bouquetd.entities import PROVIDERS, Entities
 from bouquetd.errors import ConfigError, Stopped, Unavailable
+from bouquetd.extract import ocr
 from bouquetd.extract.plugins import Plugin, installed
 from bouquetd.filing import Filing
 from bouquetd.health import Health
@@ -244,10 +245,10 @@ def _pipeline(
     clock: Callable[[], float],
     stopping: threading.Event,
 ) -> Pipeline:
-    stream = settings.stream
+    stream, tesseract = settings.stream, ocr.find(settings.ocr)
 
     def extracted(file: BinaryIO, document: Document) -> Iterator[Piece]:
-        reading = extract.Reading(stream.read_size, stream.buffer_size, settings.bounds)
+        reading = extract.Reading(stream.read_size, stream.buffer_size, settings.bounds, ocr=tesseract)
         pieces: Iterable[Piece] = extract.extract(file, document.media_type, reading, plugins=plugins)
         pull = iter(pieces)
         while True:

@@ -304,6 +304,7 @@ def bad_files() -> dict[str, bytes]:
         "encrypted.pdf": encrypted_pdf(),
         "truncated.pdf": truncated_pdf(),
         "scanned.pdf": scanned_pdf(),
+        "picture.png": b"\x89PNG\r\n\x1a\n" + binary_junk(),
         "other.docx": zip_that_is_no_docx(),
         "truncated.docx": docx(["text"])[:-40],
         "truncated.rtf": rtf(["text"])[:-1],

@@ -17,6 +17,7 @@ from bouquetd.extract import (
     notebook,
     odf,
     pdf,
+    picture,
     pptx,
     rtf,
     sniff,
@@ -65,6 +66,7 @@ EXTRACTORS: dict[str, Extractor] = {
     sniff.ODP: odf.extract,
     sniff.ODS: odf.extract_sheets,
     sniff.EPUB: epub.extract,
+    **dict.fromkeys(picture.KINDS, picture.extract),
 }
 
 
@@ -105,7 +107,7 @@ def extract(
     """
     size, found = 0, False
     for piece in clean(_raw(file, media_type, reading, plugins), reading.buffer_size):
-        found = found or not piece.text.isspace()
+        found = found or not (not piece.text or piece.text.isspace())
         size += len(piece.text.encode())
         if size > reading.bounds.text:
             raise beyond(_longer(reading.bounds.text), "text")

@@ -10,7 +10,7 @@ import re
 import unicodedata
 from collections.abc import Iterable, Iterator
 
-from bouquetd.model import Piece, Place
+from bouquetd.model import HEARTBEAT, Piece, Place
 
 _REPLACED = {"\v": "\n", "\f": "\n", "\x85": "\n", "\u2028": "\n", "\u2029": "\n\n"}
 # Control characters, soft hyphens, stray byte order marks, code points that are no characters.
@@ -27,13 +27,16 @@ def clean(pieces: Iterable[Piece], buffer_size: int) -> Iterator[Piece]:
     r"""Join and cut pieces into clean ones of at most ``buffer_size`` bytes of UTF-8, none empty.
 
     Line ends become ``\n``, control characters go, lone surrogates become U+FFFD, the text is in NFC.
-    Pieces of different places are never joined.
+    Pieces of different places are never joined. A ``HEARTBEAT`` passes as it is.
     """
     limit = max(1, buffer_size // 4)  # characters: UTF-8 needs 4 bytes at most
     parts: list[str] = []
     size = 0
     place = Place()
     for piece in pieces:
+        if piece is HEARTBEAT:
+            yield piece
+            continue
         if piece.place != place:
             yield from _cut(_polish("".join(parts)), limit, place)
             parts, size = [], 0

@@ -7,7 +7,7 @@ import re
 from typing import BinaryIO
 
 from bouquetd.errors import Rejected
-from bouquetd.extract import docx, epub, mail, odf, package, pptx, xlsx
+from bouquetd.extract import docx, epub, mail, odf, package, picture, pptx, xlsx
 from bouquetd.extract.encoding import SAMPLE, head_text, looks_binary, marked, read, wide
 from bouquetd.model import printable
 
@@ -40,6 +40,8 @@ _BY_SUFFIX = {
     ".xml": XML,
 }  # fmt: skip
 
+_PICTURES = {picture.PNM: (".pnm", ".ppm", ".pgm", ".pbm")}  # some are digits and spaces
+
 _PACKAGES = {
     "xl/workbook.bin": "a binary Excel workbook (.xlsb)",
     "META-INF/MANIFEST.MF": "a Java archive (.jar)",
@@ -56,11 +58,6 @@ _FOREIGN = (
     (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "an old Office document (.doc, .xls, .ppt), or one with a password",
      "Save it without a password as .docx or .pdf"),
     (b"%!PS", "a PostScript file", "Convert it to PDF (ps2pdf, for one)"),
-    (b"\x89PNG\r\n", "a PNG picture", "Turn it into a PDF with text recognition"),
-    (b"\xff\xd8\xff", "a JPEG picture", "Turn it into a PDF with text recognition"),
-    (b"GIF8", "a GIF picture", "Turn it into a PDF with text recognition"),
-    (b"II*\0", "a TIFF picture", "Turn it into a PDF with text recognition"),
-    (b"MM\0*", "a TIFF picture", "Turn it into a PDF with text recognition"),
     (b"\x1f\x8b", "a gzip archive", "Unpack it"),
     (b"BZh", "a bzip2 archive", "Unpack it"),
     (b"\xfd7zXZ\0", "an xz archive", "Unpack it"),
@@ -96,6 +93,9 @@ def _judge(file: BinaryIO, head: bytes, suffix: str) -> str:
         return _package_type(file)
     if head.startswith(b"{\\rtf"):
         return RTF
+    shown = picture.kind_of(head)
+    if shown and (binary or suffix in _PICTURES.get(shown, ())):  # else a text that begins like one
+        return shown
     if mail.is_mailbox(head):
         return MAILBOX
     if mail.is_mail(head) or (suffix == ".eml" and mail.begins_with_header(head)):
