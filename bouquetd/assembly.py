@@ -20,6 +20,7 @@ from bouquetd.config import Settings, bytes_per_chunk, shard_chunks
 from bouquetd.embed.static import StaticEmbedder
 from bouquetd.entities import PROVIDERS, Entities
 from bouquetd.errors import ConfigError, Stopped, Unavailable
+from bouquetd.extract import ocr
 from bouquetd.extract.plugins import installed
 from bouquetd.filing import Filing
 from bouquetd.health import Health
@@ -209,7 +210,10 @@ def engine(
             settings, ledger=ledger, store=store, intake=intake, health=health, clock=clock, log=log
         )
         admission = Admission(partial(extract.memory, plugins=plugins), lambda: governor.limits)
-        reader = Reader(settings, plugins, meter=meter, health=health, clock=clock, stopping=stopping)
+        reader = Reader(
+            settings, plugins, ocr=ocr.find(settings.ocr), meter=meter, health=health, clock=clock,
+            stopping=stopping,
+        )  # fmt: skip
         pipeline = _pipeline(settings, reader, ledger, store, embedder, finder, gate, meter)
         ingestion = Ingestion(
             settings, ledger=ledger, store=store, pipeline=pipeline, reader=reader, filing=filing,

@@ -303,6 +303,7 @@ def check(
 ) -> None:
     """Validate the configuration; print every value in effect and where it came from."""
     from bouquetd.config import advise, render
+    from bouquetd.extract import ocr
     from bouquetd.extract.plugins import installed
     from bouquetd.memory.probe import Probe
     from bouquetd.ops import fit
@@ -314,11 +315,14 @@ def check(
     unit = fit.ask(known[0], user=known[1]) if known else None
     fits = fit.advise(loaded.settings.memory.limit, ceiling, unit)
     rows, advice, plugins = render(loaded), [*advise(loaded.settings), *fits], installed()
+    recognition = ocr.told(loaded.settings.ocr)
     if as_json:
         values = {key: {"value": value, "origin": origin} for key, value, origin in rows}
         extractors = {found.plugin.media_type: found.origin for found in plugins}
         path = printable(str(loaded.path))
-        _print_json({"file": path, "values": values, "extractors": extractors, "warnings": advice})
+        _print_json(
+            {"file": path, "values": values, "extractors": extractors, "ocr": recognition, "warnings": advice}
+        )
         return
     width = max(len(key) for key, _, _ in rows)
     for key, value, origin in () if quiet else rows:
@@ -328,6 +332,7 @@ def check(
     for line in advice:
         print(f"Warning: {line}")
     if not quiet:
+        print(f"OCR: {recognition}")
         print(f"{printable(str(loaded.path))} is valid.")
 
 

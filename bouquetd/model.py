@@ -114,6 +114,10 @@ class Piece:
         return Place(self.page, self.row, self.headings, self.link, self.facts)
 
 
+HEARTBEAT = Piece("")
+"""No text yet: whoever reads is still at it. It passes through at once, so that a stop need not wait."""
+
+
 @dataclass(frozen=True, slots=True)
 class Chunk:
     """The unit that is embedded and stored.

@@ -9,6 +9,7 @@ from bouquetd import extract
 from bouquetd.config import Settings
 from bouquetd.errors import Stopped
 from bouquetd.extract import Reading
+from bouquetd.extract.ocr import Tesseract
 from bouquetd.extract.packed import Member
 from bouquetd.extract.plugins import Plugin
 from bouquetd.extract.reading import beyond
@@ -35,6 +36,7 @@ class Reader:
         settings: Settings,
         plugins: Sequence[Plugin],
         *,
+        ocr: Tesseract | str,
         meter: Meter,
         health: Health,
         clock: Callable[[], float],
@@ -42,6 +44,7 @@ class Reader:
     ) -> None:
         self.settings = settings
         self._plugins = plugins
+        self._ocr = ocr
         self._meter = meter
         self._health = health
         self._clock = clock
@@ -98,7 +101,7 @@ class Reader:
 
     def _reading(self) -> Reading:
         stream = self.settings.stream
-        return Reading(stream.read_size, stream.buffer_size, self.settings.bounds, self._note)
+        return Reading(stream.read_size, stream.buffer_size, self.settings.bounds, self._note, self._ocr)
 
     def _note(self, text: str) -> None:
         if len(self._notes) < MOST_NOTES:

@@ -399,6 +399,7 @@ def bad_files() -> dict[str, bytes]:
         "truncated.pdf": truncated_pdf(),
         "scanned.pdf": scanned_pdf(),
         "pictures.zip": zip_of_pictures(),
+        "picture.png": b"\x89PNG\r\n\x1a\n" + binary_junk(),
         "truncated.docx": docx(["text"])[:-40],
         "truncated.rtf": rtf(["text"])[:-1],
         "bomb.xml": xml_bomb(),

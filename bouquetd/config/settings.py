@@ -29,6 +29,7 @@ PROFILES: tuple[str, ...] = get_args(Profile)
 
 _URL = re.compile(r"https?://([^\s/:@?#\[\]]+|\[[0-9a-fA-F:.]+\])(:\d{1,5})?/?")
 _WORD = re.compile(r"[A-Za-z0-9._-]{1,128}")
+_LANGUAGES = re.compile(r"[A-Za-z][A-Za-z_]{1,30}(\+[A-Za-z][A-Za-z_]{1,30}){0,15}")
 _COLLECTION = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{1,38}[A-Za-z0-9]")
 
 DIMENSIONS: Mapping[str, int] = MappingProxyType({"static": 256})
@@ -146,6 +147,29 @@ class Bounds(Section):
     pages: Annotated[int, count(1, 10_000_000)] = 20_000
     cells: Annotated[int, count(1_000, 10_000_000_000)] = 20_000_000
     time: Annotated[float, duration("1s", "1d")] = 1800.0
+
+
+class Ocr(Section):
+    """How scanned pages and pictures are read: by tesseract where it is installed, or not at all.
+
+    ``languages`` as tesseract calls them, joined by ``+``; of each page, ``timeout`` in seconds and ``memory``
+    in bytes of address space that reading it may take.
+    """
+
+    mode: Literal["auto", "never"] = "auto"
+    languages: str = "eng"
+    timeout: Annotated[float, duration("1s", "1h")] = 60.0
+    memory: Annotated[int, size("150MB", "16GB")] = 300 * MB
+
+    @field_validator("languages", mode="before")
+    @classmethod
+    def _joined(cls, value: object) -> str:
+        if not isinstance(value, str) or not _LANGUAGES.fullmatch(value):
+            raise ValueError(
+                f"{shown(value)} are not languages of tesseract; write for instance eng, or eng+deu"
+                " (`tesseract --list-langs` shows which there are)"
+            )
+        return value
 
 
 class Chunking(Section):
@@ -270,6 +294,7 @@ class Settings(Section):
     inbox: Inbox = Inbox()
     stream: Stream = Stream()
     bounds: Bounds = Bounds()
+    ocr: Ocr = Ocr()
     chunk: Chunking = Chunking()
     entities: Entities = Entities()
     embed: Embed = Embed()

@@ -23,6 +23,7 @@ from bouquetd.extract import (
     notebook,
     odf,
     pdf,
+    picture,
     ppt,
     pptx,
     rst,
@@ -89,6 +90,7 @@ EXTRACTORS: dict[str, Extractor] = {
     sniff.XLS: xls.extract,
     sniff.PPT: ppt.extract,
     sniff.MSG: msg.extract,
+    **dict.fromkeys(picture.KINDS, picture.extract),
 }
 
 

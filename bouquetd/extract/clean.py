@@ -10,8 +10,7 @@ import re
 import unicodedata
 from collections.abc import Iterable, Iterator
 
-from bouquetd.extract.reading import BEAT
-from bouquetd.model import Piece, Place
+from bouquetd.model import HEARTBEAT, Piece, Place
 
 _REPLACED = {
     "\v": "\n", "\f": "\n", "\x85": "\n", "\u2028": "\n", "\u2029": "\n\n",
@@ -36,7 +35,7 @@ def clean(pieces: Iterable[Piece], buffer_size: int) -> Iterator[Piece]:
     r"""Join and cut pieces into clean ones of at most ``buffer_size`` bytes of UTF-8; empty ones pass at once.
 
     Line ends become ``\n``, control characters go, lone surrogates become U+FFFD, the text is in NFC.
-    Pieces of different places are never joined.
+    Pieces of different places are never joined. A ``HEARTBEAT`` passes as it is.
     """
     limit = max(1, buffer_size // 4)  # characters: UTF-8 needs 4 bytes at most
     parts: list[str] = []
@@ -44,7 +43,7 @@ def clean(pieces: Iterable[Piece], buffer_size: int) -> Iterator[Piece]:
     place = Place()
     for piece in pieces:
         if not piece.text:
-            yield BEAT
+            yield HEARTBEAT
             continue
         if piece.place != place:
             yield from _cut(_polish("".join(parts)), limit, place)

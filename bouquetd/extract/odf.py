@@ -10,9 +10,9 @@ from bouquetd.extract.flow import Break, Flow
 from bouquetd.extract.links import link
 from bouquetd.extract.package import Handler, encrypted, opened, parse_file
 from bouquetd.extract.properties import Properties
-from bouquetd.extract.reading import BEAT, Reading, beyond
+from bouquetd.extract.reading import Reading, beyond
 from bouquetd.extract.sheet import END_OF_ROW, Tally, sheet
-from bouquetd.model import NOTHING, Facts, Piece
+from bouquetd.model import HEARTBEAT, NOTHING, Facts, Piece
 
 MAIN = "content.xml"
 SEALED = "encrypted-package"
@@ -108,7 +108,7 @@ def _tables(file: BinaryIO, reading: Reading, parse: _Parse) -> Iterator[Piece]:
     events = _taken(parse(file, reader, reading), reader)
     for event in events:
         if event is None:
-            yield BEAT
+            yield HEARTBEAT
         elif isinstance(event, str):
             yield from sheet(_cells_of(events), reader.number, event, reader.facts)
 

@@ -21,8 +21,8 @@ from xml.parsers import expat
 
 from bouquetd.errors import Rejected
 from bouquetd.extract.encoding import read
-from bouquetd.extract.reading import BEAT, Reading
-from bouquetd.model import MB, Piece
+from bouquetd.extract.reading import Reading
+from bouquetd.model import HEARTBEAT, MB, Piece
 
 _DIRECTORY_LIMIT = 4 * MB  # of the list of files in the ZIP, which zipfile holds in memory; Word needs 10 KB
 _PLAIN_SIZE = 64 * MB  # up to here a part may be packed as well as it will
@@ -202,9 +202,9 @@ def _parse(
         fed += len(block)
         if fed - max(0, parser.CurrentByteIndex) > _LONGEST_TAG + read_size:
             raise rejected("is damaged: a tag of its XML has no end")
-        yield BEAT
+        yield HEARTBEAT
     parser.Parse(b"", True)  # noqa: FBT003
-    yield BEAT
+    yield HEARTBEAT
 
 
 @contextmanager

@@ -7,13 +7,10 @@ from dataclasses import dataclass
 
 from bouquetd.config import Bounds
 from bouquetd.errors import Rejected
-from bouquetd.model import Piece
+from bouquetd.extract.ocr import INSTALL, Tesseract
 
 DEFAULTS = Bounds()
 """The bounds of a configuration that says nothing of them."""
-
-BEAT = Piece("")
-"""A heartbeat: nothing may have been found for a while, but the file is being read; time to look at a clock."""
 
 
 def _to_nobody(text: str) -> None:
@@ -26,13 +23,14 @@ class Reading:
 
     ``read_size`` bytes are read at a time, pieces have ``buffer_size`` bytes of UTF-8 at most in the end;
     ``note`` takes what the owner of a file that *is* read should know about it: "2 of its 3 pages are only
-    pictures".
+    pictures". ``ocr`` reads such pages, or is a sentence that says what it takes to have them read.
     """
 
     read_size: int = 256 * 1024
     buffer_size: int = 64 * 1024
     bounds: Bounds = DEFAULTS
     note: Callable[[str], None] = _to_nobody
+    ocr: Tesseract | str = INSTALL
 
 
 def beyond(what: str, option: str, remedy: str = "Split it and drop the parts") -> Rejected:

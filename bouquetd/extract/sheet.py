@@ -10,8 +10,8 @@ from itertools import chain
 from bouquetd.config import Bounds
 from bouquetd.extract.flow import FULL
 from bouquetd.extract.outline import LONGEST_TITLE
-from bouquetd.extract.reading import BEAT, beyond
-from bouquetd.model import NOTHING, Facts, Piece
+from bouquetd.extract.reading import beyond
+from bouquetd.model import HEARTBEAT, NOTHING, Facts, Piece
 
 Cells = Iterator[tuple[int, str]]
 """Column, from 0, and text of each cell, a long one in several parts; ``END_OF_ROW`` behind each row.
@@ -88,7 +88,7 @@ def sheet(
     size = empty = 0
     for cell in source:
         if cell is None:
-            yield BEAT
+            yield HEARTBEAT
             continue
         column, part = cell
         if column <= END_OF_ROW and not any(row):
@@ -130,7 +130,7 @@ def render(
     size = 0
     for cell in cells:
         if cell is None:
-            yield BEAT
+            yield HEARTBEAT
             continue
         column, part = cell
         if column <= END_OF_ROW:

@@ -8,7 +8,7 @@ import uuid
 from typing import BinaryIO
 
 from bouquetd.errors import Rejected
-from bouquetd.extract import archive, docx, epub, mail, odf, ole, package, pptx, suffixes, xlsx
+from bouquetd.extract import archive, docx, epub, mail, odf, ole, package, picture, pptx, suffixes, xlsx
 from bouquetd.extract.encoding import SAMPLE, head_text, looks_binary, marked, read, wide
 from bouquetd.model import printable
 
@@ -64,6 +64,7 @@ _BY_SUFFIX = {
 }  # fmt: skip
 
 _DATA = frozenset((CSV, TSV, JSON, JSONL, XLSX, ODS)) | suffixes.TEXTS - {suffixes.TEX}
+_PICTURES = {picture.PNM: (".pnm", ".ppm", ".pgm", ".pbm")}  # some are digits and spaces
 
 _PACKAGES = {
     "xl/workbook.bin": "a binary Excel workbook (.xlsb)",
@@ -126,11 +127,6 @@ _FOREIGN = (
     (b"\0\0\2\0\6\4", "a sheet of Lotus 1-2-3", "Save it as .xlsx or .csv"),
     (b"\0\0\x1a\0\0\x10", "a sheet of Lotus 1-2-3", "Save it as .xlsx or .csv"),
     (b"%!PS", "a PostScript file", "Convert it to PDF (ps2pdf, for one)"),
-    (b"\x89PNG\r\n", "a PNG picture", "Turn it into a PDF with text recognition"),
-    (b"\xff\xd8\xff", "a JPEG picture", "Turn it into a PDF with text recognition"),
-    (b"GIF8", "a GIF picture", "Turn it into a PDF with text recognition"),
-    (b"II*\0", "a TIFF picture", "Turn it into a PDF with text recognition"),
-    (b"MM\0*", "a TIFF picture", "Turn it into a PDF with text recognition"),
     (b"\x28\xb5\x2f\xfd", "a zstd archive", "Unpack it"),
     (b"7z\xbc\xaf\x27\x1c", "a 7z archive", "Unpack it"),
     (b"Rar!\x1a\x07", "a RAR archive", "Unpack it"),
@@ -175,6 +171,9 @@ def _judge(file: BinaryIO, head: bytes, suffix: str) -> str:
         return _compound_type(file)
     if head.startswith(b"{\\rtf"):
         return RTF
+    shown = picture.kind_of(head)
+    if shown and (binary or suffix in _PICTURES.get(shown, ())):  # else a text that begins like one
+        return shown
     if mail.is_mailbox(head):
         return MAILBOX
     if mail.is_mail(head) or (suffix == ".eml" and mail.begins_with_header(head)):

@@ -153,7 +153,7 @@ def test_packed_rtf_is_unpacked() -> None:
 def test_attached_files_are_handed_out_with_their_names() -> None:
     inner = legacy.message("within", {"deep.txt": b"deep"}, inner=True)
     file = io.BytesIO(legacy.msg("text", {"a.txt": b"one" * 5000, "inner.msg": inner}))
-    found = [(name, data.read()) for name, data in msg.members(file, Reading())]
+    found = [(member.name, member.open().read()) for member in msg.members(file, Reading())]
     assert found == [("a.txt", b"one" * 5000), ("deep.txt", b"deep")]
 
 
