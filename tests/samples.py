@@ -377,6 +377,13 @@ def bad_files() -> dict[str, bytes]:
         "scanned.pdf": scanned_pdf(),
         "other.docx": zip_that_is_no_docx(),
         "truncated.docx": docx(["text"])[:-40],
+        "encrypted.odt": zip_with(
+            odt(["text"]), {"META-INF/manifest.xml": "<f><a:encryption-data xmlns:a='b'/></f>"}
+        ),
+        "truncated.fodt": flat_odf("text", odf_text(["text"]))[:-20],
+        "doctype.fods": flat_odf("spreadsheet", odf_sheet([["text"]])).replace(
+            b"<office:document ", b"<!DOCTYPE a [<!ENTITY b 'c'>]><office:document ", 1
+        ),
         "truncated.rtf": rtf(["text"])[:-1],
         "invalid.json": b'{"a": 1, "b": }',
         "invalid.jsonl": b'{"a": 1}\n{"b": 2}\n{"c": \n{"d": 4}\n',
