@@ -401,6 +401,13 @@ def bad_files() -> dict[str, bytes]:
         "pictures.zip": zip_of_pictures(),
         "picture.png": b"\x89PNG\r\n\x1a\n" + binary_junk(),
         "truncated.docx": docx(["text"])[:-40],
+        "encrypted.odt": zip_with(
+            odt(["text"]), {"META-INF/manifest.xml": "<f><a:encryption-data xmlns:a='b'/></f>"}
+        ),
+        "truncated.fodt": flat_odf("text", odf_text(["text"]))[:-20],
+        "doctype.fods": flat_odf("spreadsheet", odf_sheet([["text"]])).replace(
+            b"<office:document ", b"<!DOCTYPE a [<!ENTITY b 'c'>]><office:document ", 1
+        ),
         "truncated.rtf": rtf(["text"])[:-1],
         "bomb.xml": xml_bomb(),
         "deep.xml": b"<?xml version='1.0'?>" + b"<a>" * 5000,

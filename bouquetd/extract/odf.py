@@ -19,7 +19,8 @@ SEALED = "encrypted-package"
 """What a package has instead of all else when LibreOffice encrypted it as a whole."""
 
 FLAT = re.compile(
-    r"""\s*(?:<\?xml[^>]*>\s*)?(?:<!--.*?-->\s*)*<office:document\s[^>]*?\boffice:mimetype\s*=\s*"""
+    r"""\s*(?:<\?xml[^>]*>\s*)?(?:<!--.*?-->\s*)*(?:<!DOCTYPE[^\[>]*(?:\[[^\]]*\]\s*)?>\s*)?"""
+    r"""<office:document\s[^>]*?\boffice:mimetype\s*=\s*"""
     r"""["']application/vnd\.oasis\.opendocument\.(\w+)""",
     re.S,
 )
@@ -27,6 +28,7 @@ FLAT = re.compile(
 
 _KIND = "OpenDocument file"
 _REPAIR = "Open it in LibreOffice, save it anew, and drop it again."
+_OBJECT = re.compile(r"Object \d+/content\.xml")  # a sheet or a chart within a document or on a slide
 _MANIFEST = "META-INF/manifest.xml"
 _TEXT = "urn:oasis:names:tc:opendocument:xmlns:text:1.0"
 _TABLE = "urn:oasis:names:tc:opendocument:xmlns:table:1.0"
@@ -53,6 +55,7 @@ _SKIPPED = frozenset((
     f"{_SVG} title",
     f"{_TABLE} tracked-changes",
 ))  # fmt: skip
+_SKIPPED_IN_SHEETS = _SKIPPED | {f"{_DRAW} object"}  # a chart has its numbers from there
 _BREAKS = {
     f"{_TEXT} p": Break.PARAGRAPH,
     f"{_TEXT} h": Break.PARAGRAPH,
@@ -124,6 +127,10 @@ def _packed(file: BinaryIO, body: _Body, reading: Reading) -> Iterator[Piece]:
             yield from package.parse_if_sound("meta.xml", properties)
         body.facts = properties.facts()
         yield from package.parse(MAIN, body)
+        for name in package.names:
+            if _OBJECT.fullmatch(name) and isinstance(body, _Reader):
+                body.begin_object()
+                yield from package.parse(name, body)
 
 
 def _flat(file: BinaryIO, body: _Body, reading: Reading) -> Iterator[Piece]:
@@ -165,7 +172,8 @@ class _Flat(Handler):
     def end(self, name: str) -> None:
         if name == _META:
             self._in_meta = False
-            self._body.facts = self._properties.facts()
+            if self._body.facts is NOTHING:  # what is embedded has its own, further down
+                self._body.facts = self._properties.facts()
         elif self._in_meta:
             self._properties.end(name)
         else:
@@ -247,6 +255,11 @@ class _Reader(_Body):
         if self._paragraphs and not self._skipped:
             self.flow.write_collapsed(text)
 
+    def begin_object(self) -> None:
+        """What comes next is no part of the text, but shown somewhere in it."""
+        self.flow.leave()
+        self.flow.page = None
+
     def _begin_paragraph(self, name: str, attributes: dict[str, str]) -> None:
         if self._heading or self._in_frame:
             return
@@ -293,7 +306,7 @@ class _Sheets(_Body):
         self._paragraphs = self._skipped = self._tables = 0
 
     def start(self, name: str, attributes: dict[str, str]) -> None:
-        if name in _SKIPPED:
+        if name in _SKIPPED_IN_SHEETS:
             self._skipped += 1
         if self._skipped:
             return
@@ -319,7 +332,7 @@ class _Sheets(_Body):
             self._cell.separate(Break.SPACE)
 
     def end(self, name: str) -> None:
-        if name in _SKIPPED:
+        if name in _SKIPPED_IN_SHEETS:
             self._skipped -= 1
             return
         if self._skipped:

@@ -164,18 +164,16 @@ def _parse(
 ) -> Iterator[Piece]:
     parser = expat.ParserCreate(namespace_separator=" ")
     parser.buffer_text = True
-    depth, bounds = 0, reading.bounds
+    depth, most_nested, most_attributes = 0, reading.bounds.nesting, reading.bounds.attributes
 
     def start(element: str, attributes: dict[str, str]) -> None:
         nonlocal depth
         depth += 1
-        if depth > bounds.nesting:
+        if depth > most_nested:
+            raise rejected(f"is damaged: its elements are nested more than {most_nested} (bounds.nesting) deep")
+        if len(attributes) > most_attributes:
             raise rejected(
-                f"is damaged: its elements are nested more than {bounds.nesting} (bounds.nesting) deep"
-            )
-        if len(attributes) > bounds.attributes:
-            raise rejected(
-                f"is damaged: an element has {len(attributes)} attributes, of {bounds.attributes} that"
+                f"is damaged: an element has {len(attributes)} attributes, of {most_attributes} that"
                 " bounds.attributes allows"
             )
         handler.start(element, attributes)

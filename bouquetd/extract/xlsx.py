@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from contextlib import closing
 from datetime import datetime, timedelta
 from enum import Enum
+from functools import lru_cache
 from typing import BinaryIO
 
 from bouquetd.extract.package import Handler, opened, related
@@ -249,15 +250,16 @@ class _Sheet(Handler):
             return value
         if not math.isfinite(number):
             return value
-        shown_as, decimals = self._styles.of(self._style)
+        shown_as, decimals = self._styles.of(self._style) if self._style else _PLAIN
+        if shown_as is _As.NUMBER:
+            shown = f"{number:.15g}"
+            return value if "e" in shown else shown
         if shown_as is _As.DATE:
             return self._date(number)
         if shown_as is _As.DURATION:
             seconds = round(abs(number) * 86_400)
             return f"{'-' * (number < 0)}{seconds // 3600}:{seconds // 60 % 60:02}:{seconds % 60:02}"
-        if shown_as is _As.PERCENT:
-            return f"{100 * number:.{decimals}f}%"
-        return f"{number:.15g}" if "e" not in f"{number:.15g}" else value
+        return f"{100 * number:.{decimals}f}%"
 
     def _date(self, days: float) -> str:
         try:
@@ -269,6 +271,7 @@ class _Sheet(Handler):
         return f"{moment:%Y-%m-%d}" if days == int(days) else f"{moment:%Y-%m-%d %H:%M:%S}"
 
 
+@lru_cache(_MOST_COLUMNS)
 def _column(letters: str) -> int:
     number = 0
     for letter in letters:

@@ -261,6 +261,20 @@ def test_the_title_of_an_opendocument_slide_is_the_heading_above_it_and_of_no_ot
     ]
 
 
+def test_what_is_embedded_in_an_opendocument_file_follows_its_text() -> None:
+    table = samples.part_of(samples.ods([["a", "b"]]), "content.xml")
+    data = samples.zip_with(samples.odp(["Text."]), {"Object 1/content.xml": table})
+    assert [(p.text, p.page) for p in pieces(data, "a.odp") if p.text] == [("Text.", 1), ("\n\na\tb", None)]
+
+
+def test_a_chart_within_a_flat_sheet_is_no_part_of_its_rows() -> None:
+    chart = f"<draw:object><office:meta/>{samples.odf_sheet([['x', 'y']])}</draw:object>"
+    rows = samples.odf_sheet([["a", 1]]).replace(
+        "<table:table-row>", f"<table:shapes>{chart}</table:shapes><table:table-row>"
+    )
+    assert text(samples.flat_odf("spreadsheet", rows), "a.fods") == "Sheet1\n\na, 1\n\n"
+
+
 def rows_of(*rows: str) -> list[tuple[str, int | None]]:
     data = samples.odf("spreadsheet", f'<table:table table:name="S">{"".join(rows)}</table:table>')
     return [(p.text, p.row) for p in pieces(data, "a.ods") if p.text][1:]
