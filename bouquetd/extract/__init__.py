@@ -94,6 +94,9 @@ EXTRACTORS: dict[str, Extractor] = {
 }
 
 
+PLAIN_TEXT = 16 * MB
+"""Bytes up to which a text is no bomb, however small the file is that it comes of."""
+
 UNPACKERS: dict[str, Unpacker] = {
     sniff.ZIP: archive.zipped,
     sniff.TAR: archive.taped,
@@ -157,16 +160,19 @@ def extract(
     """The text of a file in pieces of at most ``reading.buffer_size`` bytes of UTF-8, clean and in NFC.
 
     Empty ones are heartbeats. The text does not depend on how much is read at a time. Raises Rejected, perhaps
-    half-way, when the file is not what its media type says, has no text or more than ``bounds.text`` of it;
+    half-way, when the file is not what its media type says, has no text or more of it than the bounds allow;
     OSError passes.
     """
-    size, found = 0, False
+    bounds, size, found = reading.bounds, 0, False
+    expanded = max(PLAIN_TEXT, bounds.ratio * file.seek(0, os.SEEK_END))
     pieces = clean(_raw(file, media_type, reading, plugins), reading.buffer_size)
     for piece in language.told(pieces) if sniff.prose(media_type) else pieces:
         found = found or not (not piece.text or piece.text.isspace())
         size += len(piece.text.encode())
-        if size > reading.bounds.text:
-            raise beyond(_longer(reading.bounds.text), "text")
+        if size > bounds.text:
+            raise beyond(f"it has more text than the {bounds.text / MB:g} MB that bounds.text allows", "text")
+        if size > expanded:
+            raise beyond(f"its text is over {bounds.ratio} times as long as the file (bounds.ratio)", "ratio")
         yield piece
     if not found:
         raise Rejected(
@@ -177,10 +183,6 @@ def extract(
 def _foreign(media_type: str, plugins: Sequence[Plugin]) -> Plugin | None:
     """The plug-in that reads a type, if there is one."""
     return next((plugin for plugin in plugins if plugin.media_type == media_type), None)
-
-
-def _longer(bound: int) -> str:
-    return f"it has more text than the {bound / MB:g} MB that bounds.text allows"
 
 
 def _raw(file: BinaryIO, media_type: str, reading: Reading, plugins: Sequence[Plugin]) -> Iterator[Piece]:

@@ -22,6 +22,9 @@ def scratch() -> Scratch:
     return SpooledTemporaryFile(IN_MEMORY, dir=FOLDER)
 
 
+LONGEST_CELL = 65_536
+"""Characters of a cell that are kept; Excel allows half of it."""
+
 _PLACE = struct.Struct("<QL")
 
 
@@ -34,7 +37,7 @@ class Texts:
 
     def add(self, text: str) -> None:
         """Put a text behind all others."""
-        data = text.encode("utf-8", "surrogatepass")
+        data = text[:LONGEST_CELL].encode("utf-8", "surrogatepass")
         self._texts.write(data)
         self._places.write(_PLACE.pack(self._end, len(data)))
         self._end += len(data)

@@ -128,6 +128,7 @@ def render(
     current = END_OF_ROW
     parts: list[str] = []
     size = 0
+    unused = dict.fromkeys(range(len(columns)))
     for cell in cells:
         if cell is None:
             yield HEARTBEAT
@@ -149,9 +150,13 @@ def render(
                 parts.append("\n" if columns else ", ")
             if column < len(columns) and columns[column]:
                 parts += (columns[column], ": ")
+            unused.pop(column, None)
             current = column
         parts.append(part)
         size += len(part)
         if size >= FULL:
             yield Piece("".join(parts), page, row, headings, None, facts)
             parts, size = [], 0
+    names_alone = [name for name in (columns[column] for column in unused) if name]
+    if names_alone and len(unused) < len(columns):
+        yield Piece(f"{', '.join(names_alone)}\n\n", page, None, headings, None, facts)

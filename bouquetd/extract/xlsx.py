@@ -19,7 +19,7 @@ from typing import BinaryIO
 from bouquetd.extract.package import Handler, opened, related
 from bouquetd.extract.properties import core
 from bouquetd.extract.reading import Reading
-from bouquetd.extract.scratch import Texts
+from bouquetd.extract.scratch import LONGEST_CELL, Texts
 from bouquetd.extract.sheet import END_OF_ROW, Tally, sheet
 from bouquetd.model import Piece
 
@@ -28,7 +28,6 @@ _REPAIR = "Open it in a spreadsheet program, save it anew as .xlsx, and drop it 
 _MOST_SHEETS = 20_000
 _MOST_ROWS = 1_048_576  # of Excel, in a sheet
 _MOST_COLUMNS = 16_384  # the same
-_LONGEST_CELL = 65_536  # characters; Excel allows half of it
 _LONGEST_NAME = 200  # of a sheet
 _MOST_STYLES = 100_000
 _DATES = frozenset(map(str, (*range(14, 23), *range(27, 37), 45, 47, *range(50, 59))))
@@ -60,14 +59,16 @@ def extract(file: BinaryIO, reading: Reading) -> Iterator[Piece]:
         tally = Tally(reading.bounds)
         for number, (name, id_) in enumerate(book.sheets, start=1):
             if id_ in parts and package.has(parts[id_].target):
-                reader = _Sheet(texts, styles, book.since, tally)
-                cells = _cells(package.parse(parts[id_].target, reader), reader)
+                reader = _Sheet(texts.count, styles, book.since, tally)
+                cells = _cells(package.parse(parts[id_].target, reader), reader, texts)
                 yield from sheet(cells, number, name, facts)
 
 
-def _cells(parse: Iterator[Piece], reader: _Sheet) -> Iterator[tuple[int, str] | None]:
+def _cells(parse: Iterator[Piece], reader: _Sheet, texts: Texts) -> Iterator[tuple[int, str] | None]:
+    """What was found, with shared texts looked up one by one: ten thousand cells may say the same long one."""
     for _ in parse:
-        yield from reader.found
+        for column, value in reader.found:
+            yield column, texts.get(value) if isinstance(value, int) else value
         reader.found.clear()
         yield None
 
@@ -108,14 +109,14 @@ class _Shared(Handler):
     def end(self, name: str) -> None:
         local = name.rpartition(" ")[2]
         if local == "si":
-            self._texts.add("".join(self._parts)[:_LONGEST_CELL])
+            self._texts.add("".join(self._parts))
         elif local == "rPh":
             self._in_phonetic = False
         elif local == "t":
             self._in_text = False
 
     def text(self, text: str) -> None:
-        if self._in_text and self._size < _LONGEST_CELL:
+        if self._in_text and self._size < LONGEST_CELL:
             self._parts.append(text)
             self._size += len(text)
 
@@ -178,11 +179,14 @@ def _format(code: str) -> _Format:
 
 
 class _Sheet(Handler):
-    """Turns the events of a sheet into cells, which lie in ``found`` until they are taken."""
+    """Turns the events of a sheet into cells, which lie in ``found`` until they are taken.
 
-    def __init__(self, texts: Texts, styles: _Styles, since: datetime, tally: Tally) -> None:
-        self.found: list[tuple[int, str]] = []
-        self._texts = texts
+    Of a text that is shared its number is there.
+    """
+
+    def __init__(self, shared: int, styles: _Styles, since: datetime, tally: Tally) -> None:
+        self.found: list[tuple[int, str | int]] = []
+        self._shared = shared
         self._styles = styles
         self._since = since
         self._tally = tally
@@ -210,7 +214,8 @@ class _Sheet(Handler):
     def end(self, name: str) -> None:
         local = name.rpartition(" ")[2]
         if local == "c":
-            if value := self._shown("".join(self._value)[:_LONGEST_CELL]):
+            value = self._shown("".join(self._value)[:LONGEST_CELL])
+            if value != "":
                 self._tally.add()
                 self.found.append((self._column, value))
         elif local in ("v", "t"):
@@ -221,7 +226,7 @@ class _Sheet(Handler):
             self._in_phonetic = False
 
     def text(self, text: str) -> None:
-        if self._in_value and self._size < _LONGEST_CELL:
+        if self._in_value and self._size < LONGEST_CELL:
             self._value.append(text)
             self._size += len(text)
 
@@ -234,10 +239,10 @@ class _Sheet(Handler):
             self.found.append((self._row - number, ""))
             self._row = number
 
-    def _shown(self, value: str) -> str:
+    def _shown(self, value: str) -> str | int:
         """What a cell shows, about as a person sees it."""
         if self._type == "s":
-            return self._texts.get(int(value)) if value.strip().isdecimal() else ""
+            return int(value) if value.strip().isdecimal() and int(value) < self._shared else ""
         if self._type == "b":
             return ("TRUE" if value.strip() == "1" else "FALSE") if value else ""
         if self._type == "e":

@@ -221,7 +221,7 @@ def test_repeated_empty_cells_keep_the_columns_apart() -> None:
         f"<table:table-row>{cell.format(wide, '')}{cell.format('', 'third')}</table:table-row>"
     )
     data = samples.odf("spreadsheet", f'<table:table table:name="S">{rows}</table:table>')
-    assert text(data, "a.ods") == "S\n\nc: third\n\n"
+    assert text(data, "a.ods") == "S\n\nc: third\n\na, b\n\n"  # names without a value are said once
 
 
 def test_headings_of_opendocument_have_levels_and_the_title_stands_above_them() -> None:
@@ -338,3 +338,16 @@ def test_a_path_that_leads_out_of_the_package_leads_nowhere() -> None:
     }
     with pytest.raises(Rejected, match="no text"):
         text(samples.zip_of(files), "a.epub")
+
+
+def test_a_long_text_that_ten_thousand_cells_share_takes_neither_memory_nor_endless_time() -> None:
+    shared = "<si><t>" + "x" * 1_000_000 + "</t></si>"
+    cells = "".join(f'<row><c t="s" r="A{n}"><v>0</v></c></row>' for n in range(1, 3001))
+    data = samples.zip_with(samples.xlsx([["a"]]), {
+        "xl/sharedStrings.xml": f"<sst>{shared}</sst>",
+        "xl/worksheets/sheet1.xml": f"<worksheet><sheetData>{cells}</sheetData></worksheet>",
+    })  # fmt: skip
+    with pytest.raises(Rejected, match=r"bounds\.ratio"):
+        for piece in extract(io.BytesIO(data), "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
+                             Reading(4096, 65_536)):  # fmt: skip
+            assert len(piece.text) <= 65_536
