@@ -88,7 +88,6 @@ class Engine:
 
         Raises ``ConfigError`` when that leaves no room under ``memory.limit``.
         """
-        extract.warm()
         vectors = self.embedder.embed([WARM_TEXT] * self.settings.pipeline.batch_size)
         self.store.warm(vectors[0], WARM_TEXT)
         gc.collect()

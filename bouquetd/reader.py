@@ -52,8 +52,10 @@ class Reader:
         self._notes: list[str] = []
 
     def media_type(self, file: BinaryIO, name: str) -> str:
-        """The kind of a file. Raises Rejected for one that nobody reads."""
-        return extract.media_type(file, name, self._plugins)
+        """The kind of a file, ready to be read. Raises Rejected for one that nobody reads."""
+        kind = extract.media_type(file, name, self._plugins)
+        extract.load(kind)
+        return kind
 
     def has_text(self, media_type: str) -> bool:
         """Whether files of a kind have text of their own; archives have not."""

@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 Tree = Mapping[str, "bytes | Tree"]
 """The streams of a compound file, and its storages, by name."""
 
-_END, _NONE, _FAT_SECTOR = 0xFFFFFFFE, 0xFFFFFFFF, 0xFFFFFFFD
+_END, _NONE, _FAT_SECTOR, _TABLES_SECTOR = 0xFFFFFFFE, 0xFFFFFFFF, 0xFFFFFFFD, 0xFFFFFFFC
 _MAIL_SENT = datetime(2026, 3, 3, 10, tzinfo=UTC)
 
 
@@ -64,17 +64,27 @@ def compound(tree: Tree, class_id: bytes = bytes(16)) -> bytes:
             for name, kind, *rest in entries
         )
     )
-    tables = 1
-    while 128 * tables < len(following) + tables:
+    tables = more = 0
+    while 128 * tables < len(following) + tables + more:
         tables += 1
+        more = max(
+            0, -(-(tables - 109) // 127)
+        )  # sectors that list those tables for which the head has no room
     first = len(following)
-    following += [_FAT_SECTOR] * tables
+    following += [_FAT_SECTOR] * tables + [_TABLES_SECTOR] * more
     following += [_NONE] * (128 * tables - len(following))
+    listed = list(range(first, first + tables))
+    listed += [_NONE] * (109 + 127 * more - tables)
+    lists = b""
+    for number in range(more):
+        behind = first + tables + number + 1 if number + 1 < more else _END
+        lists += struct.pack("<128L", *listed[109 + 127 * number :][:127], behind)
     head = bytes.fromhex("d0cf11e0a1b11ae1") + bytes(16)
     head += struct.pack("<HHHHH6xLLLLLLLLL", 0x3E, 3, 0xFFFE, 9, 6, 0, tables, directory, 0, 4096,
-                        small_table if small_next else _END, -(-len(small_next) // 128), _END, 0)  # fmt: skip
-    head += struct.pack("<109L", *range(first, first + tables), *[_NONE] * (109 - tables))
-    return head + large + struct.pack(f"<{len(following)}L", *following)
+                        small_table if small_next else _END, -(-len(small_next) // 128),
+                        first + tables if more else _END, more)  # fmt: skip
+    head += struct.pack("<109L", *listed[:109])
+    return head + large + struct.pack(f"<{len(following)}L", *following) + lists
 
 
 def summary(title: str, author: str = "") -> bytes:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import io
 import os
 from collections.abc import Iterator, Sequence
+from functools import cache
 from typing import BinaryIO, Protocol
 
 from bouquetd.errors import Rejected
@@ -22,7 +22,6 @@ from bouquetd.extract import (
     msg,
     notebook,
     odf,
-    pdf,
     picture,
     ppt,
     pptx,
@@ -37,13 +36,13 @@ from bouquetd.extract import (
     xml_,
 )
 from bouquetd.extract.clean import clean
-from bouquetd.extract.encoding import SAMPLE, decoded, read
+from bouquetd.extract.encoding import SAMPLE, read
 from bouquetd.extract.packed import Member, Unpacker
 from bouquetd.extract.plugins import Plugin
 from bouquetd.extract.reading import Reading, beyond
 from bouquetd.model import MB, Piece
 
-__all__ = ["EXTRACTORS", "UNPACKERS", "Extractor", "Reading", "extract", "media_type", "memory", "warm"]
+__all__ = ["EXTRACTORS", "UNPACKERS", "Extractor", "Reading", "extract", "load", "media_type", "memory"]
 
 
 class Extractor(Protocol):
@@ -55,6 +54,12 @@ class Extractor(Protocol):
 
     def __call__(self, file: BinaryIO, reading: Reading) -> Iterator[Piece]:
         """The text of the file."""
+
+
+def _pdf(file: BinaryIO, reading: Reading) -> Iterator[Piece]:
+    from bouquetd.extract import pdf
+
+    return pdf.extract(file, reading)
 
 
 EXTRACTORS: dict[str, Extractor] = {
@@ -71,7 +76,7 @@ EXTRACTORS: dict[str, Extractor] = {
     sniff.JSON: json_.extract,
     sniff.JSONL: json_.extract_lines,
     sniff.NOTEBOOK: notebook.extract,
-    sniff.PDF: pdf.extract,
+    sniff.PDF: _pdf,
     sniff.MAIL: mail.extract,
     sniff.MAILBOX: mail.extract_mailbox,
     sniff.RTF: rtf.extract,
@@ -194,8 +199,13 @@ def _raw(file: BinaryIO, media_type: str, reading: Reading, plugins: Sequence[Pl
     return extractor(file, reading)
 
 
-def warm() -> None:
-    """Exercise the libraries behind the extractors once, so that their memory belongs to the baseline."""
-    pdf.warm()
-    for _ in decoded(io.BytesIO("Übermäßig schöne Grüße aus Köln".encode("cp1252")), 1024):
-        pass
+@cache
+def load(media_type: str) -> None:
+    """Load the library behind a type and have it ready, so that this is no part of reading a file.
+
+    Most inboxes see no PDF for days, and PDFium with its fonts takes 4 MB.
+    """
+    if media_type == sniff.PDF:
+        from bouquetd.extract import pdf
+
+        pdf.warm()

@@ -14,7 +14,6 @@ from collections.abc import Iterator
 from typing import BinaryIO
 
 from bouquetd.errors import Rejected
-from bouquetd.extract import guess
 
 SAMPLE = 64 * 1024
 """Bytes that are looked at to judge a file."""
@@ -165,7 +164,11 @@ def _detect(file: BinaryIO, hint: str | None) -> tuple[str, int]:
     sample = (block + read(file, SAMPLE))[start : start + SAMPLE]
     if _mostly_utf8(sample):
         return "utf-8", 0
-    return hint or guess.encoding(sample), 0
+    if hint:
+        return hint, 0
+    from bouquetd.extract import guess  # and with it charset-normalizer, 4 MB that few files need
+
+    return guess.encoding(sample), 0
 
 
 def _is(data: bytes, name: str) -> bool:

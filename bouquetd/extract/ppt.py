@@ -82,6 +82,7 @@ class _Presentation:
         streams = compound.children(compound.root)
         self._stream = compound.stream(streams["powerpoint document"])
         self._size = self._stream.seek(0, 2)
+        self._looks = 1_000 + self._size // 2  # at records, of which each is looked at a few times
         self._places = array("I")
         document = self._record(self._places_of(compound.stream(streams["current user"])))
         self._notes: dict[int, int] = {}
@@ -91,6 +92,9 @@ class _Presentation:
                 self._listed(part, most_slides)
 
     def _record(self, at: int) -> _Record:
+        self._looks -= 1
+        if self._looks < 0:
+            raise ole.Damaged("its slides lie within one another")
         self._stream.seek(at)
         head = read(self._stream, 8)
         if len(head) < 8:

@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import Any
 
 from bouquetd.errors import Rejected
-from bouquetd.extract import Reading, extract, media_type, warm
+from bouquetd.extract import Reading, extract, load, media_type
 from bouquetd.model import MB
 from tests import samples
 from tests.bench.machine import forget_peak, memory
@@ -59,7 +59,7 @@ def measure(bench: Bench) -> Result:
 
 def main(wanted: int, seed: int, kept: Path) -> None:
     """Feed, print."""
-    warm()
+    load("application/pdf")
     chance, began = random.Random(seed), time.monotonic()
     files = sorted(samples.whole_files(TEXT).items())
     faults: dict[str, str] = {}

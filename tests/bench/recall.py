@@ -19,13 +19,17 @@ import tempfile
 import time
 from collections import Counter, defaultdict
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from multiprocessing.connection import Connection
 from pathlib import Path
-from typing import TextIO
+from typing import BinaryIO, TextIO
 
+from bouquetd.config import Bounds
 from bouquetd.errors import Rejected
-from bouquetd.extract import extract, media_type, warm
+from bouquetd.extract import Reading as Instructions
+from bouquetd.extract import extract, has_text, load, media_type, members
+from bouquetd.extract.packed import Budget, unpacked
 from bouquetd.model import MB
 from tests.bench import gathered, references, tools
 from tests.bench.gathered import File
@@ -82,7 +86,7 @@ def measure(bench: Bench) -> Result:
     tools.need()
     files = gathered.fetch()[:: bench.pick(4, 1)]
     references.prepare(files)
-    warm()
+    load("application/pdf")
     verdicts = [_judged(file, bench.folder) for file in files]
     kept = bench.folder.parent / "recall-files.json"
     kept.write_text(json.dumps([asdict(verdict) for verdict in verdicts], indent=1))
@@ -138,11 +142,18 @@ def _judged(file: File, folder: Path) -> Verdict:
 
 
 def _extract(path: Path, into: TextIO) -> None:
-    """All that bouquetd reads in a file."""
+    """All that bouquetd reads in a file and in what is packed in it; as there, one of them may be refused."""
     with open(path, "rb") as file:
-        kind = media_type(file, path.name)
-        for piece in extract(file, kind, read_size=MB // 4, buffer_size=64 * 1024):
-            into.write(piece.text)
+        _extract_open(file, path.name, into)
+
+
+def _extract_open(file: BinaryIO, name: str, into: TextIO) -> None:
+    kind, reading, budget = media_type(file, name), Instructions(), Budget(MB, Bounds())
+    for member in members(file, kind, reading) or ():
+        with suppress(Rejected), unpacked(member, budget, 50 * MB, MB // 4, lambda: None) as inner:
+            _extract_open(inner, member.name or Path(name).stem, into)
+    for piece in extract(file, kind, reading) if has_text(kind) else ():
+        into.write(piece.text)
 
 
 def _read(file: File, folder: Path) -> Reading:
@@ -241,7 +252,7 @@ def _not_read(verdicts: Sequence[Verdict]) -> list[list[object]]:
 
 def _explain(parts: Sequence[str]) -> None:
     """Print what is missing in the files whose paths have one of the parts."""
-    warm()
+    load("application/pdf")
     files = [file for file in gathered.fetch() if any(part in file.source for part in parts)]
     references.prepare(files)
     for file in files:

@@ -25,13 +25,13 @@ SENTENCES = " ".join(
 PROGRAM = """
 import sys
 from bouquetd.chunk import chunk
-from bouquetd.extract import Reading, extract, media_type, warm
+from bouquetd.extract import Reading, extract, load, media_type
 
 def peak():
     with open("/proc/self/status") as status:
         return next(int(line.split()[1]) for line in status if line.startswith("VmHWM")) / 1024
 
-warm()
+load("application/pdf")
 before = peak()
 with open(sys.argv[1], "rb") as file:
     pieces = extract(file, media_type(file, sys.argv[1]), Reading(256 * 1024, 64 * 1024))
