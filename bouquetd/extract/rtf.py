@@ -294,7 +294,9 @@ class _Reader:
 
     def _note(self, about: str, text: str) -> None:
         """Text that stands in one of the groups that are no text."""
-        noted = (self._notes.get(about, "") + text[:_LONGEST_NOTE])[:_LONGEST_NOTE]
+        noted = self._notes.get(about, "")
+        if len(noted) < _LONGEST_NOTE:
+            noted += text[:_LONGEST_NOTE]
         if about == "stylesheet" and ";" in text:
             if (found := _HEADING.match(noted)) and len(self._levels) < _MOST_FONTS:
                 self._levels.setdefault(self._style, int(found[1]))

@@ -28,7 +28,7 @@ from bouquetd.model import MB, Facts, Piece
 
 _LONGEST_TAG = 4 * MB
 _LONGEST_DECLARATIONS = 1 * MB
-_MOST_NAMES = 100_000  # of elements and attributes, which expat remembers all
+_MOST_NAMES = 20_000  # of elements and attributes, which expat remembers all
 _SMALL_READ = 16 * 1024
 
 _DECLARED = re.compile(r"""^\s*<\?xml\s[^>]*?encoding\s*=\s*["']([\w.:-]+)""")

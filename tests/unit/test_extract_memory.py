@@ -48,6 +48,14 @@ def fill(path: Path, size: int, part: str, head: str = "", tail: str = "") -> No
         file.write(tail.encode())
 
 
+def fill_with_names(path: Path, size: int) -> None:
+    """XML each of whose elements has another name."""
+    with path.open("w") as file:
+        file.write("<x>")
+        file.writelines(f"<n{number}/>{SENTENCES[:40]}\n" for number in range(size // 52))
+        file.write("</x>")
+
+
 def fill_package(path: Path, size: int, sample: bytes, part: str, mark: bytes, repeated: bytes) -> None:
     """A package as large as that: in one of its parts the mark is replaced by something again and again."""
     with (
@@ -103,20 +111,18 @@ MAKERS: dict[str, Callable[[Path, int], None]] = {
     "one attribute.html": lambda p, size: fill(p, size, "QUJD" * 1000, "<html>text<img src='data:", "'>more"),
     "one comment.html": lambda p, size: fill(p, size, "not - here -- ", "<html>text<!--", "-->more"),
     "links.html": lambda p, size: fill(
-        p, size, "<li><a href='http://example.org/a'>A link</a> and words\n", "<html>"
+        p, size, f"<li><a href='http://example.org/a'>A link</a> {SENTENCES[:600]}\n", "<html>"
     ),
-    "one navigation.html": lambda p, size: fill(p, size, "<a href='b'>menu</a> ", "<html><nav>"),
+    "one navigation.html": lambda p, size: fill(p, size, f"<a href='b'>{SENTENCES[:200]}</a> ", "<html><nav>"),
     "paragraphs.xml": lambda p, size: fill(
-        p, size, f"<para role='x'>{SENTENCES[:80]} <emphasis>in</emphasis></para>\n", "<book>", "</book>"
+        p, size, f"<para role='x'>{SENTENCES[:300]} <emphasis>in</emphasis></para>\n", "<book>", "</book>"
     ),
     "records.xml": lambda p, size: fill(
-        p, size, "<person name='Ann Lee'><age>7</age></person>\n", "<x>", "</x>"
+        p, size, f"<person name='Ann Lee'><note>{SENTENCES[:300]}</note></person>\n", "<x>", "</x>"
     ),
     "one element.xml": lambda p, size: fill(p, size, SENTENCES, "<book>", "</book>"),
     "one attribute.xml": lambda p, size: fill(p, size, SENTENCES, "<book a='", "'/>"),
-    "names.xml": lambda p, size: (
-        p.write_text("<x>" + "".join(f"<n{n}/>word " for n in range(size // 13)) + "</x>") and None
-    ),
+    "names.xml": fill_with_names,
     "one string.json": lambda p, size: fill(p, size, json.dumps(TEXT)[1:-1], '{"text": "', '"}'),
     "one array.json": lambda p, size: fill(
         p, size, '{"id": 17, "tags": ["a", "b"], "text": "some words of text"},\n', "[", "1]"

@@ -5,6 +5,8 @@ from __future__ import annotations
 import io
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from bouquetd.errors import Rejected
 from bouquetd.extract import Reading, extract, media_type, xml_
@@ -176,3 +178,32 @@ def test_more_names_than_can_be_remembered_are_read_as_plain_text(monkeypatch: p
 )
 def test_xml_is_told_by_its_content(data: bytes, name: str, expected: str) -> None:
     assert media_type(io.BytesIO(data), name) == expected
+
+
+PARTS = [
+    "<p>",
+    "</p>",
+    "<b x='y z'>",
+    "</b>",
+    "<title>",
+    "</title>",
+    "<br/>",
+    "text",
+    " ",
+    "\n",
+    "&amp;",
+    "&x;",
+    "é",
+]
+
+
+@given(
+    st.lists(st.sampled_from(PARTS), max_size=30).map("".join),
+    st.sampled_from(["book", "data"]),
+    st.integers(1, 9),
+)
+def test_no_read_size_changes_the_text_or_its_places(body: str, root: str, read_size: int) -> None:
+    document = f"<{root}>x{body}</{root}>"
+    small, large = pieces(document, read_size), pieces(document, 1 << 20)
+    assert "".join(p.text for p in small) == "".join(p.text for p in large)
+    assert [p.place for p in small for _ in p.text] == [p.place for p in large for _ in p.text]
