@@ -25,7 +25,7 @@ _REACH = 1000  # characters to go back for a safe cut; nothing that composes is 
 
 
 def clean(pieces: Iterable[Piece], buffer_size: int) -> Iterator[Piece]:
-    r"""Join and cut pieces into clean ones of at most ``buffer_size`` bytes of UTF-8; empty ones pass at once.
+    r"""Join and cut pieces into clean ones of at most ``buffer_size`` bytes of UTF-8; only heartbeats are empty.
 
     Line ends become ``\n``, control characters go, lone surrogates become U+FFFD, the text is in NFC.
     Pieces of different places are never joined.
@@ -35,8 +35,8 @@ def clean(pieces: Iterable[Piece], buffer_size: int) -> Iterator[Piece]:
     size = 0
     place = Place()
     for piece in pieces:
-        if not piece.text:
-            yield BEAT
+        if piece is BEAT:
+            yield piece
             continue
         if piece.place != place:
             yield from _cut(_polish("".join(parts)), limit, place)
