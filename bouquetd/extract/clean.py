@@ -25,10 +25,10 @@ _REACH = 1000  # characters to go back for a safe cut; nothing that composes is 
 
 
 def clean(pieces: Iterable[Piece], buffer_size: int) -> Iterator[Piece]:
-    r"""Join and cut pieces into clean ones of at most ``buffer_size`` bytes of UTF-8; only heartbeats are empty.
+    r"""Join and cut pieces into clean ones of at most ``buffer_size`` bytes of UTF-8.
 
     Line ends become ``\n``, control characters go, lone surrogates become U+FFFD, the text is in NFC.
-    Pieces of different places are never joined.
+    Pieces of different places are never joined. None is empty but heartbeats, which pass at once.
     """
     limit = max(1, buffer_size // 4)  # characters: UTF-8 needs 4 bytes at most
     parts: list[str] = []
