@@ -32,18 +32,18 @@ _REACH = 1000  # characters to go back for a safe cut; nothing that composes is 
 
 
 def clean(pieces: Iterable[Piece], buffer_size: int) -> Iterator[Piece]:
-    r"""Join and cut pieces into clean ones of at most ``buffer_size`` bytes of UTF-8; empty ones pass at once.
+    r"""Join and cut pieces into clean ones of at most ``buffer_size`` bytes of UTF-8.
 
     Line ends become ``\n``, control characters go, lone surrogates become U+FFFD, the text is in NFC.
-    Pieces of different places are never joined. A ``HEARTBEAT`` passes as it is.
+    Pieces of different places are never joined. None is empty but heartbeats, which pass at once.
     """
     limit = max(1, buffer_size // 4)  # characters: UTF-8 needs 4 bytes at most
     parts: list[str] = []
     size = 0
     place = Place()
     for piece in pieces:
-        if not piece.text:
-            yield HEARTBEAT
+        if piece is HEARTBEAT:
+            yield piece
             continue
         if piece.place != place:
             yield from _cut(_polish("".join(parts)), limit, place)

@@ -12,6 +12,7 @@ import errno
 import lzma
 import posixpath
 import struct
+import sys
 import zipfile
 import zlib
 from collections.abc import Callable, Generator, Iterator, Mapping
@@ -28,6 +29,7 @@ _DIRECTORY_LIMIT = 4 * MB  # of the list of files in the ZIP, which zipfile hold
 _PLAIN_SIZE = 64 * MB  # up to here a part may be packed as well as it will
 _LONGEST_TAG = 4 * MB
 _MOST_RELATIONS = 20_000
+_MOST_LINKS = 10_000  # of a part to the outside that are kept, in some 4 MB
 _LONGEST_TARGET = 1_000  # characters, of an id too
 
 _RELATION = "http://schemas.openxmlformats.org/package/2006/relationships Relationship"
@@ -143,14 +145,14 @@ class _Relations(Handler):
         if name != _RELATION:
             return
         id_, target = attributes.get("Id", ""), attributes.get("Target", "")
-        kind = attributes.get("Type", "").rpartition("/")[2]
+        kind = sys.intern(attributes.get("Type", "").rpartition("/")[2])
         outside = attributes.get("TargetMode") == "External"
         if max(len(id_), len(target), len(kind)) > _LONGEST_TARGET:
             return
         if not outside:
             self.parts += 1
             target = posixpath.normpath(posixpath.join("/", self._folder, _plain(target, ""))).lstrip("/")
-        if len(self.targets) < 2 * _MOST_RELATIONS:
+        if not outside or len(self.targets) - self.parts < _MOST_LINKS:
             self.targets[id_] = Relation(kind, target, outside)
 
 

@@ -10,9 +10,10 @@ import pytest
 from bouquetd.config import Bounds
 from bouquetd.errors import Rejected
 from bouquetd.extract import Reading, extract, media_type
+from bouquetd.extract.clean import clean
 from bouquetd.extract.links import link
 from bouquetd.extract.properties import moment
-from bouquetd.model import NOTHING, Facts, Piece
+from bouquetd.model import HEARTBEAT, NOTHING, Facts, Piece
 from tests import samples
 
 CORE = (
@@ -257,3 +258,8 @@ def test_templates_and_their_kin_are_read_like_documents(name: str) -> None:
 def test_a_flat_file_that_is_cut_off_is_rejected() -> None:
     with pytest.raises(Rejected, match="XML is broken"):
         pieces(samples.flat_odf("text", samples.odf_text(["text"]))[:-20])
+
+
+def test_a_heartbeat_passes_the_cleaning_at_once_and_parts_no_text() -> None:
+    found = list(clean([Piece("a\r"), HEARTBEAT, Piece(""), Piece("\nb")], 4096))
+    assert found == [HEARTBEAT, Piece("a\nb")]
