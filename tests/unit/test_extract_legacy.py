@@ -8,7 +8,7 @@ import struct
 import pytest
 
 from bouquetd.errors import Rejected
-from bouquetd.extract import Reading, extract, media_type, msg
+from bouquetd.extract import Reading, extract, media_type, msg, ole
 from bouquetd.model import Piece
 from tests import legacy
 
@@ -155,6 +155,14 @@ def test_attached_files_are_handed_out_with_their_names() -> None:
     file = io.BytesIO(legacy.msg("text", {"a.txt": b"one" * 5000, "inner.msg": inner}))
     found = [(name, data.read()) for name, data in msg.members(file, Reading())]
     assert found == [("a.txt", b"one" * 5000), ("deep.txt", b"deep")]
+
+
+@pytest.mark.parametrize(
+    ("page", "name"),
+    [(1251, "cp1251"), (950, "big5hkscs"), (28592, "iso8859-2"), (65001, "utf-8"), (7, "cp1252")],
+)
+def test_a_code_page_has_its_codec(page: int, name: str) -> None:
+    assert ole.text_codec(page) == name
 
 
 def test_messages_nested_too_deep_are_refused() -> None:
