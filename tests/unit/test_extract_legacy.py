@@ -66,6 +66,14 @@ def test_what_a_text_links_to_is_kept() -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    "link", ["javascript:alert(1)", "file:///etc/passwd", "https://example.org/" + "a" * 500]
+)
+def test_what_is_no_link_for_people_is_not_kept(link: str) -> None:
+    found = pieces(legacy.doc_of(f'see \x13 HYPERLINK "{link}" \x14here\x15 now\r'))
+    assert [p.link for p in found] == [None]
+
+
 def test_hidden_text_is_left_out() -> None:
     assert text(legacy.doc_of("seen hidden seen\r", hidden=[(5, 12)])) == "seen seen"
 
