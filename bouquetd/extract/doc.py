@@ -35,6 +35,8 @@ _SEPARATORS = re.compile("([\x07\x0b-\x0e\x13-\x15])")
 _PLACEHOLDERS = dict.fromkeys((*range(9), *range(0x0F, 0x13), *range(0x16, 0x1E), 0x1F)) | {0x1E: "-"}
 _LONGEST_INSTRUCTION = 4_000
 _LINK = re.compile(r'\s*HYPERLINK\s+(?:\\[no]\s+)*(?:"([^"]*)"|([^\s"\\]+))', re.I)
+_LONGEST_LINK = 500
+_FOLLOWED = re.compile(r"(?:https?|mailto):|[^:\\]*\Z", re.I)
 _MOST_STYLES = 4_094
 _TITLE = 62  # the number that the style Title has in every language
 _NO_BASE = 0xFFF
@@ -314,7 +316,7 @@ class _Reader:
                 field.shown = True
                 self._instructions -= 1
                 if found := _LINK.match(field.instruction):
-                    field.link = found[1] or found[2]
+                    field.link = _followed(found[1] or found[2])
                     self.flow.follow(field.link)
         elif self._fields:
             field = self._fields.pop()
@@ -323,8 +325,15 @@ class _Reader:
                 self.flow.follow(next((f.link for f in reversed(self._fields) if f.link), None))
 
 
+def _followed(link: str | None) -> str | None:
+    """A link if it is one to the web, to a mailbox or to a file beside the document, and not too long."""
+    return link if link and len(link) <= _LONGEST_LINK and _FOLLOWED.match(link) else None
+
+
 @dataclass(slots=True)
 class _Field:
+    """A field that has not ended."""
+
     instruction: str = ""
     shown: bool = False  # what stands there is the result
     link: str | None = None

@@ -30,6 +30,14 @@ _BUFFER = 32 * 1024
 _STORAGE, _STREAM = 1, 2
 _ENTRY = struct.Struct("<64sHBxLLL16s20xLQ")
 
+# Code pages whose numbers are in no codec's name.
+_PAGES = {
+    936: "gb18030", 950: "big5hkscs", 1361: "johab", 10000: "mac-roman", 10007: "mac-cyrillic", 20866: "koi8-r",
+    20932: "euc_jp", 21866: "koi8-u", 32768: "mac-roman", 50220: "iso2022_jp", 50221: "iso2022_jp",
+    50222: "iso2022_jp", 51932: "euc_jp", 51936: "gb18030", 51949: "cp949", 52936: "gb18030", 54936: "gb18030",
+    65001: "utf-8",
+}  # fmt: skip
+
 _PROPERTIES = 256 * 1024  # bytes of them that are looked at
 _LONGEST_FACT = 500
 _SAID = {2: "title", 4: "author", 5: "keywords", 12: "created_at", 13: "modified_at"}
@@ -248,15 +256,7 @@ def one_line(text: str) -> str | None:
 
 def text_codec(page: int) -> str:
     """The codec of a code page's number, as Windows numbers them."""
-    name = {
-        65001: "utf-8",
-        10000: "mac-roman",
-        10007: "mac-cyrillic",
-        32768: "mac-roman",
-        936: "gb18030",
-        51932: "euc_jp",
-    }.get(page)
-    return name or codec(f"cp{page}") or codec(f"iso8859-{page - 28590}") or "cp1252"
+    return _PAGES.get(page) or codec(f"cp{page}") or codec(f"iso8859-{page - 28590}") or "cp1252"
 
 
 def facts(compound: Compound) -> Facts:

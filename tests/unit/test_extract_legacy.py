@@ -8,7 +8,7 @@ import struct
 import pytest
 
 from bouquetd.errors import Rejected
-from bouquetd.extract import Reading, extract, media_type, msg
+from bouquetd.extract import Reading, extract, media_type, msg, ole
 from bouquetd.model import Piece
 from tests import legacy
 
@@ -64,6 +64,14 @@ def test_what_a_text_links_to_is_kept() -> None:
         ("here", "https://example.org/a"),
         ("now", None),
     ]
+
+
+@pytest.mark.parametrize(
+    "link", ["javascript:alert(1)", "file:///etc/passwd", "https://example.org/" + "a" * 500]
+)
+def test_what_is_no_link_for_people_is_not_kept(link: str) -> None:
+    found = pieces(legacy.doc_of(f'see \x13 HYPERLINK "{link}" \x14here\x15 now\r'))
+    assert [p.link for p in found] == [None]
 
 
 def test_hidden_text_is_left_out() -> None:
@@ -155,6 +163,14 @@ def test_attached_files_are_handed_out_with_their_names() -> None:
     file = io.BytesIO(legacy.msg("text", {"a.txt": b"one" * 5000, "inner.msg": inner}))
     found = [(member.name, member.open().read()) for member in msg.members(file, Reading())]
     assert found == [("a.txt", b"one" * 5000), ("deep.txt", b"deep")]
+
+
+@pytest.mark.parametrize(
+    ("page", "name"),
+    [(1251, "cp1251"), (950, "big5hkscs"), (28592, "iso8859-2"), (65001, "utf-8"), (7, "cp1252")],
+)
+def test_a_code_page_has_its_codec(page: int, name: str) -> None:
+    assert ole.text_codec(page) == name
 
 
 def test_messages_nested_too_deep_are_refused() -> None:

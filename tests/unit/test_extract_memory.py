@@ -1,4 +1,4 @@
-"""50 MB of any kind pass through a few MB of memory, however they are laid out; 5 MB in the short form."""
+"""50 MB of any kind pass through a few MB of memory, however they are laid out; 3 MB in the short form."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ import pytest
 
 from tests import samples
 
-FULL, SHORT = 50 * 1024 * 1024, 5 * 1024 * 1024
+FULL, SHORT = 50 * 1024 * 1024, 3 * 1024 * 1024
 ALLOWED = 30  # MB above the baseline
 SENTENCES = " ".join(
     f"Sentence number {n} is about nothing in particular, not even \u00e9t\u00e9." for n in range(900)
