@@ -19,6 +19,7 @@ from bouquetd.model import Piece
 
 _DELIMITERS = ",;\t|"
 _SAMPLE_ROWS = 50
+_LONGEST_SAMPLE = 4 * SAMPLE  # characters: two rows of the 16,384 columns that Excel knows
 _REGULAR = 0.8  # share of the sample's rows that are equally wide, for a delimiter to be believed
 
 _QUOTED = re.compile(r'[^"]*+(?:""[^"]*+)*+')
@@ -55,9 +56,13 @@ def extract(file: BinaryIO, reading: Reading) -> Iterator[Piece]:
 
 
 def _sample(file: BinaryIO) -> str:
-    """Whole lines from the start of the file; nothing if there is no whole one."""
+    """Whole lines from the start of the file, two or more unless they are endless; nothing if there is none."""
     blocks = decoded(file, SAMPLE)
-    sample = next(blocks, "")
+    sample = ""
+    for block in blocks:
+        sample += block
+        if sample.count("\n") > 1 or len(sample) >= _LONGEST_SAMPLE:
+            break
     return sample[: sample.rfind("\n") + 1] if next(blocks, None) else sample
 
 

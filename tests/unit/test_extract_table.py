@@ -64,6 +64,13 @@ def test_what_has_no_columns_is_read_as_text() -> None:
     ]
 
 
+def test_a_table_as_wide_as_excel_writes_it_has_the_names_of_its_columns() -> None:
+    data = "\n".join(",".join(f"{kind}{n}" for n in range(16_384)) for kind in ("column", "x", "y")) + "\n"
+    found = rows(data, 64 * 1024)
+    assert [row for _, row in found] == [1, 2]
+    assert found[1][0].endswith("column16383: y16383\n\n")
+
+
 def test_the_delimiter_that_excel_notes_is_believed() -> None:
     assert rows("sep=;\nname;age\nAnn;31\n") == [("name: Ann\nage: 31\n\n", 1)]
 
