@@ -28,6 +28,13 @@ def pdf(pages: Sequence[str], *, points: int = 11) -> bytes:
     return _pdf([_content(page, points) for page in pages])
 
 
+def pdf_with(
+    pages: Sequence[str], objects: Sequence[str] = (), *, catalogue: str = "", trailer: str = "", page: str = ""
+) -> bytes:
+    """The same with further ``objects``, from number 4 + 2 * pages on, and more in the dictionaries."""
+    return _pdf([_content(text) for text in pages], trailer, [o.encode() for o in objects], catalogue, page)
+
+
 def encrypted_pdf(password: str = "secret") -> bytes:
     """A PDF that cannot be opened without its password (standard handler, 40-bit RC4)."""
     padded = (password.encode("latin-1") + _PADDING)[:32]
@@ -52,6 +59,15 @@ def truncated_pdf() -> bytes:
 def scanned_pdf() -> bytes:
     """A PDF whose page has a drawing and no text."""
     return _pdf([b"10 10 200 200 re f"])
+
+
+def picture_pdf(width: int, height: int, pixels: bytes) -> bytes:
+    """A PDF whose page is a grey picture."""
+    image = (
+        b"<< /Type /XObject /Subtype /Image /ColorSpace /DeviceGray /BitsPerComponent 8 /Width %d /Height %d"
+        b" /Length %d >>\nstream\n%b\nendstream"
+    ) % (width, height, len(pixels), pixels)
+    return _pdf([b"q 595 0 0 842 0 0 cm /Im1 Do Q"], more=[image], resources="/XObject << /Im1 6 0 R >>")
 
 
 def docx(paragraphs: Sequence[str]) -> bytes:
@@ -429,20 +445,28 @@ def _content(text: str, points: int = 11) -> bytes:
     return f"BT /F1 {points} Tf {points + 3} TL 50 780 Td {shown} ET".encode("cp1252", "replace")
 
 
-def _pdf(contents: Sequence[bytes], trailer: str = "") -> bytes:
-    """Objects: 1 catalogue, 2 pages, 3 font, then page and content of each page."""
+def _pdf(
+    contents: Sequence[bytes],
+    trailer: str = "",
+    more: Sequence[bytes] = (),
+    catalogue: str = "",
+    page: str = "",
+    resources: str = "",
+) -> bytes:
+    """Objects: 1 catalogue, 2 pages, 3 font, then page and content of each page, then more."""
     kids = " ".join(f"{4 + 2 * n} 0 R" for n in range(len(contents)))
     objects = [
-        b"<< /Type /Catalog /Pages 2 0 R >>",
+        f"<< /Type /Catalog /Pages 2 0 R {catalogue} >>".encode(),
         f"<< /Type /Pages /Kids [{kids}] /Count {len(contents)} >>".encode(),
         b"<< /Type /Font /Subtype /Type1 /BaseFont /Helvetica /Encoding /WinAnsiEncoding >>",
     ]
     for n, content in enumerate(contents):
         objects.append(
             f"<< /Type /Page /Parent 2 0 R /MediaBox [0 0 595 842] /Contents {5 + 2 * n} 0 R "
-            "/Resources << /Font << /F1 3 0 R >> >> >>".encode()
+            f"/Resources << /Font << /F1 3 0 R >> {resources} >> {page} >>".encode()
         )
         objects.append(b"<< /Length %d >>\nstream\n%b\nendstream" % (len(content), content))
+    objects += more
     out = bytearray(b"%PDF-1.4\n%\xe2\xe3\xcf\xd3\n")
     offsets = []
     for number, body in enumerate(objects, 1):

@@ -158,7 +158,7 @@ class Ocr(Section):
 
     mode: Literal["auto", "never"] = "auto"
     languages: str = "eng"
-    timeout: Annotated[float, duration("1s", "1h")] = 60.0
+    timeout: Annotated[float, duration("1s", "1h")] = 120.0
     memory: Annotated[int, size("150MB", "16GB")] = 300 * MB
 
     @field_validator("languages", mode="before")

@@ -170,6 +170,7 @@ def extract(
     """
     bounds, size, found = reading.bounds, 0, False
     expanded = max(PLAIN_TEXT, bounds.ratio * file.seek(0, os.SEEK_END))
+    file.seek(0)
     pieces = clean(_raw(file, media_type, reading, plugins), reading.buffer_size)
     for piece in language.told(pieces) if sniff.prose(media_type) else pieces:
         found = found or not (not piece.text or piece.text.isspace())

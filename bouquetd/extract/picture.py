@@ -78,7 +78,7 @@ def extract(file: BinaryIO, reading: Reading) -> Iterator[Piece]:
     for index, (width, height) in enumerate(sizes):
         if width * height > most:
             raise Rejected(
-                f"it is {KINDS[kind]} of {width:,} x {height:,} pixels, with memory for {most:,} of them"
+                f"it is {KINDS[kind]} of {width:,} x {height:,} pixels, and there is memory for {most:,}"
                 " (ocr.memory)",
                 "Make it smaller and drop it again, or raise ocr.memory, restart bouquetd, and run"
                 " `bouquetd retry`.",

@@ -10,6 +10,8 @@ from __future__ import annotations
 
 import sys
 
+_LONGEST = 20_000  # pixels of a side
+
 
 def main(index: int, resolution: int, most_pixels: int) -> None:
     """Draw the page, smaller where it would have too many pixels."""
@@ -19,7 +21,7 @@ def main(index: int, resolution: int, most_pixels: int) -> None:
     document = pdfium.PdfDocument(pdfium_c.FPDF_LoadDocument(b"/proc/self/fd/0\0", None))
     page = document[index]
     width, height = page.get_size()
-    scale = min(resolution / 72, (most_pixels / (width * height)) ** 0.5, most_pixels / max(width, height))
+    scale = min(resolution / 72, (most_pixels / (width * height)) ** 0.5, _LONGEST / max(width, height))
     bitmap = page.render(scale=scale, grayscale=True, may_draw_forms=False)
     rows, stride = memoryview(bitmap.buffer), bitmap.stride
     output = sys.stdout.buffer

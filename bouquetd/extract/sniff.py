@@ -64,7 +64,8 @@ _BY_SUFFIX = {
 }  # fmt: skip
 
 _DATA = frozenset((CSV, TSV, JSON, JSONL, XLSX, ODS)) | suffixes.TEXTS - {suffixes.TEX}
-_PICTURES = {picture.PNM: (".pnm", ".ppm", ".pgm", ".pbm")}  # some are digits and spaces
+# Pictures that may begin as a text does, and the suffixes by which they are believed.
+_LIKE_TEXT = {picture.GIF: (".gif",), picture.PNM: (".pnm", ".ppm", ".pgm", ".pbm")}
 
 _PACKAGES = {
     "xl/workbook.bin": "a binary Excel workbook (.xlsb)",
@@ -172,7 +173,7 @@ def _judge(file: BinaryIO, head: bytes, suffix: str) -> str:
     if head.startswith(b"{\\rtf"):
         return RTF
     shown = picture.kind_of(head)
-    if shown and (binary or suffix in _PICTURES.get(shown, ())):  # else a text that begins like one
+    if shown and (binary or shown not in _LIKE_TEXT or suffix in _LIKE_TEXT[shown]):
         return shown
     if mail.is_mailbox(head):
         return MAILBOX

@@ -157,7 +157,7 @@ def test_systemd_is_told_of_readiness_status_reload_and_stop_and_only_a_sound_ya
 HANGS = """
 import time
 import bouquetd.extract
-def hang(file, *, read_size):
+def hang(file, reading):
     while True:
         time.sleep(0.1)
     yield

@@ -57,6 +57,7 @@ def kind(data: bytes, name: str) -> str:
         (b"\xff\xd8\xff\xe0" + samples.binary_junk(), "a.txt", "image/jpeg"),
         (b"P2 3 1 9 1 2 3", "a.pgm", "image/x-portable-anymap"),
         (b"P2 3 1 9 1 2 3", "a.txt", "text/plain"),
+        (b"II*\0" + b"\xff" * 5000, "a.txt", "image/tiff"),  # white paper, no control characters
         (b"BMW is a car maker", "a.txt", "text/plain"),
         (b"junk\n%PDF-1.4", "a.pdf", "application/pdf"),
         (b"A file begins with %PDF-1.4 when it is a PDF", "a.txt", "text/plain"),
