@@ -26,7 +26,7 @@ from bouquetd.extract.flow import Break, Flow
 from bouquetd.extract.reading import Reading, beyond
 from bouquetd.model import MB, Facts, Piece
 
-_LONGEST_TAG = 4 * MB
+_LONGEST_TAG = MB
 _LONGEST_DECLARATIONS = 1 * MB
 _MOST_NAMES = 20_000  # of elements and attributes, which expat remembers all
 _SMALL_READ = 16 * 1024
@@ -151,7 +151,10 @@ def _parsed(blocks: Iterator[str], handler: _Handler) -> Iterator[None]:
             parser.Parse(data, False)  # noqa: FBT003
             fed += len(data)
             if fed - max(0, parser.CurrentByteIndex) > _LONGEST_TAG + len(data):
-                raise _Broken("a tag has no end")
+                raise Rejected(
+                    f"one of its tags is longer than {_LONGEST_TAG // MB} MB, or has no end",
+                    "Take out what is embedded in it (a picture as text, for one), and drop it again.",
+                )
             if len(names) > _MOST_NAMES:
                 raise _Broken(f"it has more than {_MOST_NAMES} different names of elements and attributes")
             handler.reached(parser.CurrentByteIndex)

@@ -121,7 +121,6 @@ MAKERS: dict[str, Callable[[Path, int], None]] = {
         p, size, f"<person name='Ann Lee'><note>{SENTENCES[:300]}</note></person>\n", "<x>", "</x>"
     ),
     "one element.xml": lambda p, size: fill(p, size, SENTENCES, "<book>", "</book>"),
-    "one attribute.xml": lambda p, size: fill(p, size, SENTENCES, "<x a='", "'/>"),
     "names.xml": fill_with_names,
     "one string.json": lambda p, size: fill(p, size, json.dumps(TEXT)[1:-1], '{"text": "', '"}'),
     "one array.json": lambda p, size: fill(
