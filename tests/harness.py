@@ -36,6 +36,7 @@ QUICK: dict[str, dict[str, object]] = {
     # How short of memory the machine is must not decide a test, nor what the process that runs it has taken.
     "memory": {"pressure": "0%", "limit": "1GB"},
     "logging": {"format": "console"},
+    "ocr": {"mode": "never"},  # nor what is installed on it
 }
 
 WAIT = 150.0
