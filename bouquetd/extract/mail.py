@@ -11,7 +11,7 @@ import binascii
 import io
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from email import message_from_bytes
 from email.errors import HeaderParseError
 from email.message import EmailMessage
@@ -177,7 +177,7 @@ def _told(message: _Message, reading: Reading, row: int | None) -> Iterator[Piec
         data = cast("BinaryIO", text.data)
         if text.kind == "text/html":
             for piece in html.extract(data, reading, hint=codec(text.charset or "")):
-                yield replace(piece, row=row, facts=facts)
+                yield piece._replace(row=row, facts=facts)
         else:
             data.seek(0)
             for block in decoded(data, reading.read_size, codec(text.charset or "")):

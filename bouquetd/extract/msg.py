@@ -10,7 +10,6 @@ from __future__ import annotations
 import codecs
 import struct
 from collections.abc import Iterator
-from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
 from typing import BinaryIO, cast
@@ -80,7 +79,7 @@ def _told(message: _Message, facts: Facts, reading: Reading, depth: int) -> Iter
         )
     yield Piece("".join(f"{name}: {value}\n" for name, value in message.headers()) + "\n", facts=facts)
     for piece in message.body(reading):
-        yield replace(piece, facts=facts)
+        yield piece._replace(facts=facts)
     yield Piece("\n\n", facts=facts)
     names: list[str] = []
     for number, attached in enumerate(message.attached(), start=1):
