@@ -17,6 +17,7 @@ from pathlib import Path
 
 from tests.bench import (
     ceiling,
+    formats,
     fuzz,
     idle,
     kills,
@@ -44,6 +45,7 @@ MEASUREMENTS: dict[str, Callable[[Bench], Result]] = {
     "fuzz": fuzz.measure,
     "idle": idle.measure,
     "operation": operation.measure,
+    "formats": formats.measure,
     "ceiling": ceiling.measure,
     "million": million.measure,
     "kills": kills.measure,

@@ -6,7 +6,6 @@ import threading
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -31,7 +30,7 @@ def warmed(config: Path, *, sink: bool) -> Iterator[tuple[Engine, float]]:
         baseline = parts.warm()
         parts.worker.reconcile()
         if sink:
-            parts.worker._pipeline = replace(parts.worker._pipeline, store=partial(_drop, parts.store))
+            parts.worker._pipeline.store = partial(_drop, parts.store)
         yield parts, baseline / 1024 / 1024
 
 

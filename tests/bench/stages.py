@@ -16,7 +16,6 @@ import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -98,17 +97,14 @@ class Stages:
     def _put_in(self, parts: Engine) -> None:
         worker, store, call, pull = parts.worker, parts.store, self.clock.call, self.clock.pull
         pipeline = worker._pipeline
-        worker._pipeline = replace(
-            pipeline,
-            extract=pull("extract", pipeline.extract),
-            chunk=pull("chunk", pipeline.chunk),
-            entities=call("entities", pipeline.entities),
-            embed=call("embed", pipeline.embed),
-            journal=call("journal", pipeline.journal),
-            land=call("store", pipeline.land),
-            store=call("store", pipeline.store),
-            watch=call("log lines", pipeline.watch),
-        )
+        pipeline.extract = pull("extract", pipeline.extract)
+        pipeline.chunk = pull("chunk", pipeline.chunk)
+        pipeline.entities = call("entities", pipeline.entities)
+        pipeline.embed = call("embed", pipeline.embed)
+        pipeline.journal = call("journal", pipeline.journal)
+        pipeline.land = call("store", pipeline.land)
+        pipeline.store = call("store", pipeline.store)
+        pipeline.watch = call("log lines", pipeline.watch)
         parts.gate.wait = call("gate", parts.gate.wait)
         store.flush = call("store", store.flush)
         store._seal = call("seal a shard", store._seal)

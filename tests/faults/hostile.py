@@ -78,7 +78,7 @@ def files(*, full: bool) -> Mapping[str, Hostile]:
         few |= {
             "pages.pdf": Hostile(made(lambda: pages(100_000)), r"bounds\.pages"),
             "cells.xlsx": Hostile(
-                lambda path: cells(path, 10_000_000), r"bounds\.ratio|bounds\.cells|too large"
+                lambda path: cells(path, 1_500_000), r"bounds\.ratio|bounds\.cells|too large"
             ),
             "nested.zip": Hostile(made(lambda: nested(3_000)), r"bounds\.depth"),
             "deep.html": Hostile(made(lambda: "<html>" + "<div>" * 5_000_000 + "Deep text.")),

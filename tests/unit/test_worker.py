@@ -2,7 +2,6 @@
 
 import os
 import shutil
-from dataclasses import replace
 from unittest import mock
 
 import pytest
@@ -334,12 +333,12 @@ def test_an_attempt_that_cannot_be_given_back_on_a_full_disk_is_given_back_befor
     full = Unavailable("the disk is full", "free some space")
     with home.engine() as (parts, _):
         journal = parts.worker._pipeline.journal
-        parts.worker._pipeline = replace(parts.worker._pipeline, journal=mock.Mock(side_effect=full))
+        parts.worker._pipeline.journal = mock.Mock(side_effect=full)
         with mock.patch.object(parts.ledger, "give_back", side_effect=full):
             for _ in range(3):
                 until(lambda: parts.worker.step() and parts.worker.trouble, "the disk is found full")
                 assert [e.document.attempts for e in parts.ledger.entries()] == [1]
-        parts.worker._pipeline = replace(parts.worker._pipeline, journal=journal)
+        parts.worker._pipeline.journal = journal
         until(lambda: not parts.worker.step() or parts.worker.idle, "it goes on")
         work(parts)
     assert home.states() == {"a.txt": "filed"}
@@ -349,9 +348,7 @@ def test_a_ledger_that_goes_bad_ends_the_worker_and_is_not_taken_for_the_fault_o
     home = home_with(tmp_path)
     home.put("a.txt", prose(5_000))
     with home.engine() as (parts, _):
-        parts.worker._pipeline = replace(
-            parts.worker._pipeline, journal=mock.Mock(side_effect=Corrupt("malformed"))
-        )
+        parts.worker._pipeline.journal = mock.Mock(side_effect=Corrupt("malformed"))
         with pytest.raises(Corrupt):
             until(lambda: parts.worker.step() < 0, "never")
     assert home.states() == {"a.txt": "claimed"}
