@@ -1,8 +1,8 @@
 """Formats: what one step of reading takes in memory, and how fast it goes, for large files of each kind.
 
 A step is what the daemon measures as one operation of the stage ``extract``: from one piece of text to the
-next. Each file is read in a process of its own (``python -m tests.bench.formats FILE``) that has read a small one
-of its kind before, as a daemon has.
+next. Each file is read in a process of its own (``python -m tests.bench.formats FILE``) that has read a small
+one of its kind before, as a daemon has.
 """
 
 from __future__ import annotations
