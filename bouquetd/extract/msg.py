@@ -12,6 +12,7 @@ import struct
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from functools import partial
+from itertools import islice
 from typing import BinaryIO, cast
 
 from bouquetd.errors import Rejected
@@ -33,7 +34,8 @@ _SUBJECT, _SENDER, _SENDER_ADDRESS, _SENDER_SMTP = 0x0037, 0x0C1A, 0x0C1F, 0x5D0
 _TO, _CC, _SENT, _DELIVERED = 0x0E04, 0x0E03, 0x0039, 0x0E06
 _BODY, _RTF, _HTML = 0x1000, 0x1009, 0x1013
 _CODE_PAGE, _HTML_CODE_PAGE = 0x3FFD, 0x3FDE
-_NAME, _ADDRESS, _SMTP = 0x3001, 0x3003, 0x39FE
+_NAME, _ADDRESS, _SMTP, _RECIPIENT_KIND = 0x3001, 0x3003, 0x39FE, 0x0C15
+_TO_KIND, _CC_KIND = 1, 2
 _DATA, _LONG_FILE_NAME, _FILE_NAME = 0x3701, 0x3707, 0x3704
 
 _PACKED, _UNPACKED = 0x75465A4C, 0x414C454D
@@ -169,11 +171,7 @@ class _Message(_Properties):
 
     def sender(self) -> str:
         """Who wrote it, with the address if it is one of the Internet."""
-        name = self.text(_SENDER)
-        address = self.text(_SENDER_SMTP) or self.text(_SENDER_ADDRESS)
-        if "@" not in address or address.startswith("/") or address == name:
-            return name or address
-        return f"{name} <{address}>" if name else address
+        return _person(self.text(_SENDER), self.text(_SENDER_SMTP) or self.text(_SENDER_ADDRESS))
 
     def sent(self) -> float | None:
         """When it was sent, or else when it arrived."""
@@ -187,18 +185,27 @@ class _Message(_Properties):
         sent = self.sent()
         date = f"{datetime.fromtimestamp(sent, UTC):%a, %d %b %Y %H:%M:%S +0000}" if sent is not None else ""
         shown = {
-            "From": self.sender(), "To": self.text(_TO), "Cc": self.text(_CC), "Date": date,
+            "From": self.sender(), "To": self._addressed(_TO_KIND) or self.text(_TO),
+            "Cc": self._addressed(_CC_KIND) or self.text(_CC), "Date": date,
             "Subject": self.text(_SUBJECT),
         }  # fmt: skip
         return ((name, value) for name, value in shown.items() if value)
 
+    def _recipients(self) -> Iterator[tuple[int, str, str]]:
+        """How each is addressed, name and address."""
+        for entry in islice(self._storages("__recip_version1.0_#"), _RECIPIENTS):
+            who = _Properties(self._compound, entry, 8, self.page)
+            yield who.number(_RECIPIENT_KIND), who.text(_NAME), who.text(_SMTP) or who.text(_ADDRESS)
+
+    def _addressed(self, kind: int) -> str:
+        """All who are addressed in a way, each as a mail program shows them."""
+        return ", ".join(filter(None, (_person(n, a) for how, n, a in self._recipients() if how == kind)))
+
     def facts(self) -> Facts:
         """Subject, sender, recipients and date."""
         recipients: dict[str, None] = {}
-        for _, entry in zip(range(_RECIPIENTS), self._storages("__recip_version1.0_#"), strict=False):
-            who = _Properties(self._compound, entry, 8, self.page)
-            address = who.text(_SMTP) or who.text(_ADDRESS)
-            if found := ole.one_line(address if "@" in address else who.text(_NAME)):
+        for _, name, address in self._recipients():
+            if found := ole.one_line(address if "@" in address else name):
                 recipients[found] = None
         return Facts(
             title=ole.one_line(self.text(_SUBJECT)),
@@ -225,6 +232,13 @@ class _Message(_Properties):
                 _unpack(data, unpacked)
                 if unpacked.tell():
                     yield from rtf.extract(cast("BinaryIO", unpacked), reading)
+
+
+def _person(name: str, address: str) -> str:
+    """Somebody with the address, if it is one of the Internet and not the name once more."""
+    if "@" not in address or address.startswith("/") or address == name:
+        return name or address
+    return f"{name} <{address}>" if name else address
 
 
 def _blank(data: BinaryIO) -> bool:
