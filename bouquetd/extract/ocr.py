@@ -115,8 +115,11 @@ class Tesseract:
         seconds = int(self.timeout) + 1
         bounds = ((resource.RLIMIT_AS, self.memory), (resource.RLIMIT_CPU, seconds), (resource.RLIMIT_CORE, 0))
         with suppress(ProcessLookupError):
-            for what, most in bounds:
-                resource.prlimit(pid, what, (most, most))
+            try:
+                for what, most in bounds:
+                    resource.prlimit(pid, what, (most, most))
+            except PermissionError:
+                raise Unread("cannot be read: the service may not set limits for it (prlimit64)") from None
             with suppress(PermissionError):  # a service's own niceness holds
                 os.setpriority(os.PRIO_PROCESS, pid, _NICE)
 
