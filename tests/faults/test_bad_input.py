@@ -165,8 +165,8 @@ SLOWLY = """
 import time
 from bouquetd import extract
 sound = extract.EXTRACTORS['text/plain']
-def slowly(file, *, read_size):
-    for piece in sound(file, read_size=4096):
+def slowly(file, reading):
+    for piece in sound(file, extract.Reading(4096)):
         time.sleep(0.02)
         yield piece
 extract.EXTRACTORS['text/plain'] = slowly
@@ -210,8 +210,8 @@ KILLS_ITSELF = """
 import os, signal
 from bouquetd import extract
 sound = extract.EXTRACTORS['text/plain']
-def poisoned(file, *, read_size):
-    for piece in sound(file, read_size=read_size):
+def poisoned(file, reading):
+    for piece in sound(file, reading):
         if 'poison' in piece.text:
             os.kill(os.getpid(), signal.SIGKILL)
         yield piece
