@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import sys
 
-
 _LONGEST = 20_000  # pixels of a side
 
 
