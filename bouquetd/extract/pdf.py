@@ -20,7 +20,7 @@ import pypdfium2.raw as pdfium_c
 from bouquetd.errors import Rejected
 from bouquetd.extract.ocr import Unread
 from bouquetd.extract.outline import LONGEST_TITLE, Outline
-from bouquetd.extract.pdf_about import Bookmarks, bookmarks, facts, form, open_form
+from bouquetd.extract.pdf_about import Bookmarks, bookmarks, facts, form
 from bouquetd.extract.reading import Reading, beyond
 from bouquetd.extract.running import without_running_heads
 from bouquetd.extract.typeset import Typeset
@@ -29,6 +29,10 @@ from bouquetd.model import NOTHING, Facts, Piece
 _REOPEN = 200
 """Pages after which the document is opened anew: PDFium keeps what it has parsed (measured over 7,000 pages:
 78 MB in one go, 36 MB this way)."""
+
+_MOST_NOTES = 5_000
+"""Links, notes and fields after which it is opened anew as well: an index has hundreds of them on each page, of
+some KB each."""
 
 _TAIL = 2048  # bytes; the specification wants the end mark in the last 1,024
 
@@ -188,11 +192,13 @@ def _pages(file: BinaryIO) -> Iterator[tuple[_Page, str]]:
     while number < pages:
         document = _open(file)
         try:
-            open_form(document)
-            pages = len(document)
+            pages, notes = len(document), 0
             for number in range(number, min(number + _REOPEN, pages)):  # noqa: B020
-                text, written, picture = _read(document, number)
+                text, (written, count), picture = _read(document, number)
+                notes += count
                 yield _Page(number, written, picture), typeset.mend(text)
+                if notes > _MOST_NOTES:
+                    break
         finally:
             document.close()
         number += 1
@@ -244,7 +250,7 @@ def _open(file: BinaryIO) -> pdfium.PdfDocument:
     raise Rejected(_DAMAGED, _REPAIR)
 
 
-def _read(document: pdfium.PdfDocument, number: int) -> tuple[str, str, bool]:
+def _read(document: pdfium.PdfDocument, number: int) -> tuple[str, tuple[str, int], bool]:
     """Of a page its text, what was written on it afterwards, and whether it has things on it but no text."""
     try:
         page = document[number]
@@ -255,7 +261,7 @@ def _read(document: pdfium.PdfDocument, number: int) -> tuple[str, str, bool]:
             finally:
                 text.close()
             picture = (not found or found.isspace()) and pdfium_c.FPDFPage_CountObjects(page) > 0
-            return found, form(document, page), picture
+            return found, form(page), picture
         finally:
             page.close()
     except pdfium.PdfiumError:

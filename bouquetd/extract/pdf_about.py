@@ -71,65 +71,45 @@ def bookmarks(document: pdfium.PdfDocument) -> Bookmarks:
     return found
 
 
-def open_form(document: pdfium.PdfDocument) -> None:
-    """Make the values of a document's form known to ``form``, where it has one. Nothing in it is run."""
-    if pdfium_c.FPDF_GetFormType(document) != pdfium_c.FORMTYPE_NONE:
-        config = pdfium_c.FPDF_FORMFILLINFO(version=2)
-        if raw := pdfium_c.FPDFDOC_InitFormFillEnvironment(document, config):
-            document.formenv = pdfium.PdfFormEnv(raw, config)
-
-
-def form(document: pdfium.PdfDocument, page: pdfium.PdfPage) -> str:
+def form(page: pdfium.PdfPage) -> tuple[str, int]:
     """What was written on a page afterwards: fields of a form that are filled in, and remarks set in type.
 
-    A line for each, with the name of the field where that was meant to be read.
+    A line for each, with the name of the field where that was meant to be read; and how many notes, links and
+    fields were looked at. PDFium's own forms are left alone: for thousands of fields they take minutes.
     """
     lines: list[str] = []
-    for index in range(min(pdfium_c.FPDFPage_GetAnnotCount(page), _MOST_FIELDS)):
+    count = min(pdfium_c.FPDFPage_GetAnnotCount(page), _MOST_FIELDS)
+    for index in range(count):
         annotation = pdfium_c.FPDFPage_GetAnnot(page, index)
         if not annotation:
             continue
         try:
-            line = _written(document, annotation)
+            line = _written(annotation)
         finally:
             pdfium_c.FPDFPage_CloseAnnot(annotation)
         if line:
             lines.append(line)
-    return "\n".join(lines)
+    return "\n".join(lines), count
 
 
-def _written(document: pdfium.PdfDocument, annotation: Any) -> str:
+def _written(annotation: Any) -> str:
     def string(key: bytes) -> str:
         return _text(
             lambda buffer, size: pdfium_c.FPDFAnnot_GetStringValue(annotation, key, buffer, size),
             _LONGEST_VALUE,
         )
 
-    def field(call: Callable[..., int]) -> str:
-        return _text(lambda buffer, size: call(environment, annotation, buffer, size), _LONGEST_VALUE)
-
     subtype = pdfium_c.FPDFAnnot_GetSubtype(annotation)
     if subtype == pdfium_c.FPDF_ANNOT_FREETEXT:
         return string(b"Contents")
-    if subtype != pdfium_c.FPDF_ANNOT_WIDGET or document.formenv is None:
+    if subtype != pdfium_c.FPDF_ANNOT_WIDGET:
         return ""
-    environment = document.formenv
-    kind = pdfium_c.FPDFAnnot_GetFormFieldType(environment, annotation)
-    if kind in _TICKED:
-        ticked = pdfium_c.FPDFAnnot_IsChecked(environment, annotation)
-        value = field(pdfium_c.FPDFAnnot_GetFormFieldExportValue) if ticked else ""
-    elif kind in _FILLED_IN:
-        value = field(pdfium_c.FPDFAnnot_GetFormFieldValue)
-    else:
-        value = ""
-    name = field(pdfium_c.FPDFAnnot_GetFormFieldAlternateName) if value else ""
-    return f"{name}: {value}" if name else value if kind in _FILLED_IN else ""
-
-
-_FILLED_IN = frozenset((
-    pdfium_c.FPDF_FORMFIELD_TEXTFIELD, pdfium_c.FPDF_FORMFIELD_COMBOBOX, pdfium_c.FPDF_FORMFIELD_LISTBOX,
-))  # fmt: skip
-_TICKED = frozenset((pdfium_c.FPDF_FORMFIELD_CHECKBOX, pdfium_c.FPDF_FORMFIELD_RADIOBUTTON))
+    kind, name = string(b"FT"), string(b"TU")
+    if kind == "Btn":  # boxes: what is ticked says something by its name only
+        state = string(b"AS")
+        return f"{name}: {state}" if name and state not in ("", "Off") else ""
+    value = string(b"V")
+    return f"{name}: {value}" if name and value else value
 
 
 # -- bookmarks --------------------------------------------------------------------------------------------
