@@ -177,8 +177,8 @@ class _Lexer:
     def _markup(self) -> None:
         """Whatever begins with ``<`` and is no tag within the window."""
         source = self._source
-        while len(source.text) - source.pos < 4 and source.more():
-            pass
+        if len(source.text) - source.pos < 4 and source.more():
+            return  # it may be a whole tag by now
         text, pos = source.text, source.pos
         if len(text) - pos <= _LONGEST_TAG and _NAME.match(text, pos) and source.more():
             return

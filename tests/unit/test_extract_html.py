@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from bouquetd.errors import Rejected
@@ -229,6 +229,7 @@ MARKUP = st.lists(st.sampled_from([*PARTS, " ", "\n", '<a b="c>d">', "<a b='", "
 
 
 @given(MARKUP, st.integers(1, 9))
+@example("</pre></pre></script>\u00e9<nav><img alt=x>", 8)  # a tag that the last read makes whole
 def test_no_read_size_changes_the_text(page: str, read_size: int) -> None:
     page = "x" + page
     small, large = (pieces(page, size) for size in (read_size, 1 << 20))
