@@ -139,6 +139,7 @@ def test_a_server_that_hangs_for_two_minutes_costs_nothing_but_the_time(tmp_path
         assert_whole(home, server, names)
 
 
+@pytest.mark.long
 def test_a_refused_token_holds_the_intake_and_the_right_one_is_taken_without_a_restart(tmp_path, server):
     file = tmp_path / "token"
     file.write_text("right")

@@ -77,11 +77,17 @@ def raising(parts: Engine, error: BaseException, when: Callable[..., bool]) -> N
     ("name", "data"),
     [
         ("box.zip", zipped({"a.txt": "Alpha.", "sub/b.md": "Beta."})),
-        ("box.tar", taped({"a.txt": "Alpha.", "sub/b.md": "Beta."})),
+        pytest.param("box.tar", taped({"a.txt": "Alpha.", "sub/b.md": "Beta."}), marks=pytest.mark.long),
         ("box.tar.gz", taped({"a.txt": "Alpha.", "./sub/b.md": "Beta."}, "w:gz")),
-        ("box.tar.bz2", taped({"a.txt": "Alpha.", "/sub/b.md": "Beta."}, "w:bz2")),
-        ("box.tar.xz", taped({"a.txt": "Alpha.", "../sub/b.md": "Beta."}, "w:xz")),
-        ("no-suffix-that-tells", zipped({"a.txt": "Alpha.", "sub\\b.md": "Beta."})),
+        pytest.param(
+            "box.tar.bz2", taped({"a.txt": "Alpha.", "/sub/b.md": "Beta."}, "w:bz2"), marks=pytest.mark.long
+        ),
+        pytest.param(
+            "box.tar.xz", taped({"a.txt": "Alpha.", "../sub/b.md": "Beta."}, "w:xz"), marks=pytest.mark.long
+        ),
+        pytest.param(
+            "no-suffix-that-tells", zipped({"a.txt": "Alpha.", "sub\\b.md": "Beta."}), marks=pytest.mark.long
+        ),
     ],
 )
 def test_each_file_in_an_archive_is_a_document_of_its_own(tmp_path: Path, name: str, data: bytes) -> None:
@@ -99,7 +105,9 @@ def test_each_file_in_an_archive_is_a_document_of_its_own(tmp_path: Path, name: 
     assert at.cli("verify").status == 0
 
 
-@pytest.mark.parametrize("pack", [gzip.compress, bz2.compress, lzma.compress])
+@pytest.mark.parametrize(
+    "pack", [gzip.compress, *(pytest.param(p, marks=pytest.mark.long) for p in (bz2.compress, lzma.compress))]
+)
 def test_a_single_packed_file_is_read_under_its_name_without_the_suffix(tmp_path: Path, pack: object) -> None:
     at = home(tmp_path)
     at.put("notes.txt.gz", pack(b"Alpha.") + pack(b" Beta."))  # type: ignore[operator]
@@ -219,6 +227,7 @@ def test_names_that_the_inbox_ignores_are_ignored_in_archives_too(tmp_path: Path
     assert "3 files in it have names that inbox.ignore leaves alone" in at.cli("files").out
 
 
+@pytest.mark.long
 def test_a_bomb_is_refused_whole_however_it_is_wrapped(tmp_path: Path) -> None:
     at = home(tmp_path, bounds={"ratio": 50})
     blank = b"\n" * (20 << 20)
@@ -281,6 +290,7 @@ def test_to_forget_an_archive_is_to_forget_what_is_packed_in_it(tmp_path: Path) 
     assert set(at.states()) == {"a.zip", "c.txt"}
 
 
+@pytest.mark.long
 def test_with_keep_a_deleted_archive_takes_what_was_packed_in_it_along(tmp_path: Path) -> None:
     at = home(tmp_path, inbox={"after": "keep"})
     path = at.put("a.zip", zipped({"a.txt": "Alpha."}))
@@ -295,6 +305,7 @@ def test_with_keep_a_deleted_archive_takes_what_was_packed_in_it_along(tmp_path:
     assert not any(source.startswith("a.zip") for source in at.states())
 
 
+@pytest.mark.long
 def test_an_interrupted_archive_goes_on_where_it_was_and_stores_nothing_twice(tmp_path: Path) -> None:
     at = home(tmp_path)
     at.put("a.zip", zipped({f"{n:02}.txt": prose(3_000, n) for n in range(12)}))
@@ -326,6 +337,7 @@ def test_of_a_mail_that_was_interrupted_after_its_text_nothing_attached_is_lost(
     assert set(at.states().values()) == {"filed"}
 
 
+@pytest.mark.long
 def test_a_member_that_kills_the_daemon_is_given_up_and_the_rest_is_read(tmp_path: Path) -> None:
     at = home(tmp_path)
     at.put("a.zip", zipped({"a.txt": "Alpha.", "poison.txt": "Poison.", "z.txt": "Omega."}))
@@ -356,6 +368,7 @@ def test_a_refused_member_can_be_tried_again_from_the_archive(tmp_path: Path) ->
     assert set(at.states().values()) == {"filed"}
 
 
+@pytest.mark.long
 def test_a_ledger_rebuilt_from_the_store_knows_what_was_packed(tmp_path: Path) -> None:
     at = home(tmp_path)
     at.put("a.zip", zipped({"a.txt": "Alpha.", "b.txt": "Beta."}))
