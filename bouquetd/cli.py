@@ -430,7 +430,8 @@ def _alive(pid: int) -> bool:
 
 def _print_hit(rank: int, hit: dict[str, Any]) -> None:
     place = next((f", {key} {hit[key]}" for key in ("page", "row") if hit.get(key)), "")
-    print(f"{rank}. {hit['source']}{place}  (chunk {hit['chunk']}, distance {hit['distance']:.3f})")
+    section = f", {' > '.join(hit['headings'])}" if hit.get("headings") else ""
+    print(f"{rank}. {hit['source']}{place}{section}  (chunk {hit['chunk']}, distance {hit['distance']:.3f})")
     print("   " + " ".join(hit["text"].split())[:300] + "\n")
 
 
