@@ -118,11 +118,11 @@ def die(when, step, call, *, warm):
 
     @functools.wraps(function)
     def run(*arguments, **named):
-        due = (getattr(ASKING, "who", "") == "warm") == warm and next(calls) == call
-        if due and when == "before":
+        counts = (getattr(ASKING, "who", "") == "warm") == warm
+        if when == "before" and counts and next(calls) == call:
             os.kill(os.getpid(), signal.SIGKILL)
         result = function(*arguments, **named)
-        if due and when == "after":
+        if when == "after" and counts and next(calls) == call:  # of those that came to something
             os.kill(os.getpid(), signal.SIGKILL)
         return result
 

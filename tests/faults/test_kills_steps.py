@@ -92,7 +92,7 @@ UNFILED = ("after", "bouquetd.ledger:Ledger.complete", 1)
 
 RECONCILING = [
     ("moved", "bouquetd.filing:file_away", 1),
-    ("renamed", "bouquetd.inbox.move:rename_new", 2),  # the first finds the name taken since yesterday
+    ("renamed", "bouquetd.inbox.move:rename_new", 1),
     ("filed", "bouquetd.ledger:Ledger.filed", 1),
 ]
 
@@ -114,7 +114,7 @@ FORGETTING = [
 
 MOVING_FAR = [
     ("copied", "bouquetd.inbox.move:copy", 1),
-    ("renamed", "bouquetd.inbox.move:rename_new", 2),  # the first finds out that it is another file system
+    ("renamed", "bouquetd.inbox.move:rename_new", 1),  # after one that finds out it is another file system
     ("the original unlinked", "bouquetd.inbox.move:discard", 1),
 ]
 
