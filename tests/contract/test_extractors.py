@@ -120,7 +120,7 @@ def test_a_bad_file_is_rejected_with_a_reason_and_a_remedy(name: str, tmp_path: 
 
 
 @every_kind
-@settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     harm=st.lists(st.tuples(st.integers(0, 5000), st.binary(max_size=3)), min_size=1, max_size=5),
     keep=st.floats(0, 1),

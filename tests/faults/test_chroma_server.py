@@ -233,6 +233,7 @@ def three(tmp_path, server, count):
         assert_whole(home, server, own, home.options["store"]["collection"])
 
 
+@pytest.mark.long
 def test_three_daemons_with_overlapping_files_share_a_server_without_a_trace_of_each_other(tmp_path, server):
     three(tmp_path, server, 12)
 
