@@ -236,8 +236,10 @@ class Ingestion:
     def _read(self, document: Document, it: _Opened) -> None:
         began, chunks = self._clock(), 0
         inside = self._unpack(document, it)
+        notes = tuple(inside.told())
         if self._reader.has_text(document.media_type):
             chunks = self._pipeline.ingest(document, it.file)
+            notes += self._reader.notes()
         elif not inside.ids:
             raise Rejected("no file with anything in it is packed in it", "Look whether it was packed in full.")
         elif len(inside.ids) == inside.refused:
@@ -249,7 +251,6 @@ class Ingestion:
             self._pipeline.flush()
         if it.parent is None:
             self._unchanged(it)
-        notes = (*self._reader.notes(), *inside.told())
         position = self._store.taken + len(self._pipeline.ahead)
         self.wait_for(
             Ingested(document, it.seen, position, chunks, began, self._clock(), tuple(inside.ids), notes)

@@ -72,6 +72,7 @@ class Reader:
     def pieces(self, file: BinaryIO, document: Document) -> Iterator[Piece]:
         """The text of a file. Raises ``Stopped`` between two pieces, Rejected also beyond ``bounds.time``."""
         reading, spent, source = self._reading(), 0.0, printable(document.source)
+        self._notes = []  # of one that was refused half-way nothing is to be told of the next
         pull = extract.extract(file, document.media_type, reading, plugins=self._plugins)
         while True:
             began = self._clock()
@@ -97,9 +98,8 @@ class Reader:
         self._health.beat(self._clock(), "unpack")
 
     def notes(self) -> tuple[str, ...]:
-        """What was noted since the last call."""
-        taken, self._notes = tuple(self._notes), []
-        return taken
+        """What was noted of the document that was read last."""
+        return tuple(self._notes)
 
     def _reading(self) -> Reading:
         stream = self.settings.stream

@@ -8,7 +8,7 @@ import io
 import lzma
 import tarfile
 import zipfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from email.message import EmailMessage
 from pathlib import Path
 from typing import BinaryIO
@@ -17,6 +17,7 @@ import pytest
 
 from bouquetd.assembly import Engine
 from bouquetd.errors import Rejected, Stopped, Unavailable
+from bouquetd.model import Document, Piece
 from tests.harness import Home, prose, until, work
 
 
@@ -400,3 +401,22 @@ def test_a_header_of_a_tar_without_an_end_is_refused_in_bounded_memory(tmp_path:
     drained(at)
     assert at.states() == {"a.tar.gz": "failed"}
     assert "has no end" in at.note("a.tar.gz")
+
+
+def test_what_was_noted_of_a_file_that_is_refused_is_not_told_of_the_next(tmp_path: Path) -> None:
+    at = home(tmp_path)
+    with at.engine() as (parts, log):
+        ingest = parts.worker._pipeline.extract
+
+        def extract(file: BinaryIO, document: Document) -> Iterator[Piece]:
+            yield from ingest(file, document)
+            if document.name == "bad.txt":
+                parts.reader._note("only of the bad one")
+                raise Rejected("broken", "Mend it.")
+
+        parts.worker._pipeline.extract = extract
+        at.put("a.zip", zipped({"good.txt": "Good.", "bad.txt": "Bad."}))
+        at.put("z.txt", "Next.")
+        parts.worker.reconcile()
+        work(parts)
+    assert "only of the bad one" not in log.text
