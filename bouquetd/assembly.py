@@ -17,7 +17,8 @@ from bouquetd import extract, recovery
 from bouquetd.admission import Admission
 from bouquetd.chunk import chunk
 from bouquetd.config import Settings, bytes_per_chunk, shard_chunks
-from bouquetd.embed.static import StaticEmbedder
+from bouquetd.embed import Embedder
+from bouquetd.embed.choice import chosen
 from bouquetd.entities import PROVIDERS, Entities
 from bouquetd.errors import ConfigError, Stopped, Unavailable
 from bouquetd.extract import ocr
@@ -69,7 +70,7 @@ class Engine:
     settings: Settings
     ledger: Ledger
     store: Store
-    embedder: StaticEmbedder
+    embedder: Embedder
     probe: Probe
     governor: Governor
     gate: Gate
@@ -151,7 +152,8 @@ def engine(
             stack.enter_context(hold(folder / "bouquetd.lock"))
 
         probe = stack.enter_context(Probe())
-        embedder = StaticEmbedder(trimmer() or (lambda: None))
+        squeeze = trimmer() or (lambda: None)
+        embedder = chosen(settings.embed, squeeze)
         chroma = recovery.chroma(settings)
 
         health = Health(settings.pipeline.stage_deadline, settings.memory.pause_limit)
@@ -166,7 +168,7 @@ def engine(
             waiting = f"waiting for Chroma at {chroma.where}"
             recovery.meet(chroma, log, stopping, patience, lambda: checked(waiting))
         ledger = recovery.open_ledger(
-            settings, recipe(settings), chroma, log, lambda: checked("rebuilding the ledger")
+            settings, recipe(embedder, settings), chroma, log, lambda: checked("rebuilding the ledger")
         )
         stack.callback(ledger.close)
         store = Store(
@@ -178,8 +180,8 @@ def engine(
             embed=embedder.embed,
             beat=lambda: checked("rebuilding a shard"),
             tell=lambda done: _tell(done, ledger, log),
-            trim=lambda: _collect(trimmer()),
-            squeeze=trimmer() or (lambda: None),
+            trim=lambda: _collect(squeeze),
+            squeeze=squeeze,
         )
         stack.callback(chroma.close)
         store.recover()
@@ -229,9 +231,9 @@ def engine(
         )  # fmt: skip
 
 
-def recipe(settings: Settings) -> str:
+def recipe(embedder: Embedder, settings: Settings) -> str:
     """What besides its content makes a document what it is in the store: embedder and chunker."""
-    return f"{StaticEmbedder.name} {CHUNKER}/{settings.chunk.size}/{settings.chunk.overlap}"
+    return f"{embedder.name} {CHUNKER}/{settings.chunk.size}/{settings.chunk.overlap}"
 
 
 def limits(settings: Settings) -> Limits:
@@ -245,7 +247,7 @@ def _pipeline(
     reader: Reader,
     ledger: Ledger,
     store: Store,
-    embedder: StaticEmbedder,
+    embedder: Embedder,
     finder: Entities,
     gate: Gate,
     meter: Meter,
@@ -306,10 +308,9 @@ def _leave(store: Store, log: Log) -> None:
         log.warning(f"The store could not be closed in good order; the next start puts it right. {error.told}")
 
 
-def _collect(trim: Callable[[], object] | None) -> None:
+def _collect(trim: Callable[[], object]) -> None:
     gc.collect()
-    if trim:
-        trim()
+    trim()
 
 
 def make(folder: Path) -> None:

@@ -172,11 +172,11 @@ def identity(source: str, digest: str, recipe: str) -> str:
 class Ledger:
     """The open ledger. Safe to use from several threads; each method is one transaction."""
 
-    def __init__(self, path: Path, recipe: str, *, check: bool = True) -> None:
+    def __init__(self, path: Path, recipe: str = "", *, check: bool = True) -> None:
         """Open or create the ledger, bring its schema up to date and, with ``check``, prove it undamaged.
 
-        ``recipe`` names chunker and embedder. Raises ``Corrupt`` when the file is damaged or from a newer
-        bouquetd, ``Unavailable`` when it cannot be opened at all.
+        ``recipe`` names chunker and embedder; only who claims documents needs it. Raises ``Corrupt`` when the
+        file is damaged or from a newer bouquetd, ``Unavailable`` when it cannot be opened at all.
         """
         self.path = path
         self.recipe = recipe

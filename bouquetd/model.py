@@ -175,12 +175,18 @@ class Record:
 
 @dataclass(frozen=True, slots=True)
 class Hit:
-    """One answer to a search. ``distance`` is cosine distance: 0 is the same direction, 2 the opposite."""
+    """One answer to a search. ``distance`` is cosine distance: 0 is the same direction, 2 the opposite.
+
+    ``by_meaning`` and ``by_words`` are its places in the two orders that it was ranked by, from 1; None in one
+    that it does not stand in.
+    """
 
     id: str
     text: str
     metadata: Metadata
     distance: float
+    by_meaning: int | None = None
+    by_words: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any, Self, TypeVar
 from unittest import mock
 
-from bouquetd.assembly import Engine, engine, recipe
+from bouquetd.assembly import Engine, engine
 from bouquetd.cli import main
 from bouquetd.config import Config, load
 from bouquetd.ledger import Entry, Ledger
@@ -205,7 +205,7 @@ class Home:
     @contextmanager
     def ledger(self) -> Iterator[Ledger]:
         """The ledger, beside whoever else has it open."""
-        ledger = Ledger(self.root / "state" / LEDGER, recipe(self.config.settings), check=False)
+        ledger = Ledger(self.root / "state" / LEDGER, check=False)
         try:
             yield ledger
         finally:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 from itertools import pairwise
 from math import log
 from typing import Protocol
@@ -105,13 +106,17 @@ def rank(text: str, hits: Sequence[Hit]) -> list[Hit]:
     bm25 = _bm25(rarity, found)
     quoted = [_quoted(question, own, rarity) for own in found]
     score = [QUOTED * share**2 for share in quoted]
-    for order in (
-        sorted(range(len(hits)), key=lambda i: (hits[i].distance, hits[i].id)),
-        sorted(range(len(hits)), key=lambda i: (-bm25[i], hits[i].distance, hits[i].id)),
-    ):
+    meaning = sorted(range(len(hits)), key=lambda i: (hits[i].distance, hits[i].id))
+    words = sorted(range(len(hits)), key=lambda i: (-bm25[i], hits[i].distance, hits[i].id))
+    found_at: dict[int, list[int]] = {i: [] for i in meaning}
+    for order in (meaning, words):
         for place, i in enumerate(order):
             score[i] += 1 / (DAMPING + place)
-    return [hits[i] for i in sorted(range(len(hits)), key=lambda i: (-score[i], hits[i].distance, hits[i].id))]
+            found_at[i].append(place + 1)
+    best = sorted(range(len(hits)), key=lambda i: (-score[i], hits[i].distance, hits[i].id))
+    return [
+        replace(hits[i], by_meaning=found_at[i][0], by_words=found_at[i][1] if bm25[i] else None) for i in best
+    ]
 
 
 def _rarity(question: set[str], found: Sequence[list[str]]) -> dict[str, float]:

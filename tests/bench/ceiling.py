@@ -8,7 +8,6 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-from bouquetd.assembly import recipe
 from bouquetd.config import load
 from bouquetd.ledger import Ledger
 from bouquetd.model import MB
@@ -133,7 +132,7 @@ def _find(home: Home, place: str, text: str) -> dict[str, Any]:
 def _shards(home: Home) -> list[tuple[int, str]]:
     """Which shard holds a part of which document."""
     settings = load(home.config).settings
-    ledger = Ledger(settings.paths.state / LEDGER, recipe(settings), check=False)
+    ledger = Ledger(settings.paths.state / LEDGER, check=False)
     try:
         return [
             (shard, entry.document.id)

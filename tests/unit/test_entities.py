@@ -2,7 +2,8 @@ import threading
 
 import pytest
 
-from bouquetd.entities import MOST, PROVIDERS, Entities, patterns
+from bouquetd.entities import PROVIDERS, Entities
+from bouquetd.entities.patterns import MOST, patterns
 
 
 @pytest.mark.parametrize(

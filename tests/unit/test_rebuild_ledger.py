@@ -110,7 +110,10 @@ def test_a_document_that_was_half_stored_is_dropped_and_ingested_again(tmp_path)
     home = filled(tmp_path)
     home.put("half.txt", prose(40_000, 9))
     with home.engine() as (parts, _):
-        with mock.patch.object(parts.worker, "_unchanged", side_effect=SystemExit), pytest.raises(SystemExit):
+        with (
+            mock.patch.object(parts.worker._ingestion, "_unchanged", side_effect=SystemExit),
+            pytest.raises(SystemExit),
+        ):
             work(parts)
         parts.worker._pipeline.flush()
         [half] = parts.ledger.by_source("half.txt")

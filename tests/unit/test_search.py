@@ -58,6 +58,11 @@ def test_words_in_the_order_of_the_question_count_for_more_than_the_same_words_a
     assert ids(rank("where herons sleep", hits)) == ["together", "apart"]
 
 
+def test_each_hit_says_its_place_by_meaning_and_by_words():
+    ranked = rank("heron", [hit("near", "a bird", 0.1), hit("named", "a heron", 0.2)])
+    assert {h.id: (h.by_meaning, h.by_words) for h in ranked} == {"near": (1, None), "named": (2, 1)}
+
+
 def test_the_longest_runs_of_words_that_do_not_overlap_are_looked_for():
     pattern = runs("the herons, standing motionless; and a reed (bent) by the wind")
     assert pattern is not None
