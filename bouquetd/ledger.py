@@ -12,6 +12,7 @@ Past 400 lines because these transactions span documents, placements and journal
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import sqlite3
 import threading
@@ -181,6 +182,8 @@ class Ledger:
         self.path = path
         self.recipe = recipe
         self._lock = threading.RLock()
+        self._durably = True
+        self._leaving = True
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             self._db = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=10)
@@ -218,9 +221,13 @@ class Ledger:
             self._db.close()
 
     @contextmanager
-    def _write(self) -> Iterator[sqlite3.Connection]:
+    def _write(self, *, durably: bool = True) -> Iterator[sqlite3.Connection]:
+        """A transaction; unless ``durably``, it outlives any death of the process but perhaps no power cut."""
         with self._lock:
             try:
+                if durably is not self._durably:
+                    self._db.execute(f"PRAGMA synchronous={'FULL' if durably else 'NORMAL'}")
+                    self._durably = durably
                 self._db.execute("BEGIN IMMEDIATE")
                 yield self._db
                 self._db.execute("COMMIT")
@@ -251,37 +258,25 @@ class Ledger:
         """
         id_, now, f = identity(source, digest, self.recipe), time.time(), fingerprint
         since = round(now, 3)  # of a float of more digits Chroma gives back one that differs in the last
-        with self._lock:
-            self._rows("PRAGMA synchronous=NORMAL")
-            try:
-                with self._write() as db:
-                    db.execute(
-                        "INSERT INTO documents (id, source, digest, size, state, since, updated)"
-                        " VALUES (?,?,?,?,?,?,?) ON CONFLICT (id) DO NOTHING",
-                        (id_, os.fsencode(source), digest, f.size, State.CLAIMED, since, now),
-                    )
-                    if parent:
-                        db.execute("UPDATE documents SET attempts = 0 WHERE id = ?", (parent.id,))
-                    row = db.execute(
-                        "UPDATE documents SET"
-                        " attempts = CASE WHEN state IN ('claimed', 'storing') THEN attempts ELSE 0 END + 1,"
-                        " state = CASE WHEN chunks > 0 THEN 'storing' ELSE 'claimed' END, updated = ?,"
-                        " reason = NULL, remedy = NULL, note = NULL, twin = NULL, destination = NULL,"
-                        " parent = ?, within = ?,"
-                        " device = ?, inode = ?, mtime_ns = ?, ctime_ns = ? WHERE id = ? RETURNING *",
-                        (
-                            now,
-                            parent and os.fsencode(parent.source),
-                            parent and parent.id,
-                            _signed(f.device),
-                            _signed(f.inode),
-                            f.mtime_ns,
-                            f.ctime_ns,
-                            id_,
-                        ),
-                    ).fetchone()
-            finally:
-                self._rows("PRAGMA synchronous=FULL")
+        around = None if parent is None else (os.fsencode(parent.source), parent.id)
+        with self._write(durably=False) as db:
+            if parent:
+                db.execute("UPDATE documents SET attempts = 0 WHERE id = ?", (parent.id,))
+            row = db.execute(
+                "INSERT INTO documents (id, source, digest, size, state, attempts, since, updated, parent,"
+                " within, device, inode, mtime_ns, ctime_ns) VALUES (?,?,?,?,'claimed',1,?,?,?,?,?,?,?,?)"
+                " ON CONFLICT (id) DO UPDATE SET"
+                " attempts = CASE WHEN state IN ('claimed', 'storing') THEN attempts ELSE 0 END + 1,"
+                " state = CASE WHEN chunks > 0 THEN 'storing' ELSE 'claimed' END, updated = excluded.updated,"
+                " reason = NULL, remedy = NULL, note = NULL, twin = NULL, destination = NULL,"
+                " parent = excluded.parent, within = excluded.within, device = excluded.device,"
+                " inode = excluded.inode, mtime_ns = excluded.mtime_ns, ctime_ns = excluded.ctime_ns"
+                " RETURNING *",
+                (
+                    id_, os.fsencode(source), digest, f.size, since, now, *(around or (None, None)),
+                    _signed(f.device), _signed(f.inode), f.mtime_ns, f.ctime_ns,
+                ),
+            ).fetchone()  # fmt: skip
         return _entry(row).document
 
     def give_back(self, id_: str) -> None:
@@ -323,23 +318,26 @@ class Ledger:
 
         An older version that a duplicate under another name still refers to is kept.
         """
+        done = list(documents)
         with self._write() as db:
-            for id_, packed_in_it, note in documents:
-                db.execute(
-                    "UPDATE documents SET state = 'complete', whole = 1, note = coalesce(?, note), updated = ?"
-                    " WHERE id = ?",
-                    (note, time.time(), id_),
-                )
-                db.executemany(
-                    "UPDATE documents SET within = ? WHERE id = ?", [(id_, packed) for packed in packed_in_it]
-                )
+            now = time.time()
+            db.executemany(
+                "UPDATE documents SET state = 'complete', whole = 1, note = coalesce(?, note), updated = ?"
+                " WHERE id = ?",
+                [(item.note, now, item.id) for item in done],
+            )
+            db.executemany(
+                "UPDATE documents SET within = ? WHERE id = ?",
+                [(item.id, packed) for item in done for packed in item.packed],
+            )
+            for id_ in _replacing(db, [item.id for item in done]):
                 stale = db.execute(
                     "SELECT id FROM documents WHERE within IS NOT ?1"
                     " AND parent = (SELECT source FROM documents WHERE id = ?1)",
                     (id_,),
                 ).fetchall()
-                _condemn(db, [row["id"] for row in stale], at_any_rate=False)
-                _supersede(db, id_)
+                self._condemn(db, [row["id"] for row in stale], at_any_rate=False)
+                self._supersede(db, id_)
 
     def filed(self, destinations: Iterable[tuple[str, str | None]]) -> None:
         """The files of these documents lie where they go afterwards (``None``: kept, "": deleted)."""
@@ -361,7 +359,8 @@ class Ledger:
                 (reason, remedy, _bytes(destination), media_type, time.time(), id_),
             )
             packed = db.execute("SELECT id FROM documents WHERE within = ?", (id_,)).fetchall()
-            _condemn(db, [row["id"] for row in packed], at_any_rate=False)
+            self._condemn(db, [row["id"] for row in packed], at_any_rate=False)
+            self._leaving = True
             db.execute(
                 "INSERT OR IGNORE INTO removals SELECT document FROM placements WHERE document = ?", (id_,)
             )
@@ -400,7 +399,7 @@ class Ledger:
                     parent and parent.id,
                 ),
             )
-            _supersede(db, id_)
+            self._supersede(db, id_)
         return id_
 
     def seen_again(self, id_: str, fingerprint: Fingerprint, destination: str | None) -> None:
@@ -423,12 +422,12 @@ class Ledger:
                     id_,
                 ),
             )
-            _supersede(db, id_)
+            self._supersede(db, id_)
 
     def abandon(self, id_: str) -> None:
         """The document will not be finished, or is to go: queue it and what is packed in it for removal."""
         with self._write() as db:
-            _condemn(db, [id_])
+            self._condemn(db, [id_])
 
     def outermost(self, document: Document) -> Entry | None:
         """The document of the inbox in which one is packed, or itself; None when that is gone."""
@@ -460,11 +459,59 @@ class Ledger:
         """The operator wants its chunks gone; the file, where it is kept, is not read again."""
         with self._write() as db:
             db.execute("UPDATE documents SET state = 'forgotten', updated = ? WHERE id = ?", (time.time(), id_))
-            _condemn(db, [id_])
+            self._condemn(db, [id_])
 
     def removals(self, limit: int = PAGE) -> list[str]:
-        """Documents whose chunks are to leave Chroma, so many of them at most."""
-        return [row["document"] for row in self._rows("SELECT document FROM removals LIMIT ?", limit)]
+        """Documents whose chunks are to leave Chroma, so many of them at most. Costs nothing without any."""
+        if not self._leaving:
+            return []
+        found = [row["document"] for row in self._rows("SELECT document FROM removals LIMIT ?", limit)]
+        self._leaving = bool(found)
+        return found
+
+    def _condemn(self, db: sqlite3.Connection, ids: Sequence[str], *, at_any_rate: bool = True) -> None:
+        """Queue documents and all that is packed in them for removal.
+
+        What a duplicate elsewhere refers to stays, unless it is one of these ``at_any_rate``.
+        """
+        self._leaving = True
+        family = {
+            row["id"]
+            for id_ in ids
+            for row in db.execute(
+                "WITH RECURSIVE family (id) AS (SELECT ? UNION"
+                " SELECT d.id FROM documents d JOIN family f ON d.within = f.id) SELECT id FROM family",
+                (id_,),
+            )
+        }
+        for id_ in family:
+            if at_any_rate and id_ in ids:
+                db.execute("INSERT OR IGNORE INTO removals VALUES (?)", (id_,))
+                continue
+            twins = db.execute("SELECT id FROM documents WHERE twin = ?", (id_,)).fetchall()
+            if all(twin["id"] in family for twin in twins):
+                db.execute("INSERT OR IGNORE INTO removals VALUES (?)", (id_,))
+                db.execute(
+                    "DELETE FROM documents WHERE id = ? AND state IN ('duplicate', 'failed', 'forgotten')",
+                    (id_,),
+                )
+
+    def _supersede(self, db: sqlite3.Connection, id_: str) -> None:
+        """Queue for removal what an earlier content of the same source left behind."""
+        for (old,) in db.execute(
+            "SELECT old.id FROM documents old JOIN documents new"
+            " ON old.source = new.source AND old.id <> new.id WHERE new.id = ?"
+            " AND old.state IN ('claimed', 'storing', 'complete', 'filed') AND NOT EXISTS"
+            " (SELECT 1 FROM documents d WHERE d.twin = old.id AND d.source <> old.source)",
+            (id_,),
+        ).fetchall():
+            self._condemn(db, [old])
+        db.execute(
+            "DELETE FROM documents WHERE state IN ('duplicate', 'failed', 'forgotten') AND id <> ?"
+            " AND id NOT IN (SELECT document FROM removals)"
+            " AND source = (SELECT source FROM documents WHERE id = ?)",
+            (id_, id_),
+        )
 
     def removed(self, ids: Iterable[str]) -> None:
         """The documents' chunks are gone from Chroma: drop them here too, and each row unless it says why."""
@@ -799,48 +846,19 @@ def _removed(db: sqlite3.Connection, id_: str) -> None:
     )
 
 
-def _condemn(db: sqlite3.Connection, ids: Sequence[str], *, at_any_rate: bool = True) -> None:
-    """Queue documents and all that is packed in them for removal.
-
-    What a duplicate elsewhere refers to stays, unless it is one of these ``at_any_rate``.
-    """
-    family = {
+def _replacing(db: sqlite3.Connection, ids: Sequence[str]) -> list[str]:
+    """Those of some documents whose source has another content too, or files packed in one."""
+    return [
         row["id"]
-        for id_ in ids
         for row in db.execute(
-            "WITH RECURSIVE family (id) AS (SELECT ? UNION"
-            " SELECT d.id FROM documents d JOIN family f ON d.within = f.id) SELECT id FROM family",
-            (id_,),
+            "WITH done AS (SELECT id, source FROM documents WHERE id IN (SELECT value FROM json_each(?)))"
+            " SELECT done.id FROM done JOIN documents old ON old.source = done.source AND old.id <> done.id"
+            " UNION"
+            " SELECT done.id FROM done JOIN documents old ON old.parent = done.source"
+            " AND old.within IS NOT done.id",
+            (json.dumps(ids),),
         )
-    }
-    for id_ in family:
-        if at_any_rate and id_ in ids:
-            db.execute("INSERT OR IGNORE INTO removals VALUES (?)", (id_,))
-            continue
-        twins = db.execute("SELECT id FROM documents WHERE twin = ?", (id_,)).fetchall()
-        if all(twin["id"] in family for twin in twins):
-            db.execute("INSERT OR IGNORE INTO removals VALUES (?)", (id_,))
-            db.execute(
-                "DELETE FROM documents WHERE id = ? AND state IN ('duplicate', 'failed', 'forgotten')", (id_,)
-            )
-
-
-def _supersede(db: sqlite3.Connection, id_: str) -> None:
-    """Queue for removal what an earlier content of the same source left behind."""
-    for (old,) in db.execute(
-        "SELECT old.id FROM documents old JOIN documents new"
-        " ON old.source = new.source AND old.id <> new.id WHERE new.id = ?"
-        " AND old.state IN ('claimed', 'storing', 'complete', 'filed') AND NOT EXISTS"
-        " (SELECT 1 FROM documents d WHERE d.twin = old.id AND d.source <> old.source)",
-        (id_,),
-    ).fetchall():
-        _condemn(db, [old])
-    db.execute(
-        "DELETE FROM documents WHERE state IN ('duplicate', 'failed', 'forgotten') AND id <> ?"
-        " AND id NOT IN (SELECT document FROM removals)"
-        " AND source = (SELECT source FROM documents WHERE id = ?)",
-        (id_, id_),
-    )
+    ]
 
 
 def _bytes(path: str | None) -> bytes | None:

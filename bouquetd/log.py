@@ -45,9 +45,20 @@ _COLOUR = {
 _DIM, _PLAIN = "\x1b[2m", "\x1b[0m"
 
 
-def get(**fields: object) -> Log:
-    """The logger, with ``fields`` on every line. It may be made before ``configure``."""
-    logger: Log = structlog.stdlib.get_logger("bouquetd", **fields)
+def get() -> Log:
+    """The logger. It may be made before ``configure``."""
+    logger: Log = structlog.wrap_logger(
+        logging.getLogger("bouquetd"),
+        processors=[
+            structlog.stdlib.filter_by_level,
+            structlog.stdlib.add_log_level,
+            structlog.processors.StackInfoRenderer(),
+            structlog.processors.format_exc_info,
+            structlog.stdlib.ProcessorFormatter.wrap_for_formatter,
+        ],
+        wrapper_class=structlog.stdlib.BoundLogger,
+        cache_logger_on_first_use=True,
+    )
     return logger
 
 
@@ -70,23 +81,6 @@ def configure(style: Style = "auto", level: str = "info", stream: TextIO | None 
     stream = stream or sys.stderr
     if style == "auto":
         style = "journal" if reaches_journal(os.environ, stream) else "console"
-    shared: list[Processor] = [
-        structlog.contextvars.merge_contextvars,
-        structlog.stdlib.add_log_level,
-        structlog.stdlib.ExtraAdder(),
-        structlog.processors.StackInfoRenderer(),
-        structlog.processors.format_exc_info,
-    ]
-    structlog.configure(
-        processors=[
-            structlog.stdlib.filter_by_level,
-            *shared,
-            structlog.stdlib.ProcessorFormatter.wrap_for_formatter,
-        ],
-        logger_factory=structlog.stdlib.LoggerFactory(),
-        wrapper_class=structlog.stdlib.BoundLogger,
-        cache_logger_on_first_use=False,
-    )
     native = style == "journal" and os.path.exists(JOURNAL) and reaches_journal(os.environ, stream)
     handler = JournalHandler(JournaldTransport(JOURNAL)) if native else logging.StreamHandler(stream)
     ending = (
@@ -94,7 +88,13 @@ def configure(style: Style = "auto", level: str = "info", stream: TextIO | None 
     )
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
-            foreign_pre_chain=[structlog.stdlib.add_logger_name, *shared], processors=[_record_aside, *ending]
+            foreign_pre_chain=[
+                structlog.stdlib.add_logger_name,
+                structlog.stdlib.add_log_level,
+                structlog.stdlib.ExtraAdder(),
+                structlog.processors.format_exc_info,
+            ],
+            processors=[_record_aside, *ending],
         )
     )
     logging.basicConfig(level=logging.WARNING, handlers=[handler], force=True)

@@ -203,5 +203,7 @@ EVERYTHING = Filter()
 
 def printable(path: str) -> str:
     """A path that is safe to print, log and store: invalid UTF-8 and control characters become escapes."""
+    if path.isprintable():
+        return path
     text = os.fsencode(path).decode("utf-8", "backslashreplace")
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text)

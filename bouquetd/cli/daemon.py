@@ -16,6 +16,9 @@ def run(config: ConfigOption = None) -> None:
 
     SIGTERM stops it after the batch in hand, SIGHUP reads the configuration again.
     """
+    # structlog, chromadb and others would load it, for tables and tracebacks that no daemon draws: 3 MB.
+    sys.modules["rich"] = None  # type: ignore[assignment]
+
     from bouquetd.running import serve
 
     loaded = load(config)

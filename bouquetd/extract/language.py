@@ -18,7 +18,7 @@ from bouquetd.model import NOTHING, Piece
 SAMPLE = 2_000
 """Characters by which a document is judged."""
 
-_ENOUGH = 400  # characters that are looked at: the last ones, as titles and names stand at the beginning
+_ENOUGH = 200  # characters that are looked at: the last ones, as titles and names stand at the beginning
 _LETTERS = 40  # fewer say nothing
 
 # Codes of CLD3's that ISO 639-1 writes otherwise.

@@ -6,9 +6,11 @@ temporary database that SQLite spills to disk, so that a million waiting files c
 
 from __future__ import annotations
 
+import math
 import os
 import sqlite3
 import threading
+from collections import deque
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import islice
@@ -23,6 +25,9 @@ if TYPE_CHECKING:
 
 BATCH = 500
 """Sightings per transaction: large enough to be quick, small enough to let a worker in between."""
+
+AHEAD = 64
+"""Files that are looked up at once of those that are due."""
 
 CACHE_KB = 2048
 """SQLite's page cache; what does not fit lies in its temporary file."""
@@ -84,6 +89,11 @@ class Queue:
     def __init__(self, settle: float) -> None:
         self.settle = settle
         self._lock = threading.Lock()
+        # The first of those that are due, as long as their order cannot have changed, and what was dropped of
+        # them: one look and one transaction for many files.
+        self._next: deque[Sighting] = deque()
+        self._until = 0.0
+        self._gone: list[tuple[bytes]] = []
         with _disk():
             self._db = sqlite3.connect("", isolation_level=None, check_same_thread=False)
             self._db.execute(f"PRAGMA cache_size = -{CACHE_KB}")
@@ -97,7 +107,7 @@ class Queue:
 
     def see(self, source: str, fingerprint: Fingerprint, now: float) -> None:
         """Records a file; a new or different fingerprint starts its quiet time, tries and delay afresh."""
-        with self._cursor() as db:
+        with self._changing() as db:
             self._see(db, source, fingerprint, now, now)
 
     def see_all(
@@ -111,33 +121,30 @@ class Queue:
         files, count = iter(found), 0
         while batch := list(islice(files, BATCH)):
             now = clock()
-            with self._cursor() as db:
+            with self._changing() as db:
                 db.execute("BEGIN")
-                try:
-                    for source, fingerprint in batch:
-                        self._see(db, source, fingerprint, now, arrived)
-                    db.execute("COMMIT")
-                finally:
-                    if self._db.in_transaction:
-                        db.execute("ROLLBACK")
+                for source, fingerprint in batch:
+                    self._see(db, source, fingerprint, now, arrived)
+                db.execute("COMMIT")
             count += len(batch)
         return count
 
     def due(self, now: float) -> Sighting | None:
         """The file whose turn it is, which stays in the queue; None when nothing is quiet and due."""
-        soonest = self.next_at()
-        if soonest is None or soonest > now:
-            return None
-        with self._cursor() as db:
-            row = db.execute(
-                "SELECT source, tries FROM waiting INDEXED BY turn WHERE due <= ?"
-                " ORDER BY tries, arrived, mtime, source LIMIT 1",
-                (now,),
-            ).fetchone()
-            if row is None:
-                return None
-            (packed,) = db.execute("SELECT fingerprint FROM waiting WHERE source = ?", (row[0],)).fetchone()
-        return Sighting(os.fsdecode(row[0]), _unpack(packed), row[1])
+        with self._lock:
+            if self._next and now < self._until:
+                return self._next[0]
+        with self._changing() as db:
+            rows = db.execute(
+                "SELECT w.source, w.tries, w.fingerprint FROM (SELECT source FROM waiting INDEXED BY turn"
+                " WHERE due <= ? ORDER BY tries, arrived, mtime, source LIMIT ?) JOIN waiting w USING (source)"
+                " ORDER BY w.tries, w.arrived, w.mtime, w.source",
+                (now, AHEAD),
+            ).fetchall()
+            (soonest,) = db.execute("SELECT MIN(due) FROM waiting WHERE due > ?", (now,)).fetchone()
+            self._next.extend(Sighting(os.fsdecode(name), _unpack(seen), tries) for name, tries, seen in rows)
+            self._until = math.inf if soonest is None else soonest
+            return self._next[0] if self._next else None
 
     def take(self, now: float, look: Callable[[str], Fingerprint | None]) -> Sighting | None:
         """Like ``due``, but looks again: what vanished is dropped, what changed since waits anew."""
@@ -155,12 +162,17 @@ class Queue:
 
     def drop(self, source: str) -> None:
         """Forgets a file that was taken care of or is gone."""
-        with self._cursor() as db:
+        with self._lock:
+            if self._next and self._next[0].source == source:
+                self._next.popleft()
+                self._gone.append((os.fsencode(source),))
+                return
+        with self._changing() as db:
             db.execute("DELETE FROM waiting WHERE source = ?", (os.fsencode(source),))
 
     def postpone(self, source: str, until: float, *, failed: bool = False) -> None:
         """Lets a file wait at least until then. A ``failed`` try moves it behind all with fewer."""
-        with self._cursor() as db:
+        with self._changing() as db:
             db.execute(
                 "UPDATE waiting SET due = MAX(due, ?), tries = tries + ? WHERE source = ?",
                 (until, failed, os.fsencode(source)),
@@ -172,7 +184,7 @@ class Queue:
         One that is still as it was when it was taken then has been quiet ever since: it is due at once.
         """
         name = os.fsencode(source)
-        with self._cursor() as db:
+        with self._changing() as db:
             db.execute("UPDATE waiting SET tries = ? WHERE source = ?", (tries, name))
             db.execute(
                 "UPDATE waiting SET due = ? WHERE source = ? AND fingerprint = ?",
@@ -181,7 +193,7 @@ class Queue:
 
     def forget_unseen(self, started: float) -> int:
         """Drops what a whole scan begun at ``started`` did not see, and returns how many files those were."""
-        with self._cursor() as db:
+        with self._changing() as db:
             return db.execute("DELETE FROM waiting WHERE seen < ?", (started,)).rowcount
 
     def next_at(self) -> float | None:
@@ -230,12 +242,26 @@ class Queue:
         return row[0]
 
     @contextmanager
+    def _changing(self) -> Iterator[sqlite3.Cursor]:
+        """For whatever may change who is next."""
+        with self._cursor() as db:
+            self._next.clear()
+            yield db
+
+    @contextmanager
     def _cursor(self) -> Iterator[sqlite3.Cursor]:
         with self._lock, _disk():
             cursor = self._db.cursor()
             try:
+                if self._gone:
+                    cursor.execute("BEGIN")
+                    cursor.executemany("DELETE FROM waiting WHERE source = ?", self._gone)
+                    cursor.execute("COMMIT")
+                    self._gone.clear()
                 yield cursor
             finally:
+                if self._db.in_transaction:
+                    cursor.execute("ROLLBACK")
                 cursor.close()
 
 
