@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
 from bouquetd import breaks
+from bouquetd.likeness import Likeness
 from bouquetd.model import Chunk, Piece, Place
 
 MOST_LINKS = 20
@@ -45,18 +46,19 @@ def chunk(pieces: Iterable[Piece], size: int = 800, overlap: int = 100) -> Itera
     if not 0 <= overlap < size:
         raise ValueError(f"overlap {overlap} must be at least 0 and less than size {size}")
     before: Chunk | None = None
-    for number, (text, start, place, links) in enumerate(_spans(_Window(pieces), size, overlap)):
+    window = _Window(pieces)
+    for number, (text, start, place, links) in enumerate(_spans(window, size, overlap)):
         if before is not None:
             yield before
         before = Chunk(number, text, start, start + len(text), last=False, place=place, links=links)
     if before is not None:
-        yield replace(before, last=True)
+        yield replace(before, last=True, text_digest=window.likeness.digest())
 
 
 class _Window:
     """The part of the text that is being cut: ``text[0]`` is character ``offset`` of the whole."""
 
-    __slots__ = ("_pieces", "_places", "ended", "offset", "text")
+    __slots__ = ("_pieces", "_places", "ended", "likeness", "offset", "text")
 
     def __init__(self, pieces: Iterable[Piece]) -> None:
         self._pieces = iter(pieces)
@@ -64,6 +66,7 @@ class _Window:
         self.text = ""
         self.offset = 0
         self.ended = False
+        self.likeness = Likeness()
 
     def refill(self, drop: int, wanted: int) -> None:
         """Forget ``drop`` characters and read on until there are ``wanted``, or the text has ended."""
@@ -80,6 +83,7 @@ class _Window:
                 if not self._places or self._places[-1][1] != place:
                     self._places.append((self.offset + length, place))
                 parts.append(piece.text)
+                self.likeness.add(piece.text)
                 length += len(piece.text)
         self.text = "".join(parts)
 

@@ -125,8 +125,8 @@ class Filing:
             digest=entry.document.digest,
         )
 
-    def duplicate(self, source: str, sha: str, seen: Fingerprint, twin: Entry) -> None:
-        """Another source with a content that is stored already: nothing to store."""
+    def duplicate(self, source: str, sha: str, seen: Fingerprint, twin: Entry, same: str = "content") -> None:
+        """Another source of which the ``same`` is stored already: nothing to store."""
         document = replace(twin.document, source=source, digest=sha)
         self._ledger.duplicate(source, sha, seen, twin.document.id, None)
         self.remove()
@@ -135,7 +135,7 @@ class Filing:
         self.tally.duplicates += 1
         first = printable(twin.document.source)
         self._log.info(
-            f"Duplicate {printable(source)}: the same content is stored as {first}",
+            f"Duplicate {printable(source)}: the same {same} is stored as {first}",
             what="duplicate",
             document=twin.document.id,
             digest=sha,

@@ -23,7 +23,7 @@ from bouquetd.health import Health
 from bouquetd.inbox.intake import Intake
 from bouquetd.inbox.opening import digest, fingerprint
 from bouquetd.inbox.scan import Ignore
-from bouquetd.ledger import Corrupt, Ledger, identity
+from bouquetd.ledger import Corrupt, Entry, Ledger, identity
 from bouquetd.log import Log
 from bouquetd.memory.gate import Gate, Stuck
 from bouquetd.model import PACKED, Chunk, Document, Fingerprint, State, printable
@@ -234,11 +234,12 @@ class Ingestion:
         return document, None
 
     def _read(self, document: Document, it: _Opened) -> None:
-        began, chunks = self._clock(), 0
+        began, chunks, text_digest = self._clock(), 0, ""
         inside = self._unpack(document, it)
         notes = tuple(inside.told())
         if self._reader.has_text(document.media_type):
-            chunks = self._pipeline.ingest(document, it.file)
+            chunks, text_digest = self._pipeline.ingest(document, it.file)
+            document = replace(document, text_digest=text_digest or None)
             notes += self._reader.notes()
         elif not inside.ids:
             raise Rejected("no file with anything in it is packed in it", "Look whether it was packed in full.")
@@ -251,10 +252,31 @@ class Ingestion:
             self._pipeline.flush()
         if it.parent is None:
             self._unchanged(it)
+        if text_digest and not inside.ids and (twin := self._same_text(document)):
+            self._drop_for(document, it, twin)
+            return
         position = self._store.taken + len(self._pipeline.ahead)
         self.wait_for(
             Ingested(document, it.seen, position, chunks, began, self._clock(), tuple(inside.ids), notes)
         )
+
+    def _same_text(self, document: Document) -> Entry | None:
+        """With ``inbox.duplicates: text`` the document that has this text already."""
+        if self.settings.inbox.duplicates != "text" or not document.text_digest:
+            return None
+        if any(item.document.text_digest == document.text_digest for item in self.waiting):
+            self.settle()
+        return self._ledger.same_text(document.text_digest, document.id)
+
+    def _drop_for(self, document: Document, it: _Opened, twin: Entry) -> None:
+        """Leave nothing of a document whose text another one has, and file it as a duplicate of that."""
+        self._leave_out(document)
+        self._ledger.abandon(document.id)
+        self._filing.remove()
+        if it.parent is None:
+            self._filing.duplicate(it.source, it.digest, it.seen, twin, "text")
+        else:
+            self._filing.packed_duplicate(it.source, it.digest, it.seen, twin, it.parent)
 
     def _unchanged(self, it: _Opened) -> None:
         """Raise ``Changed`` unless what was read is what still lies there."""
@@ -358,7 +380,7 @@ class Ingestion:
         ):
             inside.ids.append(id_)
             return
-        holder = self._ledger.holder(it.digest) if self.settings.inbox.duplicates == "skip" else None
+        holder = self._ledger.holder(it.digest) if self.settings.inbox.duplicates != "keep" else None
         if holder and it.parent:
             self._filing.packed_duplicate(it.source, it.digest, it.seen, holder, it.parent)
             inside.ids.append(id_)

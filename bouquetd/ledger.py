@@ -104,6 +104,10 @@ MIGRATIONS: tuple[str, ...] = (
     CREATE INDEX documents_parent ON documents (parent) WHERE parent IS NOT NULL;
     CREATE INDEX documents_within ON documents (within) WHERE within IS NOT NULL;
     """,
+    """
+    ALTER TABLE documents ADD COLUMN text_digest TEXT;  -- of the normalised text of one that is whole
+    CREATE INDEX documents_text ON documents (text_digest) WHERE text_digest IS NOT NULL;
+    """,
 )
 """One script a schema version; ``user_version`` says how many have run."""
 
@@ -299,9 +303,16 @@ class Ledger:
                     [(id_, document.id, *rest) for id_, *rest in map(packed, records)],
                 )
                 db.execute(
-                    "UPDATE documents SET state = 'storing', chunks = ?, whole = ?, media_type = ?, updated = ?"
-                    " WHERE id = ?",
-                    (numbers[-1] + 1, whole, document.media_type, now, document.id),
+                    "UPDATE documents SET state = 'storing', chunks = ?, whole = ?, media_type = ?,"
+                    " updated = ?, text_digest = ? WHERE id = ?",
+                    (
+                        numbers[-1] + 1,
+                        whole,
+                        document.media_type,
+                        now,
+                        records[-1].metadata.get("text_digest"),
+                        document.id,
+                    ),
                 )
                 db.execute(
                     "INSERT INTO placements VALUES (?,?,?,?) ON CONFLICT DO UPDATE SET last = excluded.last",
@@ -554,6 +565,16 @@ class Ledger:
                 return entry
         return None
 
+    def same_text(self, text_digest: str, besides: str) -> Entry | None:
+        """The oldest document with this text, in whatever format, but for one."""
+        rows = self._rows(
+            "SELECT * FROM documents WHERE text_digest = ? AND id <> ? AND state IN ('complete', 'filed')"
+            " AND id NOT IN (SELECT document FROM removals) ORDER BY since LIMIT 1",
+            text_digest,
+            besides,
+        )
+        return _entry(rows[0]) if rows else None
+
     def duplicates_of(self, id_: str) -> list[Entry]:
         """The sources filed as duplicates of this document."""
         return [_entry(row) for row in self._rows("SELECT * FROM documents WHERE twin = ?", id_)]
@@ -681,8 +702,8 @@ class Ledger:
         with self._write() as db:
             db.execute(
                 "INSERT OR REPLACE INTO documents (id, source, digest, size, media_type, state, chunks, whole,"
-                " since, updated, destination, device, inode, mtime_ns, ctime_ns, parent)"
-                " VALUES (?,?,?,?,?,'filed',?,1,?,?,?,?,?,?,?,?)",
+                " since, updated, destination, device, inode, mtime_ns, ctime_ns, parent, text_digest)"
+                " VALUES (?,?,?,?,?,'filed',?,1,?,?,?,?,?,?,?,?,?)",
                 (
                     document.id,
                     os.fsencode(document.source),
@@ -698,6 +719,7 @@ class Ledger:
                     f.mtime_ns,
                     f.ctime_ns,
                     _bytes(document.parent),
+                    document.text_digest,
                 ),
             )
             db.executemany("INSERT INTO placements VALUES (?,?,?,?)", [(document.id, *p) for p in placements])
@@ -881,6 +903,7 @@ def _entry(row: sqlite3.Row) -> Entry:
         attempts=row["attempts"],
         stored=row["chunks"],
         parent=None if row["parent"] is None else os.fsdecode(row["parent"]),
+        text_digest=row["text_digest"],
     )
     return Entry(
         document=document,

@@ -126,7 +126,8 @@ class Chunk:
 
     ``number`` counts from 0 within the document. ``start`` and ``end`` are character offsets into the extracted
     text, ``place`` is where the chunk starts, ``links`` what is linked to anywhere in it. ``last`` marks a
-    document's final chunk, so that a ledger rebuilt from the store knows which documents are whole.
+    document's final chunk, so that a ledger rebuilt from the store knows which documents are whole; that one
+    has the ``text_digest`` of the whole document (``likeness``).
     """
 
     number: int
@@ -136,6 +137,7 @@ class Chunk:
     last: bool
     place: Place = SOMEWHERE
     links: tuple[str, ...] = ()
+    text_digest: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,7 +146,8 @@ class Document:
 
     ``source`` is the path relative to the inbox as ``os.fsdecode`` gives it, ``size`` in bytes, ``stored`` the
     number of chunks that are already durable, ``since`` the first claim in seconds since the epoch. What is
-    packed in another document, an archive or a mail, has that one's source as ``parent``.
+    packed in another document, an archive or a mail, has that one's source as ``parent``. Of one that is whole,
+    ``text_digest`` is that of its normalised text (``likeness``).
     """
 
     id: str
@@ -156,6 +159,7 @@ class Document:
     attempts: int = 0
     stored: int = 0
     parent: str | None = None
+    text_digest: str | None = None
 
     @property
     def name(self) -> str:

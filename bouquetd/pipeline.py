@@ -71,24 +71,25 @@ class Pipeline:
     size: int = 0
     """Characters of text added to that since it was last empty."""
 
-    def ingest(self, document: Document, file: BinaryIO) -> int:
-        """Read a document, flushing whenever enough is read; returns the number of its chunks.
+    def ingest(self, document: Document, file: BinaryIO) -> tuple[int, str]:
+        """Read a document, flushing whenever enough is read; returns the number of its chunks and its digest.
 
-        Its last ones wait for the next document's, or for ``flush``. Chunks that an earlier run stored are
-        passed over. Raises ``Rejected`` for the file's fault, ``Unavailable`` for the world's, ``Stopped``
-        between two batches; ``leave_out`` is to follow then.
+        That is of its text, and "" where an earlier run stored all chunks; those are passed over. The last ones
+        wait for the next document's, or for ``flush``. Raises ``Rejected`` for the file's fault,
+        ``Unavailable`` for the world's, ``Stopped`` between two batches; ``leave_out`` is to follow then.
         """
-        total = document.stored
+        total, text_digest = document.stored, ""
         pieces = self.extract(file, document)
         for chunk in islice(self.chunk(pieces), document.stored, None):
             self.ahead.append((document, chunk))
             self.size += len(chunk.text)
             total += 1
+            text_digest = chunk.text_digest
             if len(self.ahead) >= AHEAD * self.gate.batch_size or self.size >= AHEAD_TEXT:
                 self.flush()
         if not total:
             raise Rejected("no text was found in it", "check that it opens and shows text where it came from")
-        return total
+        return total, text_digest
 
     def flush(self) -> None:
         """Bring what is read into the store, batch by batch. What is not journalled stays for the next call."""
@@ -166,4 +167,5 @@ def metadata(document: Document, chunk: Chunk, entities: list[str]) -> Metadata:
         values["entities"] = entities
     if chunk.last:
         values["last"] = True
+        values["text_digest"] = chunk.text_digest
     return values

@@ -230,7 +230,7 @@ class Worker:
         if known and known.state in (State.COMPLETE, State.FILED):
             self._filing.again(known, seen)
             return
-        holder = self._ledger.holder(sha) if self.settings.inbox.duplicates == "skip" else None
+        holder = self._ledger.holder(sha) if self.settings.inbox.duplicates != "keep" else None
         if holder:
             self._filing.duplicate(source, sha, seen, holder)
         else:
@@ -272,7 +272,10 @@ class Worker:
         what = [f"{item.chunks} chunks"] if item.chunks or not item.packed else []
         if item.packed:
             what.append(f"{len(item.packed)} files packed in it")
-        note = f". {'; '.join(map(sentence, item.notes))}".rstrip(".") if item.notes else ""
+        notes, text_digest = item.notes, item.document.text_digest
+        if text_digest and (like := self._ledger.same_text(text_digest, item.document.id)):
+            notes += (f"its text is that of {printable(like.document.source)}",)
+        note = f". {'; '.join(map(sentence, notes))}".rstrip(".") if notes else ""
         if self.settings.logging.memory == "document":
             self._gate.memory_line(
                 f"Stored {source}", stage="store", document=item.document.id, digest=item.document.digest

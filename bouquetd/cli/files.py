@@ -48,6 +48,7 @@ def files(
         when = time.strftime("%Y-%m-%d %H:%M", time.localtime(row["updated"]))
         why = f"  {sentence(row['reason'])} {sentence(row['remedy'])}" if row["reason"] else ""
         why = f"  {sentence(row['note'])}" if row["note"] and not why else why
+        why += f"  Its text is that of {row['same_text_as']}." if row["same_text_as"] else ""
         print(f"{when}  {row['state']:<9} {row['chunks']:>6} chunks  {row['source']}{why}")
     for item in alone:
         print(f"{'':16}  left alone               {item['source']}  {item['reason']}")

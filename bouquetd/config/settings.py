@@ -93,7 +93,7 @@ class Inbox(Section):
     """
 
     after: Literal["archive", "delete", "keep"] = "archive"
-    duplicates: Literal["skip", "keep"] = "skip"
+    duplicates: Literal["skip", "text", "keep"] = "skip"
     watch: Literal["auto", "native", "polling"] = "auto"
     poll: Annotated[float, duration("100ms", "1h")] = 5.0
     settle: Annotated[float, duration("10ms", "1h")] = 2.0

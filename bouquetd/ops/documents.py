@@ -98,7 +98,7 @@ def _files(ledger: Ledger, _paths: Paths, arguments: Mapping[str, Any]) -> dict[
     """The documents that changed last, and what will never be read."""
     states = [State(name) for name in arguments["states"]]
     return {
-        "documents": [_shown(entry) for entry in ledger.recent(*states, limit=int(arguments["limit"]))],
+        "documents": [_shown(entry, ledger) for entry in ledger.recent(*states, limit=int(arguments["limit"]))],
         "left_alone": []
         if states
         else [{"source": printable(source), "reason": reason} for source, reason in ledger.left_alone()],
@@ -134,8 +134,9 @@ NOTHING: Mapping[str, Any] = {
 """Their answers where there is no ledger yet."""
 
 
-def _shown(entry: Entry) -> dict[str, Any]:
+def _shown(entry: Entry, ledger: Ledger) -> dict[str, Any]:
     document = entry.document
+    like = ledger.same_text(document.text_digest, document.id) if document.text_digest else None
     return {
         "source": printable(document.source),
         "state": str(entry.state),
@@ -151,4 +152,5 @@ def _shown(entry: Entry) -> dict[str, Any]:
         "remedy": entry.remedy,
         "note": entry.note,
         "parent": None if document.parent is None else printable(document.parent),
+        "same_text_as": None if like is None else printable(like.document.source),
     }

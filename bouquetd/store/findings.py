@@ -59,7 +59,8 @@ class Findings:
         )
         self._db.executemany(
             "INSERT INTO documents VALUES (?,?,?)"
-            " ON CONFLICT DO UPDATE SET last = coalesce(excluded.last, last)",
+            " ON CONFLICT DO UPDATE SET last = coalesce(excluded.last, last),"
+            " metadata = CASE WHEN excluded.last IS NULL THEN metadata ELSE excluded.metadata END",
             [
                 (id_, json.dumps(dict(values)), int(n) if values.get("last") else None)
                 for id_, n, values in split
@@ -97,4 +98,5 @@ def described(id_: str, values: dict[str, Any], last: int | None) -> Document:
         since=float(values["ingested_at"]),
         stored=(last or 0) + 1,
         parent=str(source).rpartition(PACKED)[0] if "parent" in values else None,
+        text_digest=values.get("text_digest"),
     )

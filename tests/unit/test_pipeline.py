@@ -71,7 +71,7 @@ class Stages:
 def ingested(stages, document=DOCUMENT):
     """A document brought into the store; the number of its chunks."""
     pipeline = stages.pipeline()
-    count = pipeline.ingest(document, io.BytesIO())
+    count, _ = pipeline.ingest(document, io.BytesIO())
     pipeline.flush()
     return count
 

@@ -1,0 +1,94 @@
+"""Documents that say the same in other formats are recognised, and left out where that is wanted."""
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bouquetd.likeness import Likeness
+from tests import samples
+from tests.harness import Home
+
+PARAGRAPHS = (
+    "Herons sleep standing, on one leg.",
+    "Überall “quoted” \N{EN DASH} and the ﬁsh?",
+    "Nothing moves.",
+)
+PLAIN = "\n\n".join(PARAGRAPHS)
+
+
+def of(*pieces: str) -> str:
+    likeness = Likeness()
+    for piece in pieces:
+        likeness.add(piece)
+    return likeness.digest()
+
+
+def test_case_white_space_and_the_shape_of_marks_do_not_count_and_words_do():
+    assert of("The “fish” \N{EN DASH} a pike") == of('THE\r\n"fish" -\na   pike') == of("the ﬁsh, a pike")
+    assert of("the fish, a pike") != of("the fish, a perch") != of("a pike, the fish")
+
+
+@given(st.lists(st.text(alphabet="aB ß.é-\n7日", max_size=6), max_size=6))
+def test_it_does_not_depend_on_how_the_text_was_cut(pieces: list[str]):
+    assert of(*pieces) == of("".join(pieces))
+
+
+def files() -> dict[str, bytes]:
+    return {
+        "a.txt": PLAIN.encode(),
+        "b.docx": samples.docx(PARAGRAPHS),
+        "c.odt": samples.odt(PARAGRAPHS),
+        "latin.txt": PLAIN.replace("“", '"')
+        .replace("”", '"')
+        .replace("\N{EN DASH}", "-")
+        .replace("ﬁ", "fi")
+        .encode("latin-1"),
+        "other.txt": b"Storks do not.",
+    }
+
+
+def test_the_same_text_in_another_format_or_encoding_is_stored_and_said_to_be_the_same(tmp_path):
+    home = Home(tmp_path)
+    for name, content in files().items():
+        home.put(name, content)
+    outcome = home.once()
+    assert set(home.states().values()) == {"filed"}
+    assert "Its text is that of a.txt" in outcome.err
+    shown = {row["source"]: row["same_text_as"] for row in home.cli("files", "--json").json["documents"]}
+    assert shown.pop("a.txt") in ("b.docx", "c.odt", "latin.txt")
+    assert shown == {"b.docx": "a.txt", "c.odt": "a.txt", "latin.txt": "a.txt", "other.txt": None}
+    assert "Its text is that of a.txt." in home.cli("files").out
+
+
+def test_with_duplicates_text_only_the_first_is_stored_and_the_others_are_duplicates_of_it(tmp_path):
+    home = Home(tmp_path, {"inbox": {"duplicates": "text"}})
+    home.put("a.txt", files()["a.txt"])
+    assert home.once().status == 0
+    for name, content in files().items():
+        home.put(name, content)
+    home.put("packed.zip", samples.zip_of({"c.odt": files()["c.odt"], "new.txt": b"Cranes do."}))
+    outcome = home.once()
+    assert outcome.status == 0, outcome.err
+    assert home.states() == {
+        "a.txt": "filed", "b.docx": "duplicate", "c.odt": "duplicate", "latin.txt": "duplicate",
+        "other.txt": "filed", "packed.zip": "filed", "packed.zip!/c.odt": "duplicate",
+        "packed.zip!/new.txt": "filed",
+    }  # fmt: skip
+    assert {r.metadata["source"] for r in home.stored().values()} == {
+        "a.txt",
+        "other.txt",
+        "packed.zip!/new.txt",
+    }
+    assert "Duplicate b.docx: the same text is stored as a.txt" in outcome.err
+    assert home.cli("verify").status == 0
+
+
+def test_a_rebuilt_ledger_knows_which_texts_are_the_same(tmp_path):
+    home = Home(tmp_path)
+    for name in ("a.txt", "b.docx"):
+        home.put(name, files()[name])
+    home.once()
+    before = {source: entry.document.text_digest for source, entry in home.entries().items()}
+    (tmp_path / "state" / "ledger.db").unlink()
+    assert home.once().status == 0
+    assert {source: entry.document.text_digest for source, entry in home.entries().items()} == before
+    assert len(set(before.values())) == 1
