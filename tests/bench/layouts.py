@@ -54,7 +54,7 @@ def measure(bench: Bench) -> Result:
 
 def _one(bench: Bench, name: str) -> tuple[list[Any], str]:
     """What became of a file, and why it was refused, if so."""
-    home = Home.fresh(bench.folder / name.replace(" ", "-"))
+    home = Home.fresh(bench.folder / "home")
     file = bench.folder / name
     LAYOUTS[name](file, bench.pick(2, 49) * MB)
     size = file.stat().st_size / MB
