@@ -120,18 +120,18 @@ def test_a_picture_that_takes_too_much_memory_is_given_up_and_the_next_file_is_r
 
 
 def test_where_the_unit_has_no_room_for_a_page_the_kernel_takes_that_and_not_the_daemon(
-    recognising: Served, tmp_path: Path
+    recognising: Served,
 ) -> None:
-    machine = recognising
-    started(machine)
+    recognising.configure({"ocr.memory": "2GB"})
+    machine = started(recognising)
     used = int(machine.status()["rss_mb"])
-    machine.drop_in(f"[Service]\nMemoryHigh=infinity\nMemoryMax={used + 60}M\n")
+    machine.drop_in(f"[Service]\nMemoryHigh=infinity\nMemoryMax={used + 100}M\n")
     machine.run("systemctl daemon-reload; systemctl restart bouquetd", timeout=120)
     machine.until(machine.ready, "both services run", 60)
-    machine.drop({"noise.pgm": noise(), "after.txt": b"Then all is well again. " * 60})
+    machine.drop({"snow.pgm": snow(), "after.txt": b"Then all is well again. " * 60})
     machine.done()
     assert machine.files(ARCHIVE) == ["after.txt"]
-    assert "the kernel ended its text recognition" in note(machine, "noise.pgm")
+    assert "the kernel ended its text recognition" in note(machine, "snow.pgm")
     assert machine.unit("NRestarts") == "0"
-    assert "and ocr.memory: 300MB do not fit" in machine.out("bouquetd check")
-    assert int(machine.unit("MemoryMax")) == (used + 60) * MB
+    assert "and ocr.memory: 2048MB do not fit" in machine.out("bouquetd check")
+    assert int(machine.unit("MemoryMax")) == (used + 100) * MB
