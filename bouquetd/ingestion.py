@@ -160,6 +160,19 @@ class Ingestion:
         if error:
             self._filing.reject(document, seen, error)
 
+    def known(self, source: str, sha: str) -> Entry | None:
+        """What the ledger knows of a content under a name, once all that was read of that content is stored."""
+        if sha in self.contents:
+            self.settle()
+        known = self._ledger.find(identity(source, sha, self._ledger.recipe))
+        if known and known.document.attempts:
+            self._pipeline.flush()  # it may have killed us before: nobody else's attempts are to pay for it
+        return known
+
+    def holder(self, sha: str) -> Entry | None:
+        """The document that has a content already, where duplicates are left out."""
+        return self._ledger.holder(sha) if self.settings.inbox.duplicates != "keep" else None
+
     def may_hold(self, document: Document) -> bool:
         """Whether something may be packed in a document, which is then whole only when that is."""
         return self._reader.may_hold(document.media_type)
@@ -367,12 +380,8 @@ class Ingestion:
 
     def _consider(self, it: _Opened, inside: _Inside) -> None:
         """Decide by content whether anything is to be done about a packed file, and do it."""
-        if it.digest in self.contents:
-            self.settle()
         id_ = identity(it.source, it.digest, self._ledger.recipe)
-        known = self._ledger.find(id_)
-        if known and known.document.attempts:
-            self._pipeline.flush()
+        known = self.known(it.source, it.digest)
         if known and (
             known.state in (State.COMPLETE, State.FILED)
             or (known.state is State.FORGOTTEN and self._intake.keep)
@@ -380,8 +389,7 @@ class Ingestion:
         ):
             inside.ids.append(id_)
             return
-        holder = self._ledger.holder(it.digest) if self.settings.inbox.duplicates != "keep" else None
-        if holder and it.parent:
+        if it.parent and (holder := self.holder(it.digest)):
             self._filing.packed_duplicate(it.source, it.digest, it.seen, holder, it.parent)
             inside.ids.append(id_)
             return

@@ -51,6 +51,11 @@ class Reader:
         self._stopping = stopping
         self._notes: list[str] = []
 
+    @property
+    def page_memory(self) -> int:
+        """Bytes that text recognition of a page may take, in a process of its own; 0 where there is none."""
+        return 0 if isinstance(self._ocr, str) else self._ocr.memory
+
     def media_type(self, file: BinaryIO, name: str) -> str:
         """The kind of a file, ready to be read. Raises Rejected for one that nobody reads."""
         kind = extract.media_type(file, name, self._plugins)

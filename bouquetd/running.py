@@ -305,7 +305,7 @@ def _begin(config: Config, level: str | None = None) -> Log:
 def _say_whether_it_fits(config: Config, parts: Engine, log: Log) -> None:
     ceiling, known = parts.probe.ceiling(), fit.unit_of(config.path, Path.home())
     unit = fit.Unit(known[0], None, ceiling, known[1]) if known else None
-    for line in fit.advise(config.settings.memory.limit, ceiling, unit):
+    for line in fit.advise(config.settings.memory.limit, ceiling, unit, parts.reader.page_memory):
         log.warning(f"{printable(str(config.path))}: {line}")
 
 

@@ -21,7 +21,7 @@ from bouquetd.inbox.intake import Intake
 from bouquetd.inbox.opening import LeftAlone, digest, fingerprint, open_source
 from bouquetd.inbox.queue import Queue, Sighting
 from bouquetd.ingestion import Current, Ingested, Ingestion
-from bouquetd.ledger import Entry, Ledger, Whole, identity
+from bouquetd.ledger import Entry, Ledger, Whole
 from bouquetd.log import Log
 from bouquetd.memory.gate import Gate
 from bouquetd.model import MB, Fingerprint, State, printable
@@ -219,19 +219,14 @@ class Worker:
                 "split it, or raise inbox.max_file_size, reload, and run `bouquetd retry`",
             )
         sha = digest(file, self.settings.stream.read_size)
-        if sha in self._ingestion.contents:  # of one that is ingested and not yet known to the ledger as whole
-            self._file_away(wait=True)
-        known = self._ledger.find(identity(source, sha, self._ledger.recipe))
-        if known and known.document.attempts:
-            self._pipeline.flush()  # it may have killed us before: nobody else's attempts are to pay for it
+        known = self._ingestion.known(source, sha)
         if known and known.state is State.FORGOTTEN and self._intake.keep:
             self._ledger.seen_again(known.document.id, seen, None)
             return
         if known and known.state in (State.COMPLETE, State.FILED):
             self._filing.again(known, seen)
             return
-        holder = self._ledger.holder(sha) if self.settings.inbox.duplicates != "keep" else None
-        if holder:
+        if holder := self._ingestion.holder(sha):
             self._filing.duplicate(source, sha, seen, holder)
         else:
             self._ingestion.ingest(source, sha, seen, file)

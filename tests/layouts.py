@@ -6,11 +6,12 @@ import io
 import itertools
 import json
 import re
+import tarfile
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
-from tests import samples
+from tests import legacy, samples
 
 SENTENCES = " ".join(
     f"Sentence number {n} is about nothing in particular, not even \u00e9t\u00e9." for n in range(900)
@@ -75,9 +76,47 @@ def long_pdf(path: Path, size: int) -> None:
     path.write_bytes(samples.pdf([page] * (size // 26_000)))
 
 
+def in_utf_16(path: Path, size: int, make: Callable[[str], bytes]) -> None:
+    """An Office document from before 2007 with text that takes so many bytes in it."""
+    text = SENTENCES + "\r"
+    path.write_bytes(make(text * (size // (2 * len(text)))))
+
+
+def old_rows(path: Path, size: int) -> None:
+    """A workbook of at most as many rows as Excel had, with a long text in each."""
+    each = SENTENCES[: min(4000, size // 120_000)]
+    path.write_bytes(legacy.xls([[f"{n} {each}"] for n in range(size // (2 * len(each) + 60))]))
+
+
+def old_slides(path: Path, size: int) -> None:
+    path.write_bytes(legacy.ppt([SENTENCES[:25_000]] * (size // 50_500)))
+
+
+def zip_of_texts(path: Path, size: int) -> None:
+    """A ZIP as large as that with ten texts that no duplicates are; they are not packed any tighter."""
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_STORED) as archive:
+        for number in range(10):
+            archive.writestr(
+                f"{number}.txt", f"The text {number}.\n\n" + TEXT * (size // 10 // len(TEXT.encode()))
+            )
+
+
+def tape_of_texts(path: Path, size: int) -> None:
+    """The same as a TAR, which is packed, and unpacks to that much."""
+    with tarfile.open(path, "w:gz", compresslevel=1) as tape:
+        for number in range(10):
+            data = (f"The text {number}.\n\n" + TEXT * (size // 10 // len(TEXT.encode()))).encode()
+            info = tarfile.TarInfo(f"{number}.txt")
+            info.size = len(data)
+            tape.addfile(info, io.BytesIO(data))
+
+
 MAIL = "From: a@example.org\nTo: b@example.org\nSubject: S\n"
 TEXT = SENTENCES + "\n\n"
-MAKERS: dict[str, Callable[[Path, int], None]] = {
+Maker = Callable[[Path, int], None]
+"""Writes a file of about so many bytes."""
+
+MAKERS: dict[str, Maker] = {
     "paragraphs.txt": lambda p, size: fill(p, size, TEXT),
     "one line.txt": lambda p, size: fill(p, size, SENTENCES + " "),
     "one word.txt": lambda p, size: fill(p, size, "a" * 1000),
@@ -137,4 +176,10 @@ MAKERS: dict[str, Callable[[Path, int], None]] = {
     ),
     "messages.mbox": lambda p, size: fill(p, size, f"From a@b Tue Mar  3 10:00:00 2026\n{MAIL}\n{TEXT}"),
     "pages.pdf": long_pdf,
+    "paragraphs.doc": lambda p, size: in_utf_16(p, size, legacy.doc_of),
+    "rows.xls": old_rows,
+    "slides.ppt": old_slides,
+    "one text.msg": lambda p, size: in_utf_16(p, size, legacy.msg),
 }
+PACKED: dict[str, Maker] = {"texts.zip": zip_of_texts, "texts.tar.gz": tape_of_texts}
+"""What has no text of its own, but files."""

@@ -61,13 +61,24 @@ def scanned_pdf() -> bytes:
     return _pdf([b"10 10 200 200 re f"])
 
 
-def picture_pdf(width: int, height: int, pixels: bytes) -> bytes:
-    """A PDF whose page is a grey picture."""
-    image = (
-        b"<< /Type /XObject /Subtype /Image /ColorSpace /DeviceGray /BitsPerComponent 8 /Width %d /Height %d"
-        b" /Length %d >>\nstream\n%b\nendstream"
-    ) % (width, height, len(pixels), pixels)
-    return _pdf([b"q 595 0 0 842 0 0 cm /Im1 Do Q"], more=[image], resources="/XObject << /Im1 6 0 R >>")
+def picture_pdf(width: int, height: int, pixels: bytes, coded: str = "") -> bytes:
+    """A PDF whose page is a grey picture; see ``pictures_pdf``."""
+    return pictures_pdf([(width, height, pixels, coded)])
+
+
+def pictures_pdf(pictures: Sequence[tuple[int, int, bytes, str]]) -> bytes:
+    """A PDF of which each page is a grey picture: width, height, its data and by what filter they are coded."""
+    images, first = [], 4 + 2 * len(pictures)
+    for width, height, data, coded in pictures:
+        filtered = f"/Filter /{coded}" if coded else ""
+        images.append(
+            f"<< /Type /XObject /Subtype /Image /ColorSpace /DeviceGray /BitsPerComponent"
+            f" {1 if coded == 'JBIG2Decode' else 8} /Width {width} /Height {height} {filtered}"
+            f" /Length {len(data)} >>\nstream\n".encode() + data + b"\nendstream"
+        )  # fmt: skip
+    named = " ".join(f"/Im{number} {first + number} 0 R" for number in range(len(pictures)))
+    shown = [b"q 595 0 0 842 0 0 cm /Im%d Do Q" % number for number in range(len(pictures))]
+    return _pdf(shown, more=images, resources=f"/XObject << {named} >>")
 
 
 def docx(paragraphs: Sequence[str]) -> bytes:

@@ -94,7 +94,7 @@ def ask_ledger(config: Config, op: str, **arguments: Any) -> Any:
     """Have the daemon answer from its ledger, or, where none runs, open that ourselves."""
     from bouquetd.control import NoDaemon, request
     from bouquetd.ledger import Ledger
-    from bouquetd.ops.documents import LIGHT, NOTHING
+    from bouquetd.ops.documents import LIGHT, without_ledger
     from bouquetd.recovery import LEDGER
     from bouquetd.running import SOCKET
 
@@ -110,7 +110,7 @@ def ask_ledger(config: Config, op: str, **arguments: Any) -> Any:
             "start the daemon, or run the command as its user",
         ) from None
     if not there:
-        return NOTHING[op]
+        return without_ledger(op, settings.paths, arguments)
     ledger = Ledger(path, check=False)
     try:
         return LIGHT[op](ledger, settings.paths, arguments)

@@ -32,9 +32,11 @@ def check(
     with Probe() as probe:
         ceiling = probe.ceiling()
     unit = fit.ask(known[0], user=known[1]) if known else None
-    fits = fit.advise(loaded.settings.memory.limit, ceiling, unit)
+    recognising = ocr.find(loaded.settings.ocr)
+    page = 0 if isinstance(recognising, str) else recognising.memory
+    fits = fit.advise(loaded.settings.memory.limit, ceiling, unit, page)
     rows, advice, plugins = render(loaded), [*advise(loaded.settings), *fits], installed()
-    recognition = ocr.told(loaded.settings.ocr)
+    recognition = ocr.told(recognising)
     if as_json:
         values = {key: {"value": value, "origin": origin} for key, value, origin in rows}
         extractors = {found.plugin.media_type: found.origin for found in plugins}

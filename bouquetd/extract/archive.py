@@ -31,10 +31,9 @@ _LOCKED = "Remove the password, or unpack it and drop what is in it."
 def zipped(file: BinaryIO, reading: Reading) -> Iterator[Member]:
     """The files in a ZIP, in the order of its list."""
     with damage("the ZIP is damaged or incomplete"), directory(file) as archive:
-        check_count(sum(not info.is_dir() for info in archive.infolist()), reading.bounds)
-        for info in archive.infolist():
-            if info.is_dir():
-                continue
+        files = [info for info in archive.infolist() if not info.filename.endswith("/")]  # some have no name
+        check_count(len(files), reading.bounds)
+        for info in files:
             if info.flag_bits & _ZIP_ENCRYPTED:
                 yield Member(info.filename, _locked)
             else:

@@ -11,12 +11,14 @@ import os
 import re
 import resource
 import shutil
+import signal
 import subprocess
 import sys
 import time
 from collections.abc import Generator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from pathlib import Path
 from typing import IO, Any, BinaryIO
 
 from bouquetd.config import Ocr
@@ -40,6 +42,7 @@ _MOST_TEXT = 4 * MB
 _PATIENCE = 10.0  # seconds in which tesseract has to say who it is
 _STEP = 1.0  # seconds between two heartbeats
 _NICE = 10
+_FIRST_TO_GO = "1000"  # where memory runs out: a page is lost, the daemon is not
 _VERSION = re.compile(r"tesseract v?(\S+)")
 
 
@@ -105,13 +108,18 @@ class Tesseract:
         finally:
             process.kill()
             process.wait()
+        if code == -signal.SIGKILL:
+            raise Unread(
+                "was given up: the kernel ended its text recognition, most likely for want of memory"
+                " (MemoryMax of the unit, or the machine's)"
+            )
         if code:
             raise Unread(
                 f"could not be read: it is damaged, or takes more than {self.memory // MB} MB (ocr.memory)"
             )
 
     def _bind(self, pid: int) -> None:
-        """Its limits; the one of CPU ends it should we be killed."""
+        """Its limits; the one of CPU ends it should we be killed. It is also the first whom the kernel ends."""
         seconds = int(self.timeout) + 1
         bounds = ((resource.RLIMIT_AS, self.memory), (resource.RLIMIT_CPU, seconds), (resource.RLIMIT_CORE, 0))
         with suppress(ProcessLookupError):
@@ -122,6 +130,8 @@ class Tesseract:
                 raise Unread("cannot be read: the service may not set limits for it (prlimit64)") from None
             with suppress(PermissionError):  # a service's own niceness holds
                 os.setpriority(os.PRIO_PROCESS, pid, _NICE)
+            with suppress(OSError):
+                Path(f"/proc/{pid}/oom_score_adj").write_text(_FIRST_TO_GO)
 
 
 def find(options: Ocr) -> Tesseract | str:
@@ -142,9 +152,8 @@ def find(options: Ocr) -> Tesseract | str:
     return Tesseract(program, version[1], options.languages, options.timeout, options.memory)
 
 
-def told(options: Ocr) -> str:
-    """One line on whether there is text recognition, for whoever asks."""
-    found = find(options)
+def told(found: Tesseract | str) -> str:
+    """One line on whether there is text recognition, for whoever asks; ``found`` is of ``find``."""
     if isinstance(found, str):
         return f"none. {found}"
     return f"tesseract {found.version} ({found.languages.replace('+', ', ')}), {found.program}"

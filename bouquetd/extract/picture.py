@@ -91,7 +91,11 @@ def extract(file: BinaryIO, reading: Reading) -> Iterator[Piece]:
         else:
             yield Piece(text + "\n\n", page)
     if len(failed) == len(sizes):
-        raise Rejected(f"it is {KINDS[kind]} that {failed[0]}", _REMEDY)
+        raise Rejected(
+            f"it is {KINDS[kind]} that {failed[0]}",
+            "Open it in a viewer; if it opens, save it smaller, as PNG, and drop that, or raise what is named"
+            " here, restart bouquetd, and run `bouquetd retry`.",
+        )
     if failed:
         reading.note(
             f"{len(failed)} of its {len(sizes)} pages could not be read; the first of them {failed[0]}"

@@ -67,11 +67,18 @@ _DATA = frozenset((CSV, TSV, JSON, JSONL, XLSX, ODS)) | suffixes.TEXTS - {suffix
 # Pictures that may begin as a text does, and the suffixes by which they are believed.
 _LIKE_TEXT = {picture.GIF: (".gif",), picture.PNM: (".pnm", ".ppm", ".pgm", ".pbm")}
 
+# What a ZIP is that is no archive to people, by a file in it, and what to do about it.
+_APPLE = (
+    "a document of Apple's iWork (.pages, .numbers, .key)",
+    "Export it there as PDF, Word, Excel or PowerPoint",
+)
 _PACKAGES = {
-    "xl/workbook.bin": "a binary Excel workbook (.xlsb)",
-    "META-INF/MANIFEST.MF": "a Java archive (.jar)",
-    "AndroidManifest.xml": "an Android app (.apk)",
-    "Index/Document.iwa": "a document of Apple's (.pages, .numbers, .key)",
+    "xl/workbook.bin": ("a binary Excel workbook (.xlsb)", "Save it as .xlsx or .csv"),
+    "META-INF/MANIFEST.MF": ("a Java archive (.jar)", "If there are documents in it, unpack them"),
+    "AndroidManifest.xml": ("an Android app (.apk)", "If there are documents in it, unpack them"),
+    "Index/Document.iwa": _APPLE,
+    "Metadata/BuildVersionHistory.plist": _APPLE,
+    "buildVersionHistory.plist": _APPLE,
 }
 
 # What a compound file is, by a stream or storage in it; the first that fits.
@@ -102,7 +109,6 @@ _COMPOUNDS = {
     "stickynotes.snt": "a collection of sticky notes",
 }
 _INSTALLERS = ("000c1084", "000c1086")  # how the class of a Windows installer's package and patch begins
-_UNPACK = "Save or export it as .docx, .pdf, .html, .csv or .txt, or unpack it, and drop the result again."
 
 _FLAT = {"text": FODT, "spreadsheet": FODS, "presentation": FODP}
 _HTML_START = re.compile(r"\s*(?:<\?xml[^>]*>\s*)*(?:<!--.*?-->\s*)*<(?:!doctype\s+html|html)\b", re.I | re.S)
@@ -112,6 +118,7 @@ _XML_START = re.compile(
 )
 _JSON_START = re.compile(r'\s*(?:["{\[]|-?\d|true\b|false\b|null\b)')
 
+_ANEW = "or pack what is in it as .zip or .tar.gz"
 # Kinds that people drop and that would be gibberish as text.
 _FOREIGN = (
     (b"\xdb\xa5", "a document of Word 2", "Save it as .docx or .pdf"),
@@ -128,9 +135,12 @@ _FOREIGN = (
     (b"\0\0\2\0\6\4", "a sheet of Lotus 1-2-3", "Save it as .xlsx or .csv"),
     (b"\0\0\x1a\0\0\x10", "a sheet of Lotus 1-2-3", "Save it as .xlsx or .csv"),
     (b"%!PS", "a PostScript file", "Convert it to PDF (ps2pdf, for one)"),
-    (b"\x28\xb5\x2f\xfd", "a zstd archive", "Unpack it"),
-    (b"7z\xbc\xaf\x27\x1c", "a 7z archive", "Unpack it"),
-    (b"Rar!\x1a\x07", "a RAR archive", "Unpack it"),
+    (b"\x28\xb5\x2f\xfd", "packed by zstd", f"Unpack it (`zstd -d`, of a TAR `tar --zstd -xf`), {_ANEW}"),
+    (b"\x04\x22\x4d\x18", "packed by LZ4", f"Unpack it (`lz4 -d`), {_ANEW}"),
+    (b"LZIP\1", "packed by lzip", f"Unpack it (`lzip -d`, of a TAR `tar --lzip -xf`), {_ANEW}"),
+    (b"7z\xbc\xaf\x27\x1c", "a 7z archive", f"Unpack it (`7z x`), {_ANEW}"),
+    (b"Rar!\x1a\x07", "a RAR archive", f"Unpack it (`unrar x` or `7z x`), {_ANEW}"),
+    (b"MSCF\0\0\0\0", "a cabinet of Windows (.cab)", f"Unpack it (`cabextract`), {_ANEW}"),
     (b"SQLite format 3\0", "an SQLite database", "Export its tables as .csv"),
     (b"\x7fELF", "a program", "Drop documents only"),
 )  # fmt: skip
@@ -209,9 +219,11 @@ def _package_type(file: BinaryIO) -> str:
             return next((kind for kind in (ODS, ODP, ODG) if said.startswith(kind)), ODT)
     if epub.MAIN in names and (said == EPUB or any(name.endswith(".opf") for name in names)):
         return EPUB
-    for name, what in _PACKAGES.items():
+    for name, (what, remedy) in _PACKAGES.items():
         if name in names:
-            raise Rejected(f"it is {what}, which bouquetd does not read", _UNPACK)
+            raise Rejected(
+                f"it is {what}, which bouquetd does not read", f"{remedy}, and drop the result again."
+            )
     return ZIP
 
 

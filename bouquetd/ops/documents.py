@@ -125,13 +125,19 @@ LIGHT: Mapping[str, Callable[[Ledger, Paths, Mapping[str, Any]], Any]] = {
     "retry": _retry,
 }
 
-NOTHING: Mapping[str, Any] = {
+_NOTHING: Mapping[str, Any] = {
     "counts": {},
     "files": {"documents": [], "left_alone": []},
     "ignored": [],
     "retry": [],
 }
-"""Their answers where there is no ledger yet."""
+
+
+def without_ledger(op: str, paths: Paths, arguments: Mapping[str, Any]) -> Any:
+    """What such a command answers where there is no ledger yet; the inbox can be looked at, if it is there."""
+    if op == "ignored" and paths.inbox.is_dir():
+        return _ignored(None, paths, arguments)
+    return _NOTHING[op]
 
 
 def _shown(entry: Entry, ledger: Ledger) -> dict[str, Any]:

@@ -1,4 +1,8 @@
-"""Does ``memory.limit`` fit under what the kernel and systemd allow, and the drop-in that would mend it."""
+"""Do the limits of the YAML fit under what the kernel and systemd allow, and the drop-in that would mend it.
+
+``memory.limit`` is of the daemon's RSS. Text recognition comes on top, one page at a time, of ``ocr.memory`` at
+most: it counts where there is a tesseract.
+"""
 
 from __future__ import annotations
 
@@ -15,6 +19,9 @@ FIRST = 1.1
 LAST, ROOM = 1.2, 64 * MB
 """MemoryMax is to be ``LAST`` times memory.limit and ``ROOM`` more: page cache and sockets count there too."""
 
+LEAST_LIMIT, LEAST_PAGE = 50 * MB, 150 * MB
+"""What memory.limit and ocr.memory may be lowered to."""
+
 PATIENCE = 5.0
 """Seconds that systemctl may take."""
 
@@ -29,33 +36,43 @@ class Unit:
     user: bool = False
 
 
-def advise(limit: int, ceiling: int, unit: Unit | None) -> list[str]:
-    """What does not fit, one line each; ``ceiling`` is the least of RAM and every limit above the process."""
-    least, enough = int(limit * FIRST), int(limit * LAST) + ROOM
+def advise(limit: int, ceiling: int, unit: Unit | None, page: int = 0) -> list[str]:
+    """What does not fit, one line each; ``ceiling`` is the least of RAM and every limit above the process.
+
+    ``page`` is what reading a page by text recognition may take beside ``limit``, 0 where there is none. Bytes.
+    """
+    least, enough = int(limit * FIRST) + page, int(limit * LAST) + ROOM + page
     if unit is not None and unit.maximum is not None and unit.maximum < enough:
-        place, then = f"MemoryMax={unit.maximum // MB}M of {unit.name}", "kill the daemon"
-        room = (unit.maximum - ROOM) / LAST
+        place, then = f"MemoryMax={unit.maximum // MB}M of {unit.name}", "kill the daemon before it pauses"
+        room, spare = (unit.maximum - ROOM - page) / LAST, unit.maximum - enough + page
     elif unit is not None and unit.high is not None and unit.high < least:
-        place, then = f"MemoryHigh={unit.high // MB}M of {unit.name}", "slow the daemon down"
-        room = unit.high / FIRST
+        place, then = f"MemoryHigh={unit.high // MB}M of {unit.name}", "slow the daemon down before it pauses"
+        room, spare = (unit.high - page) / FIRST, unit.high - least + page
     elif ceiling < enough:
-        place, then = f"what this machine or its container has ({ceiling // MB} MB)", "kill the daemon"
-        room = (ceiling - ROOM) / LAST
+        place = f"what this machine or its container has ({ceiling // MB} MB)"
+        then = "kill the daemon before it pauses"
+        room, spare = (ceiling - ROOM - page) / LAST, ceiling - enough + page
         unit = None
     else:
         return []
-    lower = f"lower memory.limit to {max(50, int(room) // MB // 10 * 10)}MB"
-    raised = ""
+    what, lower = f"memory.limit: {limit // MB}MB does", [f"lower memory.limit to {_down(room, LEAST_LIMIT)}MB"]
+    if page:
+        what = f"memory.limit: {limit // MB}MB and ocr.memory: {page // MB}MB do"
+        if room < LEAST_LIMIT:
+            lower = []
+        if spare >= LEAST_PAGE:
+            lower.append(f"lower ocr.memory to {_down(spare, LEAST_PAGE)}MB")
+        if spare >= 0:  # the daemon alone does fit
+            then = then.replace("the daemon before it pauses", "text recognition while a page is read")
+            lower.append("set ocr.mode to never")
+        lower = lower or ["lower memory.limit and set ocr.mode to never"]
     if unit is not None:
         edit = f"systemctl {'--user ' if unit.user else ''}edit {unit.name}"
-        raised = (
-            f", or raise the unit's with `{edit}`: [Service] MemoryHigh={_up(least)}M MemoryMax={_up(enough)}M"
+        lower.append(
+            f"raise the unit's with `{edit}`: [Service] MemoryHigh={_up(least)}M MemoryMax={_up(enough)}M"
             " (and MemoryMax of bouquetd.slice with them)"
         )
-    return [
-        f"memory.limit: {limit // MB}MB does not fit under {place}: the kernel would {then} before it pauses;"
-        f" {lower}{raised}"
-    ]
+    return [f"{what} not fit under {place}: the kernel would {then}; {', or '.join(lower)}"]
 
 
 def unit_of(config: Path, home: Path) -> tuple[str, bool] | None:
@@ -88,6 +105,11 @@ def ask(name: str, *, user: bool) -> Unit | None:
 
 def _size(text: str | None) -> int | None:
     return int(text) if text and text.isdecimal() else None
+
+
+def _down(size: float, least: int) -> int:
+    """In MB, rounded down to tens."""
+    return int(max(size, least)) // MB // 10 * 10
 
 
 def _up(size: int) -> int:

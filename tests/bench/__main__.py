@@ -22,6 +22,7 @@ from tests.bench import (
     idle,
     kills,
     large,
+    layouts,
     machine,
     million,
     operation,
@@ -41,6 +42,7 @@ MEASUREMENTS: dict[str, Callable[[Bench], Result]] = {
     "peers": beside.measure,
     "small": small.measure,
     "large": large.measure,
+    "layouts": layouts.measure,
     "resume": resume.measure,
     "fuzz": fuzz.measure,
     "idle": idle.measure,
@@ -53,7 +55,7 @@ MEASUREMENTS: dict[str, Callable[[Bench], Result]] = {
 }
 """By name, in the order in which they are run."""
 
-LONG = ("ceiling", "million", "kills", "recall")
+LONG = ("layouts", "ceiling", "million", "kills", "recall")
 """Half an hour or more each, or other people's programs to be installed: run only when named."""
 
 

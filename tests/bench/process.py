@@ -211,11 +211,19 @@ class Daemon:
 
     def filed(self, documents: int, look: Callable[[dict[str, Any]], object] = lambda _: None) -> None:
         """Return when so many documents were filed since the start; ``look`` sees every status on the way."""
-        moved, progress = time.monotonic(), (-1, -1)
-        while (seen := self.status())["documents"] < documents:
+
+        def judge(seen: dict[str, Any]) -> None:
             look(seen)
             if seen["failed"] or seen["duplicates"]:
                 raise Failed(f"{seen['failed']} files failed, {seen['duplicates']} were duplicates")
+
+        self.dealt_with(documents, judge)
+
+    def dealt_with(self, files: int, look: Callable[[dict[str, Any]], object] = lambda _: None) -> None:
+        """Return when so many files were filed or refused since the start, whichever; ``look`` as ``filed``."""
+        moved, progress = time.monotonic(), (-1, -1)
+        while (seen := self.status())["documents"] + seen["failed"] < files:
+            look(seen)
             if progress != (seen["documents"], seen["chunks"]):
                 moved, progress = time.monotonic(), (seen["documents"], seen["chunks"])
             if time.monotonic() - moved > PATIENCE:

@@ -7,13 +7,15 @@ minutes to make or to read.
 from __future__ import annotations
 
 import io
+import struct
 import tarfile
 import zipfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from tests import samples
+from tests.faults import quine
 from tests.harness import prose
 
 SECRET = "/etc/hostname"
@@ -50,6 +52,8 @@ def files(*, full: bool) -> Mapping[str, Hostile]:
     few: dict[str, Hostile] = {
         "bomb.zip": Hostile(made(bomb), r"bounds\.ratio"),
         "nested.zip": Hostile(made(lambda: nested(300)), r"bounds\.depth"),
+        "quine.zip": Hostile(made(quine.zipped), r"bounds\.depth"),
+        "droste.gz": Hostile(made(quine.gzipped), r"bounds\.depth"),
         "many.zip": Hostile(made(lambda: many(12_000)), r"bounds\.members|far more files"),
         "laughs.xml": Hostile(made(lambda: f"{LAUGHS}<r>&j;</r>"), "document type|entit"),
         "laughs.svg": Hostile(made(lambda: f"{LAUGHS}<svg>&j;</svg>"), "document type|entit"),
@@ -59,6 +63,10 @@ def files(*, full: bool) -> Mapping[str, Hostile]:
         "entity.xml": Hostile(made(entity), "document type|entit"),
         "loop.pdf": Hostile(made(looping_pdf), "PDF"),
         "pages.pdf": Hostile(made(lambda: pages(21_000)), r"bounds\.pages"),
+        "tree.pdf": Hostile(made(lambda: tree_of_pages(200_000)), "PDF"),
+        "outline.pdf": Hostile(made(outline_in_circles)),
+        "jpx.pdf": Hostile(made(lambda: jpeg_2000(1_000)), "only pictures"),
+        "jbig2.pdf": Hostile(made(lambda: jbig2(1_000)), "only pictures"),
         "deep.json": Hostile(made(lambda: "[" * 1_000_000 + "]" * 1_000_000), r"bounds\.nesting"),
         "deep.html": Hostile(made(lambda: "<html>" + "<div>" * 500_000 + "Deep text." + "</div>" * 500_000)),
         "deep.xml": Hostile(made(lambda: "<?xml version='1.0'?>" + "<a>" * 100_000 + "x"), "nest"),
@@ -77,7 +85,9 @@ def files(*, full: bool) -> Mapping[str, Hostile]:
     if full:
         few |= {
             "pages.pdf": Hostile(made(lambda: pages(100_000)), r"bounds\.pages"),
-            "cells.xlsx": Hostile(lambda path: cells(path, 1_500_000)),
+            "jpx.pdf": Hostile(made(lambda: jpeg_2000(60_000)), "only pictures"),
+            "jbig2.pdf": Hostile(made(lambda: jbig2(46_000)), "only pictures"),
+            "cells.xlsx": Hostile(lambda path: cells(path, 10_000_000)),
             "nested.zip": Hostile(made(lambda: nested(3_000)), r"bounds\.depth"),
             "deep.html": Hostile(made(lambda: "<html>" + "<div>" * 5_000_000 + "Deep text.")),
             "line.txt": Hostile(made(lambda: "word " * 2_000_000)),
@@ -123,42 +133,82 @@ def looping_pdf() -> bytes:
         b"<< /Length 4 0 R >> stream\nendstream",
         b"<< /First 5 0 R /Last 5 0 R /Next 5 0 R /Prev 5 0 R /Parent 5 0 R /Title (x) /Count 1 >>",
     ]
+    return objects_of_pdf(objects, itself=True)
+
+
+def pages(count: int) -> bytes:
+    """A PDF of so many pages, all with the same content."""
+    kids = b" ".join(b"%d 0 R" % (n + 5) for n in range(count))
+    text = b"BT /F1 12 Tf 50 700 Td (The same on each page.) Tj ET"
+    return objects_of_pdf([
+        b"<< /Type /Catalog /Pages 2 0 R >>",
+        b"<< /Type /Pages /Count %d /Kids [%s] >>" % (count, kids),
+        b"<< /Type /Font /Subtype /Type1 /BaseFont /Helvetica >>",
+        b"<< /Length %d >> stream\n%s\nendstream" % (len(text), text),
+        *[_page(2)] * count,
+    ])  # fmt: skip
+
+
+def tree_of_pages(depth: int) -> bytes:
+    """A PDF whose one page lies so deep in the tree of its pages."""
+    text = b"BT /F1 12 Tf 50 700 Td (A page down there.) Tj ET"
+    return objects_of_pdf([
+        b"<< /Type /Catalog /Pages 5 0 R >>",
+        _page(4 + depth),
+        b"<< /Type /Font /Subtype /Type1 /BaseFont /Helvetica >>",
+        b"<< /Length %d >> stream\n%s\nendstream" % (len(text), text),
+        *(b"<< /Type /Pages /Count 1 /Kids [%d 0 R] >>" % (n + 6) for n in range(depth - 1)),
+        b"<< /Type /Pages /Count 1 /Kids [2 0 R] >>",
+    ])  # fmt: skip
+
+
+def outline_in_circles() -> bytes:
+    """A PDF with a page of text, and bookmarks each of which comes after the other and lies within it."""
+    text = b"BT /F1 12 Tf 50 700 Td (A page with bookmarks.) Tj ET"
+    return objects_of_pdf([
+        b"<< /Type /Catalog /Pages 2 0 R /Outlines 6 0 R >>",
+        b"<< /Type /Pages /Count 1 /Kids [5 0 R] >>",
+        b"<< /Type /Font /Subtype /Type1 /BaseFont /Helvetica >>",
+        b"<< /Length %d >> stream\n%s\nendstream" % (len(text), text),
+        _page(2),
+        b"<< /Type /Outlines /First 7 0 R /Last 8 0 R /Count 2 >>",
+        b"<< /Title (One) /Parent 8 0 R /Next 8 0 R /Prev 8 0 R /First 8 0 R /Last 8 0 R /Dest [5 0 R /Fit] >>",
+        b"<< /Title (Two) /Parent 7 0 R /Next 7 0 R /Prev 7 0 R /First 7 0 R /Last 7 0 R /Dest [5 0 R /Fit] >>",
+    ])  # fmt: skip
+
+
+def jpeg_2000(side: int) -> bytes:
+    """A page that is a JPEG 2000 of such a width and height, by its head; there is no more of it."""
+    size = struct.pack(">HLLLLLLLLHBBB", 0, side, side, 0, 0, side, side, 0, 0, 1, 7, 1, 1)
+    head = b"\xff\x4f\xff\x51" + struct.pack(">H", len(size) + 2) + size
+    return samples.picture_pdf(side, side, head, "JPXDecode")
+
+
+def jbig2(side: int) -> bytes:
+    """A page that is a JBIG2 of such a width and height, all white."""
+    page = struct.pack(">LBBBL", 0, 48, 0, 1, 19) + struct.pack(">LLLLBH", side, side, 0, 0, 4, 0)
+    return samples.picture_pdf(side, side, page, "JBIG2Decode")
+
+
+def _page(parent: int) -> bytes:
+    return (
+        b"<< /Type /Page /Parent %d 0 R /Contents 4 0 R /MediaBox [0 0 600 800]"
+        b" /Resources << /Font << /F1 3 0 R >> >> >>"
+    ) % parent
+
+
+def objects_of_pdf(objects: Sequence[bytes], *, itself: bool = False) -> bytes:
+    """A PDF of these objects, from number 1 on, the first its catalogue; ``itself`` loops its table."""
     data, offsets = bytearray(b"%PDF-1.7\n"), []
     for number, content in enumerate(objects, start=1):
         offsets.append(len(data))
         data += b"%d 0 obj %s endobj\n" % (number, content)
     start = len(data)
-    data += b"xref\n0 6\n0000000000 65535 f \n" + b"".join(b"%010d 00000 n \n" % at for at in offsets)
-    data += b"trailer << /Size 6 /Root 1 0 R /Prev %d >>\nstartxref\n%d\n%%%%EOF" % (start, start)
-    return bytes(data)
-
-
-def pages(count: int) -> bytes:
-    """A PDF of so many pages, all with the same content."""
-    data, offsets = bytearray(b"%PDF-1.4\n"), []
-
-    def add(content: bytes) -> None:
-        offsets.append(len(data))
-        data.extend(b"%d 0 obj %s endobj\n" % (len(offsets), content))
-
-    add(b"<< /Type /Catalog /Pages 2 0 R >>")
-    add(
-        b"<< /Type /Pages /Count %d /Kids [%s] >>"
-        % (count, b" ".join(b"%d 0 R" % (n + 5) for n in range(count)))
-    )
-    add(b"<< /Type /Font /Subtype /Type1 /BaseFont /Helvetica >>")
-    text = b"BT /F1 12 Tf 50 700 Td (The same on each page.) Tj ET"
-    add(b"<< /Length %d >> stream\n%s\nendstream" % (len(text), text))
-    page = (
-        b"<< /Type /Page /Parent 2 0 R /Contents 4 0 R /MediaBox [0 0 600 800]"
-        b" /Resources << /Font << /F1 3 0 R >> >> >>"
-    )
-    for _ in range(count):
-        add(page)
-    start = len(data)
-    data += b"xref\n0 %d\n0000000000 65535 f \n" % (len(offsets) + 1)
+    data += b"xref\n0 %d\n0000000000 65535 f \n" % (len(objects) + 1)
     data += b"".join(b"%010d 00000 n \n" % at for at in offsets)
-    data += b"trailer << /Size %d /Root 1 0 R >>\nstartxref\n%d\n%%%%EOF" % (len(offsets) + 1, start)
+    before = b"/Prev %d" % start if itself else b""
+    data += b"trailer << /Size %d /Root 1 0 R %s >>\n" % (len(objects) + 1, before)
+    data += b"startxref\n%d\n%%%%EOF" % start
     return bytes(data)
 
 

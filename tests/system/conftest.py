@@ -42,6 +42,18 @@ def package(tree: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def installed(tree: Path, package: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[Path]]:
     """The layers of a machine on which it was installed, with two people, one of them in its group."""
+    yield from _installed(tree, package, tmp_path_factory)
+
+
+@pytest.fixture(scope="session")
+def installed_beside_tesseract(
+    tree: Path, package: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[list[Path]]:
+    """The same where text recognition was there before."""
+    yield from _installed(base(tree.parent, "tesseract-ocr"), package, tmp_path_factory)
+
+
+def _installed(tree: Path, package: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[Path]]:
     machine = Served(tmp_path_factory.mktemp("installed"), [tree])
     machine.boot()
     try:
@@ -65,6 +77,12 @@ def bare(tree: Path, tmp_path: Path) -> Iterator[Served]:
 def machine(installed: list[Path], tmp_path: Path) -> Iterator[Served]:
     """A machine with bouquetd, off: tests change what they need, then boot it."""
     yield from _used(Served(tmp_path / "machine", installed))
+
+
+@pytest.fixture
+def recognising(installed_beside_tesseract: list[Path], tmp_path: Path) -> Iterator[Served]:
+    """A machine with bouquetd and tesseract, off."""
+    yield from _used(Served(tmp_path / "machine", installed_beside_tesseract))
 
 
 def _used(machine: Served) -> Iterator[Served]:

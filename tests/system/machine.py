@@ -90,16 +90,16 @@ def unfit() -> str | None:
     return None
 
 
-def base(cache: Path) -> Path:
-    """The tree that every machine starts from, of this computer's own release; made if need be."""
-    release = platform.freedesktop_os_release()["VERSION_CODENAME"]
-    tree = cache / "-".join((release, *sorted(PACKAGES)))
+def base(cache: Path, *more: str) -> Path:
+    """What machines start from: this computer's own release with ``more`` packages; made if need be."""
+    release, packages = platform.freedesktop_os_release()["VERSION_CODENAME"], sorted((*PACKAGES, *more))
+    tree = cache / "-".join((release, *packages))
     if not tree.exists():
         partial = cache / "partial"
         shutil.rmtree(partial, ignore_errors=True)
         cache.mkdir(parents=True, exist_ok=True)
         subprocess.run(
-            ["debootstrap", "--variant=minbase", f"--include={','.join(PACKAGES)}", release, partial,
+            ["debootstrap", "--variant=minbase", f"--include={','.join(packages)}", release, partial,
              _mirror()],
             check=True, stdout=subprocess.DEVNULL,
         )  # fmt: skip

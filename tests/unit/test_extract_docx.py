@@ -68,6 +68,8 @@ def test_notes_follow_the_text() -> None:
         ({"[Content_Types].xml": "", "xl/workbook.bin": ""}, "xlsb"),
         ({"META-INF/MANIFEST.MF": "", "a.class": ""}, "Java"),
         ({"Index/Document.iwa": ""}, "Apple"),
+        ({"Index.zip": "", "Metadata/BuildVersionHistory.plist": ""}, "Apple"),
+        ({"index.xml": "", "buildVersionHistory.plist": ""}, "Apple"),
     ],
 )
 def test_a_zip_of_a_foreign_kind_is_rejected_for_what_it_is(files: dict[str, str], found: str) -> None:

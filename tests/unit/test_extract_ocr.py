@@ -60,12 +60,12 @@ def test_the_installed_program_is_found_with_its_version(tmp_path: Path, monkeyp
     found = installed(tmp_path, monkeypatch, "", languages="deu+eng")
     assert isinstance(found, Tesseract)
     assert (found.version, found.languages) == ("5.3.0", "deu+eng")
-    assert ocr.told(Ocr(languages="deu+eng")) == f"tesseract 5.3.0 (deu, eng), {found.program}"
+    assert ocr.told(found) == f"tesseract 5.3.0 (deu, eng), {found.program}"
 
 
 def test_it_is_said_how_to_get_it(monkeypatch) -> None:
     monkeypatch.setenv("PATH", "/nowhere")
-    assert "apt-get install tesseract-ocr" in ocr.told(Ocr())
+    assert "apt-get install tesseract-ocr" in ocr.told(ocr.find(Ocr()))
 
 
 def test_a_language_that_is_missing_is_named_with_its_package(tmp_path: Path, monkeypatch) -> None:
@@ -162,6 +162,17 @@ def test_the_program_is_bound_in_memory_and_time(tmp_path: Path, monkeypatch) ->
     does = "sleep 0.3; ulimit -v; ulimit -t; echo $OMP_THREAD_LIMIT"
     found = installed(tmp_path, monkeypatch, does, memory=200 * MB, timeout=7.0)
     assert text(read(tmp_path, "a.pgm", PGM, found)).split() == [str(200 * 1024), "8", "1"]
+
+
+def test_where_memory_runs_out_the_program_goes_before_the_daemon(tmp_path: Path, monkeypatch) -> None:
+    found = installed(tmp_path, monkeypatch, "sleep 0.3; cat /proc/$$/oom_score_adj")
+    assert text(read(tmp_path, "a.pgm", PGM, found)).split() == ["1000"]
+
+
+def test_that_the_kernel_ended_the_program_is_the_reason(tmp_path: Path, monkeypatch) -> None:
+    found = installed(tmp_path, monkeypatch, "kill -9 $$")
+    with pytest.raises(Rejected, match=r"kernel ended its text recognition.*MemoryMax"):
+        read(tmp_path, "a.pgm", PGM, found)
 
 
 # -- pages of a PDF ---------------------------------------------------------------------------------------

@@ -99,3 +99,25 @@ def test_a_rejected_file_too_is_left_at_its_start() -> None:
 def test_an_unknown_media_type_is_rejected() -> None:
     with pytest.raises(Rejected, match="audio/mpeg"):
         list(extract(io.BytesIO(b"x"), "audio/mpeg", Reading(1, 4)))
+
+
+@pytest.mark.parametrize(
+    ("head", "said"),
+    [
+        (b"7z\xbc\xaf\x27\x1c\0\4", "it is a 7z archive, which bouquetd does not read. Unpack it (`7z x`), or"
+         " pack what is in it as .zip or .tar.gz, and drop the result again."),
+        (b"Rar!\x1a\x07\1\0", "a RAR archive"),
+        (b"Rar!\x1a\x07\0\xcf", "a RAR archive"),
+        (b"\x28\xb5\x2f\xfd\x04\x58", "packed by zstd"),
+        (b"\x04\x22\x4d\x18\x64\x40", "packed by LZ4"),
+        (b"LZIP\1\x0c", "packed by lzip"),
+        (b"MSCF\0\0\0\0", "a cabinet"),
+    ],
+)  # fmt: skip
+def test_what_is_packed_in_a_way_that_nobody_reads_is_told_with_the_way_to_unpack_it(
+    head: bytes, said: str
+) -> None:
+    with pytest.raises(Rejected) as caught:
+        kind(head + bytes(range(256)) * 4, "a.tar.zst")
+    assert said in f"{caught.value.reason}. {caught.value.remedy}"
+    assert "npack it (`" in caught.value.remedy

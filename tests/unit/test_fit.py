@@ -1,15 +1,27 @@
+import re
 from pathlib import Path
 
 import pytest
 
+from bouquetd.config.settings import Memory, Ocr
 from bouquetd.model import MB
 from bouquetd.ops.fit import Unit, advise, unit_of
 
 PLENTY = 64 * 1024 * MB
+UNITS = Path(__file__).resolve().parents[2] / "systemd"
 
 
-def test_the_packaged_figures_fit() -> None:
-    assert advise(500 * MB, 2048 * MB, Unit("bouquetd.service", 600 * MB, 700 * MB)) == []
+def shipped(unit: str) -> Unit:
+    """A unit as it is packaged."""
+    high, most = re.findall(r"^Memory(?:High|Max)=(\d+)M$", (UNITS / unit).read_text(), re.M)
+    return Unit(unit, int(high) * MB, int(most) * MB)
+
+
+@pytest.mark.parametrize("unit", ["bouquetd.service", "bouquetd@.service", "user/bouquetd.service"])
+def test_the_packaged_figures_fit_and_leave_room_for_a_page_of_text_recognition(unit: str) -> None:
+    family = shipped("bouquetd.slice").maximum
+    assert family is not None
+    assert advise(Memory().limit, family, shipped(unit), Ocr().memory) == []
 
 
 def test_no_unit_and_enough_memory_is_nothing_to_speak_of() -> None:
@@ -36,6 +48,39 @@ def test_what_is_advised_fits() -> None:
         [line] = advise(5000 * MB, PLENTY, Unit("u", None, maximum * MB))
         lower = int(line.split("lower memory.limit to ")[1].split("MB")[0])
         assert advise(lower * MB, PLENTY, Unit("u", None, maximum * MB)) == []
+
+
+@pytest.mark.parametrize("page", [150, 300, 2000])
+def test_what_is_advised_with_text_recognition_fits(page: int) -> None:
+    for limit in range(100, 3000, 37):
+        [line] = advise(limit * MB, PLENTY, Unit("u", 90 * MB, 95 * MB), page * MB)
+        high, maximum = (int(line.split(f"{key}=")[-1].split("M")[0]) for key in ("MemoryHigh", "MemoryMax"))
+        assert advise(limit * MB, PLENTY, Unit("u", high * MB, maximum * MB), page * MB) == []
+    for maximum in range(200, 6000, 37):
+        unit, limit = Unit("u", None, maximum * MB), 2000
+        for line in advise(limit * MB, PLENTY, unit, page * MB):
+            if lower := re.search(r"lower memory.limit to (\d+)MB", line):
+                assert advise(int(lower[1]) * MB, PLENTY, unit, page * MB) == []
+            if lower := re.search(r"lower ocr.memory to (\d+)MB", line):
+                assert advise(limit * MB, PLENTY, unit, int(lower[1]) * MB) == []
+            if "set ocr.mode" in line and "lower memory.limit and" not in line:
+                assert advise(limit * MB, PLENTY, unit) == []
+
+
+def test_a_page_that_has_no_room_beside_the_daemon_is_told_with_all_that_mends_it() -> None:
+    [line] = advise(500 * MB, 2048 * MB, Unit("bouquetd.service", 650 * MB, 850 * MB), 300 * MB)
+    assert line == (
+        "memory.limit: 500MB and ocr.memory: 300MB do not fit under MemoryMax=850M of bouquetd.service: the"
+        " kernel would kill text recognition while a page is read; lower memory.limit to 400MB, or lower"
+        " ocr.memory to 180MB, or set ocr.mode to never, or raise the unit's with"
+        " `systemctl edit bouquetd.service`: [Service] MemoryHigh=850M MemoryMax=970M (and MemoryMax of"
+        " bouquetd.slice with them)"
+    )
+
+
+def test_a_daemon_that_does_not_fit_alone_is_not_told_that_text_recognition_is_at_fault() -> None:
+    [line] = advise(500 * MB, 300 * MB, None, 300 * MB)
+    assert "would kill the daemon before it pauses; lower memory.limit and set ocr.mode to never" in line
 
 
 def test_a_memory_high_below_the_limit_is_told_too() -> None:

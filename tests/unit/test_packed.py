@@ -17,6 +17,7 @@ import pytest
 
 from bouquetd.assembly import Engine
 from bouquetd.errors import Rejected, Stopped, Unavailable
+from bouquetd.extract import Reading, archive
 from bouquetd.model import Document, Piece
 from tests.harness import Home, prose, until, work
 
@@ -218,6 +219,15 @@ def test_names_in_an_archive_are_labels_and_never_paths(tmp_path: Path) -> None:
         "a.tar!/x.txt": "Two.\n",
         "a.tar!/x.txt (2)": "Three.\n",
     }
+
+
+def test_a_file_without_a_name_in_a_zip_is_a_member_like_the_others() -> None:
+    data = zipped({"a.txt": "Its name begins with a zero, and ends there.", "b/": "", "c.txt": "Another."})
+    members = archive.zipped(io.BytesIO(data.replace(b"a.txt", b"\0.txt")), Reading())
+    assert [(member.name, member.open().read()[:7]) for member in members] == [
+        ("", b"Its nam"),
+        ("c.txt", b"Another"),
+    ]
 
 
 def test_names_that_the_inbox_ignores_are_ignored_in_archives_too(tmp_path: Path) -> None:

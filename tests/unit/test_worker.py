@@ -93,6 +93,14 @@ def test_ignored_names_stay_where_they_are_and_are_not_mentioned(tmp_path):
     assert {item["source"] for item in home.cli("files", "--ignored", "--json").json} == set(names)
 
 
+def test_ignored_names_are_listed_before_anything_was_ever_ingested(tmp_path):
+    home = home_with(tmp_path)
+    assert "Nothing in the inbox is ignored." in home.cli("files", "--ignored").out
+    home.put("a.part", "Not yet.")
+    assert "a.part: inbox.ignore has *.part" in home.cli("files", "--ignored").out
+    assert "No documents yet." in home.cli("files").out
+
+
 # -- afterwards ---------------------------------------------------------------------------------------------
 
 
