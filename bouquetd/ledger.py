@@ -191,6 +191,7 @@ class Ledger:
         except (OSError, sqlite3.OperationalError) as error:
             raise _unavailable(path, error) from error
         self._db.row_factory = sqlite3.Row
+        self._mentions = mentions.Mentions(self._db)
         try:
             self._prepare(check)
         except BaseException as error:
@@ -315,9 +316,8 @@ class Ledger:
                     "INSERT INTO placements VALUES (?,?,?,?) ON CONFLICT DO UPDATE SET last = excluded.last",
                     (document.id, shard, numbers[0], numbers[-1]),
                 )
-                mentions.add(
-                    db, document.id, mentions.counted(r.metadata for r in records), begun=numbers[0] > 0
-                )
+                named = mentions.counted(r.metadata for r in records)
+                self._mentions.add(document.id, named, begun=numbers[0] > 0)
             # Dirty from here on: were we killed now, Chroma would lack this batch.
             db.execute(
                 "UPDATE shards SET chunks = chunks + ?, dirty = 1 WHERE number = ?",
@@ -669,7 +669,7 @@ class Ledger:
                 ),
             )
             db.executemany("INSERT INTO placements VALUES (?,?,?,?)", [(document.id, *p) for p in placements])
-            mentions.add(db, document.id, named, begun=False)
+            self._mentions.add(document.id, named, begun=False)
 
     def mark_dirty(self, number: int) -> None:
         """Chroma is about to write this shard: do not trust it after a kill."""

@@ -2,14 +2,14 @@
 
 No model: a run of capitalised words counts as a name when something says of what. A title (``Dr.``) or a
 common given name before it: a person; ``Ltd``, ``University``, ``Ministry of``: an organisation; a known
-country or city, ``Street``, ``Lake``: a place. Weaker cues (``in X``, ``X said``) count from their second
-time in the document on, and only in English or where the language is not known. Once a person's full name was
-read, the surname alone is that person, until another has the same. An abbreviation in brackets behind an
-organisation is that organisation.
+country or city, ``Street``, ``Lake``: a place. Weaker cues (``in X``, ``X said``, a given name alone) count
+from their second time in the document on, and only in English or where the language is not known. Once a
+person's full name was read, the surname alone is that person, until another has the same. An abbreviation in
+brackets behind an organisation is that organisation.
 
-What this cannot do: names without any cue, single given names, names that are ordinary words (``Apple``),
-languages that write nouns with capitals or have none; a place named after a person, a ship named after a
-place. Whoever needs more takes ``spacy`` or ``openai``.
+What this cannot do: names without any cue, names that are ordinary words (``Apple``), languages that write
+nouns with capitals or have none; a place named after a person, a ship named after a place. Whoever needs more
+takes ``spacy`` or ``openai``.
 
 A chunk's names depend on the document's text up to its end, and on nothing else: not on batches, nor on where
 a killed run went on, since what was stored before is read again. Memory is bounded by ``REMEMBERED`` names.
@@ -38,14 +38,16 @@ _TITLES = frozenset(
     "Mr Mrs Ms Miss Dr Prof Professor Doctor Sir Lady Lord Dame Madame Mme Monsieur Herr Frau Captain "
     "Capt Colonel Col General Gen Lieutenant Lt Sergeant Sgt Major Admiral Rev Reverend President "
     "Senator Governor Judge Justice Chancellor Ambassador Emperor Empress King Queen Prince Princess "
-    "Pope Bishop Archbishop Cardinal Saint Father Sister Uncle Aunt Representative Congressman "
-    "Congresswoman Inspector Detective Secretary".split()
+    "Pope Bishop Archbishop Cardinal Saint Father Sister Uncle Aunt Count Countess Duke Duchess Earl "
+    "Baron Baroness Representative Congressman Congresswoman Inspector Detective Secretary".split()
 )
 _STOPPED = "Mr Mrs Ms Dr Prof Capt Col Gen Lt Sgt Rev St Jr Sr".split()
 _STOP = "|".join([rf"(?<=\b[{_UPPER}]\.)", *(rf"(?<=\b{word}\.)" for word in _STOPPED)])
 # Begins with a class of characters, for which a text is scanned six times as fast as for alternatives.
 _TOKEN = rf"[{_UPPER}][\w\u2019'-]*(?:\.(?:{_STOP})(?:[{_UPPER}]\.)*)?"
-_JOIN = r"(?:of the|of|de la|de|du|des|del|della|da|di|von der|von|van der|van den|van|der|den|la|le|for|and|&)"
+_JOIN = (
+    r"(?:of the|of|de la|de|du|des|del|della|da|di|von der|von|van der|van den|van|der|den|la|le|for|and|the|&)"
+)
 _RUN = re.compile(rf"{_TOKEN}(?:[ \n](?:{_JOIN}[ \n])?{_TOKEN}){{0,7}}")
 _ACRONYM = re.compile(r"\s?\(([A-Z][A-Za-z&]{1,9})\)")
 _FUNCTION = frozenset(
@@ -82,13 +84,18 @@ _PLACE_LAST = frozenset(
     "Platz Coast Creek Falls Harbour Harbor Castle Palace Bridge Airport".split()
 )
 _PLACE_FIRST = frozenset("Mount Mt Lake Cape Port Fort River Gulf Isle".split())
-_IN = frozenset("in near".split())
+_COMMA = re.compile(rf", ([{_UPPER}][\w'-]+(?: [{_UPPER}][\w'-]+)?)")
+_IN = (" in ", " near ", " at ")
 _SPEECH = frozenset(
     "said asked replied cried answered exclaimed thought whispered shouted wrote smiled nodded".split()
 )
-_PREVIOUS = re.compile(r"([^\W\d_]+) $")
 _NEXT = re.compile(r" ([a-z]+)")
 _OPENS = frozenset('.!?:;\n\u201c"(')
+
+_ORDINARY = frozenset(
+    "Mark Grace Rose Guy Bill Don Angel Christian Dean Dale Glen Mason Carter Hunter Norman Robin "
+    "Hazel Holly Heather Rob Pat Nick Jean Max Till Will Kent Gene Sandy Van".split()
+)
 
 _GIVEN = given_names()
 _PLACES = places()
@@ -119,12 +126,10 @@ class Names:
         found: dict[str, None] = {}
         for match in _RUN.finditer(text):
             run, start = match.group(), match.start()
-            if start and text[start - 1].isalnum():
+            if run in _FUNCTION or len(run) < 2 or (start and text[start - 1].isalnum()):
                 continue
             if " " in run or "\n" in run:
                 entities = self._several(run.split(), text, match.end())
-            elif run in _FUNCTION or len(run) < 2:
-                continue
             else:
                 entities = self._single(run, text, start, match.end(), weak=weak and start >= read_before)
             for entity in entities:
@@ -134,7 +139,7 @@ class Names:
         return list(found)[:MOST]
 
     def _several(self, words: list[str], text: str, end: int) -> list[str]:
-        while words and words[0] in _FUNCTION and f"{words[0]} {words[-1]}" not in _PLACES:
+        while words and (words[0] in _FUNCTION or words[0].islower()) and " ".join(words) not in _PLACES:
             del words[0]
         if not words or sum(map(len, words)) > LONGEST:
             return []
@@ -144,24 +149,28 @@ class Names:
 
     def _one(self, words: list[str], text: str, end: int) -> list[str]:
         name = " ".join(words)
-        if len(words) == 1:
-            entity = self._known.get(name) or (f"place:{name}" if name in _PLACES else None)
-            return [entity] if entity else []
-        kind = _kind(words)
+        if entity := self._known.get(name):
+            return [entity]
+        kind = _kind(words) or ("place" if len(words) < 3 and _before_a_place(text, end) else None)
         if kind is None:
-            entity = self._known.get(name)
-            return [entity] if entity else []
+            return self._within(words, text, end)
         if kind == "person":
             words = _without_titles(words)
             words = words[: words.index("of")] if "of" in words else words
-            if not words or words[0] in _FUNCTION:
-                return []
-            return [self._person(words)]
+            return [self._person(words)] if words and words[0] not in _FUNCTION else []
         entity = f"{kind}:{name}"
         if kind == "organisation" and (acronym := _ACRONYM.match(text, end)):
             self._remember(acronym[1], entity)
         self._remember(name, entity)
         return [entity]
+
+    def _within(self, words: list[str], text: str, end: int) -> list[str]:
+        """The names in a run that is none itself: ``Governor of New York``, ``Left Munich``."""
+        joints = [n for n, word in enumerate(words) if word in ("of", "of the", "for", "the")]
+        if joints and joints[-1] < len(words) - 1:
+            parts = [words[: joints[0]], words[joints[-1] + 1 :]]
+            return [entity for part in parts if part for entity in self._one(part, text, end)]
+        return self._one(words[1:], text, end) if len(words) > 1 else []
 
     def _person(self, words: list[str]) -> str:
         name = " ".join(words)
@@ -178,17 +187,16 @@ class Names:
 
     def _single(self, run: str, text: str, start: int, end: int, *, weak: bool) -> list[str]:
         name = _plain(run)
-        if (entity := self._known.get(name)) is not None:
+        if entity := self._known.get(name):
             return [entity]
-        if name in _PLACES:
+        if name in _PLACES or (text[end : end + 1] == "," and _before_a_place(text, end)):
             return [f"place:{name}"]
-        if not weak or name in _GIVEN or name.isupper() or name in _TITLES:
+        if not weak or name.isupper() or name in _TITLES:
             return []
-        kind = ""
-        before = _PREVIOUS.search(text, max(0, start - 12), start)
-        if before and before[1] in _IN:
+        kind = "person" if name in _GIVEN and name not in _ORDINARY else ""
+        if not kind and text[max(0, start - 6) : start].lower().endswith(_IN):
             kind = "place"
-        elif (after := _NEXT.match(text, end)) and after[1] in _SPEECH and name not in _FUNCTION:
+        elif (after := _NEXT.match(text, end)) and after[1] in _SPEECH:
             kind = "person"
         if not kind:
             return []
@@ -213,10 +221,18 @@ def _bound(names: dict[str, object] | dict[str, int] | dict[str, str | None]) ->
 
 def _plain(word: str) -> str:
     """A word without what marks the genitive, and without the stop of a sentence."""
+    if "'" not in word and "\u2019" not in word:
+        return word
     for mark in ("'s", "\u2019s", "'", "\u2019"):
         if word.endswith(mark):
             return word[: -len(mark)]
     return word
+
+
+def _before_a_place(text: str, end: int) -> bool:
+    """Whether a place stands behind a name, as in ``Gettysburg, Pennsylvania``."""
+    match = _COMMA.match(text, end)
+    return match is not None and (match[1] in _PLACES or match[1].split()[0] in _PLACES)
 
 
 def _parted(words: list[str]) -> list[list[str]]:
@@ -239,6 +255,8 @@ def _kind(words: list[str]) -> str | None:
     first, last = words[0], words[-1].rstrip(".")
     if name in _PLACES:
         return "place"
+    if len(words) == 1:
+        return None
     if name.isupper() and len(name) > 8:
         return None  # a heading
     if first.rstrip(".") in _TITLES and len(words) <= 5 and (first in _TITLES or first.endswith(".")):
@@ -251,6 +269,8 @@ def _kind(words: list[str]) -> str | None:
         return "place"
     if first in _GIVEN and len(words) <= 5:
         return "person"
+    if len(words) == 3 and len(words[1]) == 2 and words[1][1] == ".":
+        return "person"  # Quincey P. Morris
     if _initials(first) and len(words) <= 4 and not _initials(words[-1]):
         return "person"
     return None

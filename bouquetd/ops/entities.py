@@ -17,7 +17,10 @@ MOST = 10_000
 
 
 def entities(ledger: Ledger, _paths: Paths, arguments: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """With a name (``lovelace``, ``email:*@example.org``), where it occurs; else the most frequent of each kind, kinds in the order of ``KINDS``."""
+    """With a name (``lovelace``, ``email:*@x.org``), where it occurs; else the most frequent of each kind.
+
+    Kinds come in the order of ``KINDS``.
+    """
     name, kinds = str(arguments["name"] or ""), [str(kind) for kind in arguments["kinds"]]
     kind, colon, value = name.partition(":")
     if colon and kind.lower() in KINDS:

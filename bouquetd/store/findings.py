@@ -46,6 +46,7 @@ class Findings:
         self._db.execute(f"PRAGMA cache_size = -{CACHE_KB}")
         self._db.execute("PRAGMA synchronous = OFF")
         self._db.executescript(_SCHEMA + mentions.SCHEMA)
+        self._mentions = mentions.Mentions(self._db)
 
     def close(self) -> None:
         """Forget everything."""
@@ -67,7 +68,7 @@ class Findings:
             ],
         )
         for id_, of_one in groupby(split, key=lambda row: row[0]):
-            mentions.add(self._db, id_, mentions.counted(values for *_, values in of_one), begun=True)
+            self._mentions.add(id_, mentions.counted(values for *_, values in of_one), begun=True)
         self._db.execute("COMMIT")
 
     def mentions(self, id_: str) -> dict[str, int]:
