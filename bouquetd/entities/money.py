@@ -27,11 +27,13 @@ _SCALES = MappingProxyType(
         "billion": 9, "milliarden": 9, "mrd": 9, "bn": 9, "b": 9, "trillion": 12, "tn": 12,
     }
 )  # fmt: skip
-_CUES = ("$", "€", "£", "¥", "₹", "₩", "₽", "₺", "₴", "₪", "ollar", "uro", "sterling", "yen", "ranc", "Franken",
-         "rupees", *_CODES)  # fmt: skip
-"""Without one of these in a text there is no sum in it: looking costs 3 us, the patterns 40."""
+_WORDS = ("ollar", "uro", "sterling", "yen", "rancs", "Franken", "rupees")
+# Begins with a class of characters, which is quick to scan for.
+_NEAR = re.compile(r"\d(?:(?<=[A-Z]{3}.)|(?<=[A-Z]{3}[ \u00a0].)|[ \u00a0]?[A-Z]{3}(?![A-Za-z]))")
 
 _SYMBOL = r"(?:US|HK|NZ|A|C)?\$|[€£¥₹₩₽₺₴₪]"
+_COUNTRY = re.compile("(?:US|HK|NZ|A|C)$")
+_SIGNS = re.compile("[€£¥₹₩₽₺₴₪]")
 _NAME = r"(?i:dollars?|euros?|pounds sterling|yen|Swiss francs|Franken|rupees)"
 _AMOUNT = (
     r"(?P<amount>\d{1,3}(?P<mark>[,.' \u00a0\u202f\u2019])\d{3}(?:(?P=mark)\d{3})*(?:[.,]\d{1,2})?(?![.,]?\d)"
@@ -39,23 +41,38 @@ _AMOUNT = (
     r"(?:[ \u00a0-]?(?P<word>(?i:thousand|tausend|millions?|Millionen|Mio|mn|billion|Milliarden|Mrd|bn|trillion"
     r"|tn))\b\.?|(?P<letter>[kKmMbB])\b)?"
 )
-_BEFORE = re.compile(rf"(?P<currency>{_SYMBOL}|[A-Z]{{3}})[ \u00a0]?{_AMOUNT}")
+_SIGN_BEFORE = re.compile(rf"(?P<currency>[$€£¥₹₩₽₺₴₪])[ \u00a0]?{_AMOUNT}")
+_CODE_BEFORE = re.compile(rf"(?P<currency>[A-Z]{{3}})[ \u00a0]?{_AMOUNT}")
 _AFTER = re.compile(rf"{_AMOUNT}[ \u00a0-]?(?P<currency>{_SYMBOL}|(?:[A-Z]{{3}}|{_NAME})(?!\w))")
 
 
 def money(text: str) -> Iterator[tuple[int, int, str]]:
     """Where each sum begins and ends, and the sum: at least two decimals where there are any."""
-    if not any(cue in text for cue in _CUES):
-        return
-    for pattern in (_BEFORE, _AFTER):
-        for match in pattern.finditer(text):
-            start = match.start()
-            if (currency := _CURRENCIES.get(match["currency"].lower())) is None:
-                continue
-            if start and (text[start - 1].isalnum() or (text[start - 1] in ".,$" and pattern is _AFTER)):
-                continue
-            scale = _SCALES.get((match["word"] or match["letter"] or "").lower(), 0)
-            yield start, match.end(), f"{currency} {_written(match['amount'], scale)}"
+    signs = "$" in text or (not text.isascii() and _SIGNS.search(text) is not None)
+    codes = _NEAR.search(text) is not None
+    if signs:
+        yield from _found(_SIGN_BEFORE, text)
+    if codes:
+        yield from _found(_CODE_BEFORE, text)
+    if signs or codes or any(word in text for word in _WORDS):
+        yield from _found(_AFTER, text)
+
+
+def _found(pattern: re.Pattern[str], text: str) -> Iterator[tuple[int, int, str]]:
+    for match in pattern.finditer(text):
+        start, sign = match.start(), match["currency"].lower()
+        if (
+            pattern is _SIGN_BEFORE
+            and sign == "$"
+            and (country := _COUNTRY.search(text[max(0, start - 3) : start]))
+        ):
+            start, sign = start - len(country[0]), f"{country[0].lower()}$"
+        if (currency := _CURRENCIES.get(sign)) is None:
+            continue
+        if start and (text[start - 1].isalnum() or (text[start - 1] in ".,$" and pattern is _AFTER)):
+            continue
+        scale = _SCALES.get((match["word"] or match["letter"] or "").lower(), 0)
+        yield start, match.end(), f"{currency} {_written(match['amount'], scale)}"
 
 
 def _written(amount: str, scale: int) -> str:

@@ -16,6 +16,7 @@ process.
 
 from __future__ import annotations
 
+import gc
 import json
 import re
 import sys
@@ -31,11 +32,12 @@ from bouquetd.chunk import chunk
 from bouquetd.config import Entities as Options
 from bouquetd.entities import KINDS
 from bouquetd.entities.choice import chosen, names
+from bouquetd.memory.reclaim import trimmer
 from bouquetd.model import Piece
 from tests.bench.machine import memory
 from tests.bench.process import Bench, child
 from tests.bench.report import Result, Table
-from tests.bench.text import paragraphs
+from tests.bench.text import paragraphs, pool
 
 SAMPLE = Path(__file__).with_name("entities_sample.txt")
 NAMES = ("person", "organisation", "place")
@@ -157,6 +159,10 @@ def cost(provider: str, count: int) -> dict[str, Any]:
     ``grown`` is up to the end of the first half of the chunks, ``later`` what the second half added.
     """
     texts = list(islice(chunk(Piece(p + "\n\n") for p in paragraphs(seed=1)), count))
+    pool.cache_clear()
+    gc.collect()
+    if trim := trimmer():
+        trim()  # else all would fit into what reading the texts left free
     before = memory()[0]
     options = Options.model_validate({"provider": provider})
     find, named = chosen(options), names(options)
