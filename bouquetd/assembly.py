@@ -19,7 +19,8 @@ from bouquetd.chunk import chunk
 from bouquetd.config import Settings, bytes_per_chunk, shard_chunks
 from bouquetd.embed import Embedder
 from bouquetd.embed.choice import chosen
-from bouquetd.entities import PROVIDERS, Entities
+from bouquetd.entities import Entities
+from bouquetd.entities import choice as entities
 from bouquetd.errors import ConfigError, Stopped, Unavailable
 from bouquetd.extract import ocr
 from bouquetd.extract.plugins import installed
@@ -205,7 +206,16 @@ def engine(
             alone=Alone(paths.inbox, ledger, clock, log), ignore=Ignore(settings.inbox.ignore),
             rescan=settings.inbox.rescan, keep=keep, busy=lambda _: False, clock=clock, log=log,
         )  # fmt: skip
-        finder = Entities(PROVIDERS[settings.entities.provider], settings.entities.max_concurrent)
+
+        def between_texts() -> None:
+            if stopping.is_set():
+                raise Stopped("asked to stop while entities were looked for")
+            health.beat(clock(), "entities")
+
+        finder = Entities(
+            entities.chosen(settings.entities), settings.entities.max_concurrent, log,
+            clock=clock, beat=between_texts,
+        )  # fmt: skip
         stack.callback(finder.close)
         filing = Filing(
             settings, ledger=ledger, store=store, intake=intake, health=health, clock=clock, log=log
@@ -259,9 +269,10 @@ def _pipeline(
 
         return run
 
+    named = entities.names(settings.entities)
     return Pipeline(
         extract=reader.pieces,
-        chunk=partial(chunk, size=settings.chunk.size, overlap=settings.chunk.overlap),
+        chunk=lambda pieces: named(chunk(pieces, settings.chunk.size, settings.chunk.overlap)),
         entities=metered("entities", finder),
         begin=embedder.begin,
         embed=metered("embed", embedder.embed),

@@ -17,12 +17,14 @@ import os
 import sqlite3
 import threading
 import time
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
+from bouquetd import mentions
 from bouquetd.errors import Explained, Unavailable
 from bouquetd.model import Document, Fingerprint, Record, State
 from bouquetd.row import Row, packed, unpacked
@@ -108,6 +110,7 @@ MIGRATIONS: tuple[str, ...] = (
     ALTER TABLE documents ADD COLUMN text_digest TEXT;  -- of the normalised text of one that is whole
     CREATE INDEX documents_text ON documents (text_digest) WHERE text_digest IS NOT NULL;
     """,
+    mentions.SCHEMA,
 )
 """One script a schema version; ``user_version`` says how many have run."""
 
@@ -195,6 +198,7 @@ class Ledger:
         except (OSError, sqlite3.OperationalError) as error:
             raise _unavailable(path, error) from error
         self._db.row_factory = sqlite3.Row
+        self._mentions = mentions.Mentions(self._db)
         try:
             self._prepare(check)
         except BaseException as error:
@@ -318,6 +322,8 @@ class Ledger:
                     "INSERT INTO placements VALUES (?,?,?,?) ON CONFLICT DO UPDATE SET last = excluded.last",
                     (document.id, shard, numbers[0], numbers[-1]),
                 )
+                named = mentions.counted(r.metadata for r in records)
+                self._mentions.add(document.id, named, begun=numbers[0] > 0)
             # Dirty from here on: were we killed now, Chroma would lack this batch.
             db.execute(
                 "UPDATE shards SET chunks = chunks + ?, dirty = 1 WHERE number = ?",
@@ -629,6 +635,14 @@ class Ledger:
         rows = self._rows("SELECT state, count(*) AS n FROM documents GROUP BY state")
         return dict.fromkeys(State, 0) | {row["state"]: row["n"] for row in rows}
 
+    def without_entities(self, ids: Sequence[str]) -> dict[str, int]:
+        """By document, how many of its chunks have none since their provider failed, where there are such."""
+        with self._lock:
+            try:
+                return mentions.unknown(self._db, ids)
+            except sqlite3.DatabaseError as error:
+                raise _trouble(self.path, error) from error
+
     # -- what lies in the inbox and stays there -----------------------------------------------------------
 
     def leave_alone(self, source: str, reason: str) -> bool:
@@ -696,6 +710,7 @@ class Ledger:
         placements: Iterable[tuple[int, int, int]],
         fingerprint: Fingerprint,
         destination: str | None,
+        named: Mapping[str, int] = MappingProxyType({}),
     ) -> None:
         """Enter a whole document found in Chroma by a ledger that knows nothing of it."""
         f = fingerprint
@@ -723,6 +738,7 @@ class Ledger:
                 ),
             )
             db.executemany("INSERT INTO placements VALUES (?,?,?,?)", [(document.id, *p) for p in placements])
+            self._mentions.add(document.id, named, begun=False)
 
     def mark_dirty(self, number: int) -> None:
         """Chroma is about to write this shard: do not trust it after a kill."""
@@ -861,6 +877,7 @@ def _removed(db: sqlite3.Connection, id_: str) -> None:
     db.execute("DELETE FROM placements WHERE document = ?", (id_,))
     db.execute("DELETE FROM journal WHERE document = ?", (id_,))
     db.execute("DELETE FROM removals WHERE document = ?", (id_,))
+    mentions.drop(db, id_)
     db.execute("UPDATE documents SET chunks = 0, whole = 0 WHERE id = ?", (id_,))
     db.execute(
         "DELETE FROM documents WHERE id = ? AND state NOT IN ('failed', 'forgotten', 'duplicate')",

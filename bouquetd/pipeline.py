@@ -58,7 +58,7 @@ class Pipeline:
 
     extract: Callable[[BinaryIO, Document], Iterable[Piece]]
     chunk: Callable[[Iterable[Piece]], Iterable[Chunk]]
-    entities: Callable[[Sequence[str]], Iterable[list[str]]]
+    entities: Callable[[Sequence[str]], Iterable[list[str] | None]]
     begin: Callable[[Sequence[str]], Begun]
     embed: Callable[[Sequence[str], Any], NDArray[np.float32]]
     journal: Callable[[Sequence[Part]], None]
@@ -130,15 +130,16 @@ def parts(batch: Sequence[tuple[Document, Chunk]], records: Sequence[Record]) ->
     return found
 
 
-def record(document: Document, chunk: Chunk, entities: list[str], vector: Vector) -> Record:
+def record(document: Document, chunk: Chunk, entities: list[str] | None, vector: Vector) -> Record:
     """A chunk as it is journalled and stored."""
     return Record(f"{document.id}:{chunk.number}", chunk.text, metadata(document, chunk, entities), vector)
 
 
-def metadata(document: Document, chunk: Chunk, entities: list[str]) -> Metadata:
+def metadata(document: Document, chunk: Chunk, entities: list[str] | None) -> Metadata:
     """What is stored beside a chunk's text; ``source_hex`` only where the path is no printable UTF-8.
 
-    Each key costs Chroma some 20 us a chunk, so nothing is here that the chunk's id says.
+    ``entities`` is None where the provider could not say, which is stored too, as ``entities_missing``. Each
+    key costs Chroma some 20 us a chunk, so nothing is here that the chunk's id says.
     """
     place = chunk.place
     values: dict[str, str | int | float | bool | list[str]] = {
@@ -163,8 +164,10 @@ def metadata(document: Document, chunk: Chunk, entities: list[str]) -> Metadata:
     for name, value in (*facts, ("headings", place.headings), ("links", chunk.links)):
         if value:
             values[name] = list(value) if isinstance(value, tuple) else value
-    if entities:
-        values["entities"] = entities
+    if entities is None:
+        values["entities_missing"] = True
+    if entities or chunk.names:
+        values["entities"] = [*(entities or ()), *chunk.names]
     if chunk.last:
         values["last"] = True
         values["text_digest"] = chunk.text_digest

@@ -7,8 +7,9 @@ and the ledger in a state from which the next step, or the next process, goes on
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from itertools import takewhile
 from typing import BinaryIO
 
@@ -241,6 +242,7 @@ class Worker:
         landed = list(takewhile(lambda item: item.position <= self._store.landed, self._ingestion.waiting))
         if not landed:
             return
+        landed = self._with_what_is_missing(landed)
         self._ledger.complete(
             Whole(item.document.id, item.packed, "; ".join(item.notes) or None) for item in landed
         )
@@ -255,9 +257,20 @@ class Worker:
         finally:
             self._filing.settle(destination for _, destination in moved)
             self._ledger.filed(moved)
-            for _ in moved:
-                self._tell(self._ingestion.waiting.popleft())
+            for item, _ in zip(landed, moved, strict=False):
+                self._ingestion.waiting.popleft()
+                self._tell(item)
             self._ingestion.left()
+
+    def _with_what_is_missing(self, landed: Sequence[Ingested]) -> list[Ingested]:
+        """The same with a note for each that was stored while its entities could not be found."""
+        missing = self._ledger.without_entities([item.document.id for item in landed])
+        return [
+            replace(item, notes=(*item.notes, f"{missing[item.document.id]} chunks have no entities"))
+            if item.document.id in missing
+            else item
+            for item in landed
+        ]
 
     def _tell(self, item: Ingested) -> None:
         self.tally.documents += 1

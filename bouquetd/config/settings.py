@@ -180,10 +180,25 @@ class Chunking(Section):
 
 
 class Entities(Section):
-    """What finds entities, and how many chunks it looks at side by side."""
+    """What finds entities, and how many chunks it looks at side by side.
 
-    provider: Literal["patterns", "none"] = "patterns"
+    ``model``: a pipeline of spaCy, its package or folder; ``region``: whose phone numbers come without a
+    country (two letters, as ``DE``), "" for nobody's.
+    """
+
+    provider: Literal["patterns", "spacy", "none"] = "patterns"
+    model: str = "en_core_web_sm"
+    region: str = ""
     max_concurrent: Annotated[int, count(1, 64)] = 2
+
+    @field_validator("region", mode="before")
+    @classmethod
+    def _country(cls, value: object) -> str:
+        if not isinstance(value, str) or not re.fullmatch("([A-Z]{2})?", value):
+            raise ValueError(
+                f"{shown(value)} is not the code of a country; write two capitals, for instance DE"
+            )
+        return value
 
 
 class Embed(Section):
@@ -378,7 +393,7 @@ def notation(settings: Settings, key: str) -> str:
         return quantity.show(found)
     if isinstance(found, tuple):
         return json.dumps(found)
-    return printable(str(found))
+    return printable(str(found)) or '""'
 
 
 @dataclass(frozen=True, slots=True)

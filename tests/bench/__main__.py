@@ -17,6 +17,7 @@ from pathlib import Path
 
 from tests.bench import (
     ceiling,
+    entities,
     formats,
     fuzz,
     idle,
@@ -48,6 +49,7 @@ MEASUREMENTS: dict[str, Callable[[Bench], Result]] = {
     "idle": idle.measure,
     "operation": operation.measure,
     "formats": formats.measure,
+    "entities": entities.measure,
     "ceiling": ceiling.measure,
     "million": million.measure,
     "kills": kills.measure,
