@@ -62,9 +62,16 @@ def bare(tree: Path, tmp_path: Path) -> Iterator[Served]:
 
 
 @pytest.fixture
-def machine(installed: list[Path], tmp_path: Path) -> Iterator[Served]:
-    """A machine with bouquetd, off: tests change what they need, then boot it."""
+def fresh(installed: list[Path], tmp_path: Path) -> Iterator[Served]:
+    """A machine with bouquetd as it was installed, off."""
     yield from _used(Served(tmp_path / "machine", installed))
+
+
+@pytest.fixture
+def machine(fresh: Served) -> Served:
+    """The same with the embedder of bulk loads: tests change what they need, then boot it."""
+    fresh.bring_words()
+    return fresh
 
 
 def _used(machine: Served) -> Iterator[Served]:
