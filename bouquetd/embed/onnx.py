@@ -4,9 +4,10 @@
 FIGURES
 
 Each text is run by itself, in its own length: there is no padding, a vector cannot depend on its batch (the
-scale of what is quantized at run time would), and memory is that of the longest window, which the first run
-settles. onnxruntime's arena and memory plan are off, which keep memory for every length that was ever seen, and
-so are threads that spin while they wait. A text longer than the window is cut into windows of like length, and
+scale of what is quantized at run time would), and memory is that of the longest window. The first run is one, and
+onnxruntime's arena keeps what it took, so that no later text takes more, also when the heap is trimmed between
+two. Its plans of memory, one for every length that was ever seen, are off, and so are threads that spin while
+they wait. A text longer than the window is cut into windows of like length, and
 its vector is the mean of theirs by their tokens, so that nothing of it is passed over.
 """
 
@@ -169,7 +170,7 @@ def _session(path: str, threads: int) -> Any:
 
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads, options.inter_op_num_threads = threads, 1
-    options.enable_mem_pattern = options.enable_cpu_mem_arena = False
+    options.enable_mem_pattern = False
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     options.log_severity_level = 3
     return onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])

@@ -24,6 +24,8 @@ from tests.chroma_server import ChromaServer
 
 NAME = "bouquet-00001"
 
+PLACE = {"source": "a.txt", "start": 0, "end": 1, "media_type": "text/plain"}
+
 TEXTS = ["Where do grey herons sleep?", "Seeds for a finch.", "The market opens at nine."]
 
 STRANGER = f"""
@@ -48,7 +50,7 @@ def look(client):
 def records(texts, embedder=None):
     vectors = (embedder or StaticEmbedder()).embed(texts)
     return [
-        Record(f"d:{n}", text, {"source": "a.txt"}, vector)
+        Record(f"d:{n}", text, {**PLACE, "chunk": n}, vector)
         for n, (text, vector) in enumerate(zip(texts, vectors, strict=True))
     ]
 
@@ -156,7 +158,7 @@ def cache(tmp_path):
     return tmp_path / "person"
 
 
-@pytest.mark.parametrize("kind", ["embedded", "server"])
+@pytest.mark.parametrize("kind", ["embedded", pytest.param("server", marks=pytest.mark.long)])
 def test_a_plain_client_asks_what_the_default_embedder_filled_by_text(kind, cache, tmp_path):
     embedder = chosen(Embed())
     with ExitStack() as stack:
