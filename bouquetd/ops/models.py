@@ -65,12 +65,9 @@ class Model:
 
 def models(state: Path) -> list[Model]:
     """All models that this machine has, and those that bouquetd knows of."""
-    found = [
-        Model(
-            "all-MiniLM-L6-v2", "minilm", str(folder.MINILM), _size(folder.MINILM),
-            "384 dimensions, MEMORY, SPEED", (folder.MINILM / folder.MODELS[0]).is_file(),
-        )
-    ]  # fmt: skip
+    minilm, costs = folder.MINILM, "384 dimensions, 67 MB of RSS, about 95 chunks a second on two cores"
+    there = (minilm / folder.MODELS[0]).is_file()
+    found = [Model(minilm.name, "minilm", str(minilm), _size(minilm), costs, there)]
     try:
         words = Path(str(distribution("wordllama").locate_file("wordllama")))
     except PackageNotFoundError:
