@@ -394,7 +394,7 @@ def notation(settings: Settings, key: str) -> str:
         return quantity.show(found)
     if isinstance(found, tuple):
         return json.dumps(found)
-    return printable(str(found))
+    return printable(str(found)) or '""'
 
 
 @dataclass(frozen=True, slots=True)
