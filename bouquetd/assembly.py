@@ -155,7 +155,7 @@ def engine(
         probe = stack.enter_context(Probe())
         squeeze = trimmer() or (lambda: None)
         embedder = chosen(settings.embed, squeeze)
-        chroma = recovery.chroma(settings)
+        chroma = recovery.chroma(settings, embedder)
 
         health = Health(settings.pipeline.stage_deadline, settings.memory.pause_limit)
 

@@ -15,9 +15,9 @@ from pydantic import ValidationError
 
 from bouquetd import recovery
 from bouquetd.asking import Asking
-from bouquetd.config import Store, load
+from bouquetd.config import Embed, Store, load
 from bouquetd.embed import Embedder
-from bouquetd.embed.static import StaticEmbedder
+from bouquetd.embed.choice import chosen
 from bouquetd.errors import ConfigError, Rejected
 from bouquetd.model import Document, Filter, Hit, Metadata, Record, Vector, printable
 from bouquetd.ops.reader import Reader
@@ -78,23 +78,32 @@ class Bouquet:
         ``token_file``, ``token_header``, ``ca_file``), with its defaults. Raises ``ConfigError`` for settings
         that cannot be read or do not fit.
         """
-        self._embedder: Embedder = StaticEmbedder()
+        self._embedder: Embedder | None = None
+        self._embed: Embed | None = None
         self._store = self._opened(os.fspath(where), server)
 
     def _opened(self, where: str, server: Mapping[str, Any]) -> _Source:
         if where.startswith(("http://", "https://")):
-            return Reader(recovery.server(_server_settings(url=where, **server), None), self._embedder)
+            return Reader(recovery.server(_server_settings(url=where, **server), None), None)
         if server:
             name = next(iter(server))
             raise ConfigError([f"{name}: {printable(where)} names its own; leave the argument out"])
         config = load(Path(where) / CONFIG if os.path.isdir(where) else Path(where))
+        self._embed = config.settings.embed
         if config.settings.store.mode == "server":
-            return Reader(recovery.server(config.settings.store, None), self._embedder)
+            return Reader(recovery.server(config.settings.store, None), self.embedder)
         return Asking(config)
 
     @property
     def embedder(self) -> Embedder:
-        """What texts and questions are embedded with; the model, 20 MB, is loaded with the first one."""
+        """What texts and questions are embedded with; its model is loaded with the first one.
+
+        At a URL it is the one that the collections name. Raises ``ConfigError`` for one that is not installed.
+        """
+        if self._embed is None:
+            return cast(Reader, self._store).embedder
+        if self._embedder is None:
+            self._embedder = chosen(self._embed)
         return self._embedder
 
     def query(

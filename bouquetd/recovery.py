@@ -12,6 +12,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from bouquetd.config import Settings, Store
+from bouquetd.embed import Embedder
 from bouquetd.errors import BouquetdError, Unavailable, sentence
 from bouquetd.inbox.opening import digest, open_source
 from bouquetd.ledger import Corrupt, Ledger, set_aside
@@ -43,8 +44,8 @@ PART_OF_DEADLINE = 0.5
 """The share of ``pipeline.stage_deadline`` that a request to a server may take: its hang must not be ours."""
 
 
-def chroma(settings: Settings) -> Embedded | Server:
-    """The Chroma that ``store.mode`` asks for, not yet spoken to."""
+def chroma(settings: Settings, embedder: Embedder | None = None) -> Embedded | Server:
+    """The Chroma that ``store.mode`` asks for, not yet spoken to, its new collections those of an embedder."""
     store = settings.store
     if store.mode == "server":
         patience = min(store.timeout, PART_OF_DEADLINE * settings.pipeline.stage_deadline)
@@ -53,16 +54,19 @@ def chroma(settings: Settings) -> Embedded | Server:
             store.model_copy(update={"timeout": patience}),
             _owner(settings.paths.state),
             Restart(Path(ask) if ask else None),
+            embedder,
         )
-    return Embedded(settings.paths.store, store.collection)
+    return Embedded(settings.paths.store, store.collection, embedder)
 
 
-def server(store: Store, owner: str | None, restart: Restart | None = None) -> Server:
+def server(
+    store: Store, owner: str | None, restart: Restart | None = None, embedder: Embedder | None = None
+) -> Server:
     """The Chroma server of these settings, not yet spoken to; without an ``owner`` for one who only reads."""
     access = Access(
         store.tenant, store.database, store.token_file, store.token_header, store.ca_file, store.timeout
     )
-    return Server(store.url, store.collection, owner=owner, access=access, restart=restart)
+    return Server(store.url, store.collection, owner=owner, access=access, restart=restart, embedder=embedder)
 
 
 def meet(

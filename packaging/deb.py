@@ -34,9 +34,7 @@ RELEASES = {
 """The version suffix for each Python, after the release that made it its default."""
 
 LEFT_OUT = {
-    "onnxruntime": "chromadb's own embedder; ours is wordllama",
-    "flatbuffers": "of onnxruntime",
-    "sympy": "of onnxruntime",
+    "sympy": "of onnxruntime, for tools that are not used",
     "mpmath": "of sympy",
     "kubernetes": "of chromadb's deployment tests",
     "websocket-client": "of kubernetes",
@@ -51,7 +49,7 @@ LEFT_OUT = {
     "bcrypt": "of chromadb's former server",
     "build": "of chromadb's tests",
     "pyproject-hooks": "of build",
-    "hf-xet": "fetches models, of huggingface-hub; the weights come with wordllama",
+    "hf-xet": "fetches models, of huggingface-hub; ours comes with bouquetd",
     "aiohttp": "of kubernetes",
     "aiohttp-retry": "of kubernetes",
     "aiohappyeyeballs": "of aiohttp",

@@ -37,6 +37,7 @@ QUICK: dict[str, dict[str, object]] = {
     "memory": {"pressure": "0%", "limit": "1GB"},
     "logging": {"format": "console"},
     "ocr": {"mode": "never"},  # nor what is installed on it
+    "embed": {"provider": "static"},  # a hundred times as fast as the default, which some tests ask for
 }
 
 WAIT = 150.0

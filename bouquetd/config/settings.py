@@ -32,8 +32,8 @@ _WORD = re.compile(r"[A-Za-z0-9._-]{1,128}")
 _LANGUAGES = re.compile(r"[A-Za-z][A-Za-z_]{1,30}(\+[A-Za-z][A-Za-z_]{1,30}){0,15}")
 _COLLECTION = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{1,38}[A-Za-z0-9]")
 
-DIMENSIONS: Mapping[str, int] = MappingProxyType({"static": 256})
-"""Length of the vectors by ``embed.provider``."""
+DIMENSIONS: Mapping[str, int] = MappingProxyType({"minilm": 384, "static": 256, "onnx": 1024})
+"""Length of the vectors by ``embed.provider``; of ``onnx``, whose folder says, what it is seldom above."""
 
 BYTES_PER_CHUNK = 512
 """How much RSS one chunk of an open collection costs besides its vector (measured: 2 KB with 384 dimensions, of
@@ -202,9 +202,25 @@ class Entities(Section):
 
 
 class Embed(Section):
-    """What turns a chunk into a vector."""
+    """What turns a chunk into a vector.
 
-    provider: Literal["static"] = "static"
+    ``model``: the folder for ``onnx``, absolute, empty for Chroma's own; ``threads`` of one run of a model,
+    None to have them chosen.
+    """
+
+    provider: Literal["minilm", "static", "onnx"] = "minilm"
+    model: str = ""
+    threads: Annotated[int | None, count(1, 64)] = None
+
+    @field_validator("model", mode="before")
+    @classmethod
+    def _folder(cls, value: object, info: ValidationInfo) -> str:
+        return str(_placed(value, info, "the folder of a model")) if value not in (None, "") else ""
+
+    @field_validator("threads", mode="wrap")
+    @classmethod
+    def _chosen(cls, value: object, number: ValidatorFunctionWrapHandler) -> Any:
+        return None if value in (None, "auto") else number(value)
 
 
 class Pipeline(Section):
@@ -387,7 +403,7 @@ def notation(settings: Settings, key: str) -> str:
     """The value of a dotted key as the YAML would write it: ``50MB``, ``2s``, ``80%``."""
     found = value(settings, key)
     if found is None:
-        return "auto" if key == "store.shard_chunks" else '""'
+        return "auto" if key in ("store.shard_chunks", "embed.threads") else '""'
     if isinstance(found, int | float):
         [quantity] = [meta for meta in OPTIONS[key].metadata if isinstance(meta, Quantity)]
         return quantity.show(found)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import Future
 from typing import Any, Protocol
 
@@ -30,6 +30,10 @@ class Embedder(Protocol):
     @property
     def dimensions(self) -> int:
         """Length of each vector."""
+
+    @property
+    def options(self) -> Mapping[str, str]:
+        """What of the section ``embed`` brings it back, besides the provider, with which its name begins."""
 
     def begin(self, texts: Sequence[str]) -> Tokens:
         """Begin to cut texts into tokens, in native code that runs beside the caller's."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 
 from bouquetd.config import Embed
 from bouquetd.embed import Embedder
@@ -13,6 +14,19 @@ def chosen(settings: Embed, trim: Callable[[], object] = lambda: None) -> Embedd
 
     ``trim`` gives freed memory back to the system. Raises ``ConfigError`` where what it needs is not installed.
     """
-    from bouquetd.embed.static import StaticEmbedder
+    if settings.provider == "static":
+        from bouquetd.embed.static import StaticEmbedder
 
-    return {"static": StaticEmbedder}[settings.provider](trim)
+        return StaticEmbedder(trim)
+
+    from bouquetd.embed import folder
+    from bouquetd.embed.onnx import OnnxEmbedder
+
+    if settings.provider == "minilm":
+        remedy = "put the model there: make model (in a checkout), or bouquetd model install minilm"
+        found = folder.read(folder.MINILM, "embed.provider", remedy)
+        return OnnxEmbedder(found, "minilm", settings.threads, trim)
+    path = Path(settings.model) if settings.model else folder.CHROMA.expanduser()
+    remedy = "name the folder of a sentence-transformer with its model.onnx and tokenizer.json"
+    found = folder.read(path, "embed.model", remedy)
+    return OnnxEmbedder(found, "onnx", settings.threads, trim, {"model": str(path)})

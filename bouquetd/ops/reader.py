@@ -11,7 +11,9 @@ from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from typing import Any
 
+from bouquetd.config import Embed
 from bouquetd.embed import Embedder
+from bouquetd.embed.choice import chosen
 from bouquetd.errors import Unavailable
 from bouquetd.model import Document, Filter, Hit, Record, Vector
 from bouquetd.ops.search import query
@@ -25,14 +27,26 @@ from bouquetd.store.server import Server
 class Reader:
     """Any thread may use it; one at a time gets through."""
 
-    def __init__(self, server: Server, embedder: Embedder) -> None:
+    def __init__(self, server: Server, embedder: Embedder | None) -> None:
+        """Without an ``embedder`` texts are embedded with the one that the collections name."""
         self._server = server
         self._embedder = embedder
         self._lock = threading.Lock()
 
     def query(self, question: str | Vector, n: int, only: Filter) -> list[Hit]:
         """The best passages, best first; see ``ops.search.query``."""
-        return query(self, self._embedder, question, n, only)
+        return query(self, self.embedder, question, n, only)
+
+    @property
+    def embedder(self) -> Embedder:
+        """What texts are embedded with. Raises ``ConfigError`` for one that we do not have."""
+        if self._embedder is None:
+            with self._lock:
+                shards = self._shards()
+                if not shards:
+                    return chosen(Embed())  # nothing is stored yet that could say
+                self._embedder = self._server.embedder(shards[max(shards)])
+        return self._embedder
 
     def search(self, vector: Vector, n: int, pattern: str | None, only: Filter) -> list[Hit]:
         """The chunks nearest to a vector, and the nearest of those that match a pattern; ``n`` of each."""

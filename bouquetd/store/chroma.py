@@ -17,7 +17,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from bouquetd.errors import BouquetdError, Rejected, Unavailable
+from bouquetd.embed import Embedder
+from bouquetd.errors import BouquetdError, ConfigError, Rejected, Unavailable
 from bouquetd.model import EVERYTHING, Filter, Hit, Metadata, Record, Vector
 
 if TYPE_CHECKING:  # the annotations must not import what is imported late
@@ -52,8 +53,10 @@ class Chroma:
     remedy = "see that Chroma is well"
     """What to do when it fails, for a person."""
 
-    def __init__(self, where: str, collection: str = OWN) -> None:
+    def __init__(self, where: str, collection: str = OWN, embedder: Embedder | None = None) -> None:
+        """``embedder`` is what the collections that are made here name, if any."""
         self.where = where
+        self._embedder = embedder
         self._prefix = collection
         self._client: ClientAPI | None = None
 
@@ -126,7 +129,8 @@ class Chroma:
 
     def _collection(self, name: str) -> Collection:
         client = self._reach(name)
-        _function()  # Chroma looks for it by name with each `add`
+        import bouquetd.store.function  # noqa: F401 (Chroma looks for it by name with each `add`)
+
         return client.get_collection(self._outer(name), embedding_function=None)
 
     def close(self) -> None:
@@ -144,7 +148,7 @@ class Chroma:
     def _make(self, client: ClientAPI, name: str, marks: dict[str, Any] | None = None) -> None:
         client.create_collection(
             self._outer(name),
-            embedding_function=_function(),
+            embedding_function=_function(self._embedder),
             metadata=marks,
             configuration={"hnsw": {"space": "cosine", "ef_search": EF_SEARCH}},
         )
@@ -212,6 +216,17 @@ class Chroma:
                         found[id_] = np.asarray(vector, dtype=np.float32)
         return found
 
+    def embedder(self, name: str) -> Embedder:
+        """The embedder that a collection names. Raises ``ConfigError`` for one that we do not have."""
+        from bouquetd.store.function import behind
+
+        with self._translated():
+            named: Any = self._collection(name).configuration_json.get("embedding_function")
+        try:
+            return behind(named)
+        except ValueError as error:
+            raise ConfigError([f"{self._outer(name)} at {self.where}: {error}"]) from None
+
     def metadatas(self, name: str) -> Iterator[list[tuple[str, Metadata]]]:
         """Id and metadata of all records, a page at a time."""
         for page in self._pages(name, ["metadatas"]):
@@ -272,11 +287,11 @@ class Chroma:
         return Unavailable(f"Chroma at {self.where} failed: {type(error).__name__}: {error}", self.remedy)
 
 
-def _function() -> Any:
-    """What collections say they were embedded with; imported late as Chroma is, which is then to know it."""
-    from bouquetd.store.function import EmbeddingFunction
+def _function(embedder: Embedder | None) -> Any:
+    """What collections say they were embedded with; imported late as Chroma is."""
+    from bouquetd.store.function import function
 
-    return EmbeddingFunction()
+    return function(embedder) if embedder else None
 
 
 def _understood(where: Mapping[str, Any]) -> None:

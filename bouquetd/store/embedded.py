@@ -17,6 +17,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from bouquetd.embed import Embedder
 from bouquetd.model import Record
 from bouquetd.store import together
 from bouquetd.store.chroma import OWN, Chroma
@@ -55,8 +56,8 @@ class Embedded(Chroma):
 
     remedy = "look at the free space and permissions there; a restart rebuilds the shard being written"
 
-    def __init__(self, path: Path, collection: str = OWN) -> None:
-        super().__init__(str(path), collection)
+    def __init__(self, path: Path, collection: str = OWN, embedder: Embedder | None = None) -> None:
+        super().__init__(str(path), collection, embedder)
         self.path = path
         self._opened: Path | None = None
         self._written: set[str] = set()

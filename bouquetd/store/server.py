@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
+from bouquetd.embed import Embedder
 from bouquetd.errors import ConfigError, Unavailable
 from bouquetd.model import Record, printable
 from bouquetd.store.chroma import OWN, PAGE, Chroma, Refused
@@ -106,8 +107,9 @@ class Server(Chroma):
         owner: str | None,
         access: Access | None = None,
         restart: Restart | None = None,
+        embedder: Embedder | None = None,
     ) -> None:
-        super().__init__(url, collection)
+        super().__init__(url, collection, embedder)
         self.owner = owner
         self._access = access or Access()
         self._restart = restart or Restart()

@@ -17,6 +17,7 @@ from pathlib import Path
 
 from tests.bench import (
     ceiling,
+    embedders,
     entities,
     formats,
     fuzz,
@@ -39,6 +40,7 @@ from tests.bench.report import Failed, Result, gather, left, write
 from tests.bench.text import pool
 
 MEASUREMENTS: dict[str, Callable[[Bench], Result]] = {
+    "embedders": embedders.measure,
     "speed": speed.measure,
     "peers": beside.measure,
     "small": small.measure,
