@@ -19,7 +19,7 @@ from bouquetd.chunk import chunk
 from bouquetd.config import Settings, bytes_per_chunk, shard_chunks
 from bouquetd.embed import Embedder
 from bouquetd.embed.choice import chosen
-from bouquetd.entities import PROVIDERS, Entities
+from bouquetd.entities import PROVIDERS, Entities, Provider
 from bouquetd.errors import ConfigError, Stopped, Unavailable
 from bouquetd.extract import ocr
 from bouquetd.extract.plugins import installed
@@ -83,12 +83,16 @@ class Engine:
     reader: Reader
     worker: Worker
     service: Service
+    greet: Callable[[], None]
+    """Waits for an embedder that is elsewhere."""
 
     def warm(self) -> int:
         """Load whatever costs memory; returns the RSS in bytes that everything later comes on top of.
 
-        Raises ``ConfigError`` when that leaves no room under ``memory.limit``.
+        Raises ``ConfigError`` when that leaves no room under ``memory.limit``, ``Unavailable`` when an embedder
+        that is elsewhere stays away, ``Stopped`` when asked to stop meanwhile.
         """
+        self.greet()
         vectors = self.embedder.embed([WARM_TEXT] * self.settings.pipeline.batch_size)
         self.store.warm(vectors[0], WARM_TEXT)
         gc.collect()
@@ -153,7 +157,6 @@ def engine(
 
         probe = stack.enter_context(Probe())
         squeeze = trimmer() or (lambda: None)
-        embedder = chosen(settings.embed, squeeze)
         chroma = recovery.chroma(settings)
 
         health = Health(settings.pipeline.stage_deadline, settings.memory.pause_limit)
@@ -166,7 +169,21 @@ def engine(
 
         if isinstance(chroma, Server):
             waiting = f"waiting for Chroma at {chroma.where}"
-            recovery.meet(chroma, log, stopping, patience, lambda: checked(waiting))
+            recovery.meet(chroma.greet, "Chroma", log, stopping, patience, lambda: checked(waiting))
+
+        def pulse() -> None:
+            if stopping.is_set():
+                raise Stopped("asked to stop between two requests")
+            health.beat(clock(), "embed")
+
+        embedder = chosen(recovery.patient(settings.embed, settings), squeeze, pulse)
+
+        def greet() -> None:
+            if settings.embed.provider == "openai":
+                who = f"the embedder at {settings.embed.url}"
+                again = partial(checked, f"waiting for {who}")
+                recovery.meet(lambda: embedder.query("warm"), who, log, stopping, patience, again)
+
         ledger = recovery.open_ledger(
             settings, recipe(embedder, settings), chroma, log, lambda: checked("rebuilding the ledger")
         )
@@ -205,7 +222,7 @@ def engine(
             alone=Alone(paths.inbox, ledger, clock, log), ignore=Ignore(settings.inbox.ignore),
             rescan=settings.inbox.rescan, keep=keep, busy=lambda _: False, clock=clock, log=log,
         )  # fmt: skip
-        finder = Entities(PROVIDERS[settings.entities.provider], settings.entities.max_concurrent)
+        finder = Entities(_provider(settings, pulse), settings.entities.max_concurrent)
         stack.callback(finder.close)
         filing = Filing(
             settings, ledger=ledger, store=store, intake=intake, health=health, clock=clock, log=log
@@ -227,7 +244,7 @@ def engine(
         service = Service(settings, ledger, store, embedder, worker)
         yield Engine(
             settings, ledger, store, embedder, probe, governor, gate, meter, health, marks, queue, intake,
-            admission, reader, worker, service,
+            admission, reader, worker, service, greet,
         )  # fmt: skip
 
 
@@ -240,6 +257,15 @@ def limits(settings: Settings) -> Limits:
     """The governor's marks."""
     memory = settings.memory
     return Limits(memory.limit, memory.throttle, memory.resume, memory.pressure)
+
+
+def _provider(settings: Settings, pulse: Callable[[], None]) -> Provider:
+    found = recovery.patient(settings.entities, settings)
+    if found.provider != "openai":
+        return PROVIDERS[found.provider]
+    from bouquetd.entities.remote import remote
+
+    return remote(found.url, found.model, found.key_file, found.timeout, pulse)
 
 
 def _pipeline(

@@ -75,6 +75,7 @@ class Worker:
         self._log = log
         self._backoff = BackOff()
         self._told: set[str] = set()
+        self._not_before = 0.0
         self._active = clock()
         intake.busy = self.busy
         ingestion.settle = lambda: self._file_away(wait=True)
@@ -98,6 +99,8 @@ class Worker:
         ``Stuck`` when memory stays short.
         """
         try:
+            if (held := self._hold()) > 0:
+                return held
             wait = self._step()
         except Unavailable as error:
             return self._back_off(error)
@@ -163,8 +166,18 @@ class Worker:
         for id_ in (*unwritten, *([self.current.document] if self.current else [])):
             self._ledger.give_back(id_)
 
+    def _hold(self) -> float:
+        """Seconds for which somebody wants to be left alone; who asks us something meanwhile is answered."""
+        now = self._clock()
+        if now >= self._not_before:
+            return 0.0
+        self.requests.answer()
+        self._health.backing_off(now, self._not_before)
+        return self._not_before - now
+
     def _back_off(self, error: Unavailable) -> float:
-        wait, self.trouble = self._backoff.next(), error
+        wait, self.trouble = max(self._backoff.next(), error.after), error
+        self._not_before = self._clock() + error.after
         if error.reason not in self._told and len(self._told) < REASONS:
             self._told.add(error.reason)
             self._log.error(f"Holding the intake, trying again by itself. {error.told}", what="holding")
