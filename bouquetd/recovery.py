@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TypeVar
 from urllib.parse import urlsplit
 
-from bouquetd.config import Embed, Entities, Settings, Store
+from bouquetd.config import LOOPBACK, Embed, Entities, Settings, Store
 from bouquetd.errors import BouquetdError, Unavailable, sentence
 from bouquetd.inbox.opening import digest, open_source
 from bouquetd.ledger import Corrupt, Ledger, set_aside
@@ -38,9 +38,6 @@ QUIET = 5.0
 
 ASK = "BOUQUETD_ASK_RESTART"
 """The variable with the path that ``store.restart`` asks at; the unit of the service sets it."""
-
-LOOPBACK = ("localhost", "127.0.0.1", "::1")
-"""Hosts whose Chroma is the one on this machine."""
 
 PART_OF_DEADLINE = 0.5
 """The share of ``pipeline.stage_deadline`` that a request to a server may take: its hang must not be ours."""

@@ -38,6 +38,9 @@ _COLLECTION = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{1,38}[A-Za-z0-9]")
 DIMENSIONS: Mapping[str, int] = MappingProxyType({"static": 256})
 """Length of the vectors by ``embed.provider``; of ``openai`` it is ``embed.dimensions``."""
 
+LOOPBACK = ("localhost", "127.0.0.1", "::1")
+"""Hosts that are this machine."""
+
 BYTES_PER_CHUNK = 512
 """How much RSS one chunk of an open collection costs besides its vector (measured: 2 KB with 384 dimensions, of
 4 bytes each, 10,000 to 200,000 chunks)."""
@@ -484,7 +487,7 @@ def _missing(settings: Settings, section: str, needed: Mapping[str, str]) -> lis
     if value(settings, f"{section}.provider") != "openai":
         return []
     return [
-        Conflict((f"{section}.{option}", f"{section}.provider"), f"provider openai needs it; write {what}")
+        Conflict((f"{section}.provider",), f"openai needs {section}.{option}; write there {what}")
         for option, what in needed.items()
         if not value(settings, f"{section}.{option}")
     ]

@@ -5,8 +5,8 @@ from datetime import UTC, datetime
 import numpy as np
 import pytest
 
-from bouquetd.config import Embed, Settings
-from bouquetd.config.settings import bytes_per_chunk, conflicts, notation
+from bouquetd.config import Embed, Settings, advise
+from bouquetd.config.settings import Surroundings, bytes_per_chunk, conflicts, notation
 from bouquetd.embed.remote import SHORTEST, RemoteEmbedder
 from bouquetd.entities.remote import remote
 from bouquetd.errors import Stopped, Unavailable
@@ -395,9 +395,13 @@ def test_a_chat_that_says_something_else_is_unavailable(server, content):
 
 def test_a_provider_elsewhere_needs_to_be_told_where_and_what(server):
     found = conflicts(Settings.model_validate({"embed": {"provider": "openai"}}))
-    assert [conflict.keys[0] for conflict in found] == ["embed.url", "embed.model", "embed.dimensions"]
+    assert [c.text.split(";")[0] for c in found] == [
+        f"openai needs embed.{option}" for option in ("url", "model", "dimensions")
+    ]
     found = conflicts(Settings.model_validate({"entities": {"provider": "openai"}}))
-    assert [conflict.keys[0] for conflict in found] == ["entities.url", "entities.model"]
+    assert [c.text.split(";")[0] for c in found] == [
+        f"openai needs entities.{option}" for option in ("url", "model")
+    ]
     assert conflicts(Settings(embed=embed_settings(server))) == []
 
 
@@ -422,3 +426,13 @@ def test_prefixes_are_printed_as_they_can_be_written(server):
 def test_a_request_ends_before_the_watchdog_would_take_it_for_a_hang_of_ours(server):
     settings = Settings.model_validate({"pipeline": {"stage_deadline": 6.0}})
     assert patient(embed_settings(server), settings).timeout == 3.0
+
+
+def test_a_key_that_would_go_through_the_net_in_the_clear_is_advised_against(tmp_path):
+    def advice(url):
+        embed = {"url": url, "model": "m", "dimensions": 8, "key_file": "embed-key", "provider": "openai"}
+        found = advise(Settings.model_validate({"embed": embed}, context=Surroundings(tmp_path, {})))
+        return [line for line in found if "unencrypted" in line]
+
+    assert "embed.url: the key goes to gpu unencrypted" in advice("http://gpu:8000/v1")[0]
+    assert advice("https://gpu/v1") == advice("http://127.0.0.1:1/v1") == []
