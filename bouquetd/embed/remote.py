@@ -9,7 +9,7 @@ one answer does.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from typing import Any
 
@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from bouquetd.config import Embed
 from bouquetd.embed import Tokens
-from bouquetd.errors import Unavailable
+from bouquetd.errors import ConfigError, Unavailable
 from bouquetd.model import printable
 from bouquetd.remote import Client, Endpoint, TooLong
 
@@ -36,7 +36,17 @@ class RemoteEmbedder:
     """Vectors from a server, brought to unit length. Any thread may ask."""
 
     def __init__(self, settings: Embed, pulse: Callable[[], None] = lambda: None) -> None:
-        """``pulse`` is called before each request; it may raise ``Stopped``."""
+        """``pulse`` is called before each request; it may raise ``Stopped``.
+
+        Raises ``ConfigError`` for settings without what it needs, as a collection has that names this embedder.
+        """
+        if not (settings.url and settings.model and settings.dimensions):
+            raise ConfigError(
+                [
+                    "embed.provider: openai needs embed.url, embed.model and embed.dimensions; a collection does"
+                    " not say where its embedder is, so name the YAML, or the embedder with its url"
+                ]
+            )
         self.dimensions = settings.dimensions
         self._query, self._document = settings.query_prefix, settings.document_prefix
         self._most = max(1, min(settings.batch_size, NUMBERS // settings.dimensions))
@@ -55,6 +65,17 @@ class RemoteEmbedder:
         """
         prefix = hashlib.sha256(self._document.encode()).hexdigest()[:8] if self._document else ""
         return "/".join(filter(None, ("openai", self._client.endpoint.model, str(self.dimensions), prefix)))
+
+    @property
+    def options(self) -> Mapping[str, str]:
+        """What of the section ``embed`` a collection may say to bring it back.
+
+        Not the address, which a reader has to know himself: or whoever owns a Chroma gets readers' keys sent.
+        """
+        model, prefixes = self._client.endpoint.model, (self._query, self._document)
+        said = {"model": model, "dimensions": str(self.dimensions)}
+        both = zip(("query_prefix", "document_prefix"), prefixes, strict=True)
+        return said | {name: prefix for name, prefix in both if prefix}
 
     def begin(self, texts: Sequence[str]) -> Tokens:
         """Nothing to begin with: the server cuts texts into tokens."""

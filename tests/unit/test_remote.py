@@ -9,7 +9,7 @@ from bouquetd.config import Embed, Settings, advise
 from bouquetd.config.settings import Surroundings, bytes_per_chunk, conflicts, notation
 from bouquetd.embed.remote import SHORTEST, RemoteEmbedder
 from bouquetd.entities.remote import remote
-from bouquetd.errors import Stopped, Unavailable
+from bouquetd.errors import ConfigError, Stopped, Unavailable
 from bouquetd.recovery import patient
 from bouquetd.remote import LARGEST, LONGEST, TRIES, Client, Endpoint, _after
 from tests.model_server import ModelServer
@@ -97,6 +97,17 @@ def test_its_name_has_model_dimensions_and_what_stands_before_a_chunk_but_not_th
     marked = RemoteEmbedder(embed_settings(server, document_prefix="passage: "))
     assert marked.name not in (plain.name, RemoteEmbedder(embed_settings(server, document_prefix="p: ")).name)
     assert RemoteEmbedder(embed_settings(server, query_prefix="query: ")).name == plain.name
+
+
+def test_a_collection_can_bring_it_back_with_an_address_that_the_reader_knows(server):
+    mine = RemoteEmbedder(embed_settings(server, query_prefix="query: ", document_prefix="passage: "))
+    given = {"provider": "openai", **mine.options}
+    assert "url" not in given
+    assert "key_file" not in given
+    with pytest.raises(ConfigError, match="does not say where its embedder is"):
+        RemoteEmbedder(Embed.model_validate(given))
+    again = RemoteEmbedder(Embed.model_validate({**given, "url": server.url}))
+    assert (again.name, again.options) == (mine.name, mine.options)
 
 
 def test_text_that_cannot_be_utf8_is_asked_with_a_question_mark_in_its_place(server, embedder):
