@@ -157,9 +157,15 @@ def engine(
 
         probe = stack.enter_context(Probe())
         squeeze = trimmer() or (lambda: None)
-        chroma = recovery.chroma(settings)
-
         health = Health(settings.pipeline.stage_deadline, settings.memory.pause_limit)
+
+        def pulse() -> None:
+            if stopping.is_set():
+                raise Stopped("asked to stop between two requests")
+            health.beat(clock(), "embed")
+
+        embedder = chosen(recovery.patient(settings.embed, settings), squeeze, pulse)
+        chroma = recovery.chroma(settings)
 
         def checked(doing: str) -> None:
             if stopping.is_set():
@@ -170,13 +176,6 @@ def engine(
         if isinstance(chroma, Server):
             waiting = f"waiting for Chroma at {chroma.where}"
             recovery.meet(chroma.greet, "Chroma", log, stopping, patience, lambda: checked(waiting))
-
-        def pulse() -> None:
-            if stopping.is_set():
-                raise Stopped("asked to stop between two requests")
-            health.beat(clock(), "embed")
-
-        embedder = chosen(recovery.patient(settings.embed, settings), squeeze, pulse)
 
         def greet() -> None:
             if settings.embed.provider == "openai":

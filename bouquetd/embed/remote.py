@@ -43,8 +43,8 @@ class RemoteEmbedder:
         if not (settings.url and settings.model and settings.dimensions):
             raise ConfigError(
                 [
-                    "embed.provider: openai needs embed.url, embed.model and embed.dimensions; a collection does"
-                    " not say where its embedder is, so name the YAML, or the embedder with its url"
+                    "embed.provider: openai needs embed.url, embed.model and embed.dimensions; a collection"
+                    " does not say where its embedder is, so name the YAML, or the embedder with its url"
                 ]
             )
         self.dimensions = settings.dimensions
