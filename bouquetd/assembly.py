@@ -84,12 +84,16 @@ class Engine:
     reader: Reader
     worker: Worker
     service: Service
+    greet: Callable[[], None]
+    """Waits for an embedder that is elsewhere."""
 
     def warm(self) -> int:
         """Load whatever costs memory; returns the RSS in bytes that everything later comes on top of.
 
-        Raises ``ConfigError`` when that leaves no room under ``memory.limit``.
+        Raises ``ConfigError`` when that leaves no room under ``memory.limit``, ``Unavailable`` when an embedder
+        that is elsewhere stays away, ``Stopped`` when asked to stop meanwhile.
         """
+        self.greet()
         vectors = self.embedder.embed([WARM_TEXT] * self.settings.pipeline.batch_size)
         self.store.warm(vectors[0], WARM_TEXT)
         gc.collect()
@@ -154,10 +158,15 @@ def engine(
 
         probe = stack.enter_context(Probe())
         squeeze = trimmer() or (lambda: None)
-        embedder = chosen(settings.embed, squeeze)
-        chroma = recovery.chroma(settings, embedder)
-
         health = Health(settings.pipeline.stage_deadline, settings.memory.pause_limit)
+
+        def pulse() -> None:
+            if stopping.is_set():
+                raise Stopped("asked to stop between two requests")
+            health.beat(clock(), "embed")
+
+        embedder = chosen(recovery.patient(settings.embed, settings), squeeze, pulse)
+        chroma = recovery.chroma(settings, embedder)
 
         def checked(doing: str) -> None:
             if stopping.is_set():
@@ -167,7 +176,14 @@ def engine(
 
         if isinstance(chroma, Server):
             waiting = f"waiting for Chroma at {chroma.where}"
-            recovery.meet(chroma, log, stopping, patience, lambda: checked(waiting))
+            recovery.meet(chroma.greet, "Chroma", log, stopping, patience, lambda: checked(waiting))
+
+        def greet() -> None:
+            if settings.embed.provider == "openai":
+                who = f"the embedder at {settings.embed.url}"
+                again = partial(checked, f"waiting for {who}")
+                recovery.meet(lambda: embedder.query("warm"), who, log, stopping, patience, again)
+
         ledger = recovery.open_ledger(
             settings, recipe(embedder, settings), chroma, log, lambda: checked("rebuilding the ledger")
         )
@@ -213,8 +229,8 @@ def engine(
             health.beat(clock(), "entities")
 
         finder = Entities(
-            entities.chosen(settings.entities), settings.entities.max_concurrent, log,
-            clock=clock, beat=between_texts,
+            entities.chosen(recovery.patient(settings.entities, settings), pulse),
+            settings.entities.max_concurrent, log, clock=clock, beat=between_texts,
         )  # fmt: skip
         stack.callback(finder.close)
         filing = Filing(
@@ -237,7 +253,7 @@ def engine(
         service = Service(settings, ledger, store, embedder, worker)
         yield Engine(
             settings, ledger, store, embedder, probe, governor, gate, meter, health, marks, queue, intake,
-            admission, reader, worker, service,
+            admission, reader, worker, service, greet,
         )  # fmt: skip
 
 

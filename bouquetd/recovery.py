@@ -9,9 +9,10 @@ import time
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
+from typing import TypeVar
 from urllib.parse import urlsplit
 
-from bouquetd.config import Settings, Store
+from bouquetd.config import LOOPBACK, Embed, Entities, Settings, Store
 from bouquetd.embed import Embedder
 from bouquetd.errors import BouquetdError, Unavailable, sentence
 from bouquetd.inbox.opening import digest, open_source
@@ -24,11 +25,13 @@ from bouquetd.store.embedded import Embedded
 from bouquetd.store.restart import Restart
 from bouquetd.store.server import Access, Server
 
+S = TypeVar("S", Embed, Entities, Store)
+
 LEDGER = "ledger.db"
 """In the state directory."""
 
 AGAIN = 1.0
-"""Seconds between two looks for a Chroma server that does not answer yet."""
+"""Seconds between two looks for a server that does not answer yet."""
 
 QUIET = 5.0
 """Seconds before that is worth a warning: at boot both start together."""
@@ -36,9 +39,6 @@ QUIET = 5.0
 
 ASK = "BOUQUETD_ASK_RESTART"
 """The variable with the path that ``store.restart`` asks at; the unit of the service sets it."""
-
-LOOPBACK = ("localhost", "127.0.0.1", "::1")
-"""Hosts whose Chroma is the one on this machine."""
 
 PART_OF_DEADLINE = 0.5
 """The share of ``pipeline.stage_deadline`` that a request to a server may take: its hang must not be ours."""
@@ -48,15 +48,20 @@ def chroma(settings: Settings, embedder: Embedder | None = None) -> Embedded | S
     """The Chroma that ``store.mode`` asks for, not yet spoken to, its new collections those of an embedder."""
     store = settings.store
     if store.mode == "server":
-        patience = min(store.timeout, PART_OF_DEADLINE * settings.pipeline.stage_deadline)
         ask = os.environ.get(ASK) if urlsplit(store.url).hostname in LOOPBACK else None
         return server(
-            store.model_copy(update={"timeout": patience}),
+            patient(store, settings),
             _owner(settings.paths.state),
             Restart(Path(ask) if ask else None),
             embedder,
         )
     return Embedded(settings.paths.store, store.collection, embedder)
+
+
+def patient(section: S, settings: Settings) -> S:
+    """A section about a server whose hang ends before the watchdog takes it for one of ours."""
+    timeout = min(section.timeout, PART_OF_DEADLINE * settings.pipeline.stage_deadline)
+    return section.model_copy(update={"timeout": timeout})
 
 
 def server(
@@ -70,34 +75,35 @@ def server(
 
 
 def meet(
-    server: Server,
+    greet: Callable[[], object],
+    who: str,
     log: Log,
     stopping: threading.Event,
     patience: float,
     beat: Callable[[], None],
     clock: Callable[[], float] = time.monotonic,
 ) -> None:
-    """Wait until the server answers; ``patience`` in seconds of the clock.
+    """Wait until ``greet`` raises ``Unavailable`` no more; ``patience`` in seconds of the clock.
 
-    Raises ``Unavailable`` when that is over, ``ConfigError`` where its collections are not ours;
-    ``beat`` may raise ``Stopped``.
+    ``who`` is greeted, for the log. Raises ``Unavailable`` when patience ends, whatever else ``greet`` raises,
+    and what ``beat`` does, as ``Stopped``.
     """
     began, said = clock(), False
     while True:
         beat()
         try:
-            server.greet()
+            greet()
         except Unavailable as error:
             waited = clock() - began
             if waited >= patience:
                 raise
             if not said and waited >= QUIET:
-                log.warning(f"Waiting for Chroma before anything else. {error.told}")
+                log.warning(f"Waiting for {who} before anything else. {error.told}")
                 said = True
             stopping.wait(AGAIN)
         else:
             if said:
-                log.info("Going on: Chroma answers", what="resumed")
+                log.info(f"Going on: {who} answers", what="resumed")
             return
 
 

@@ -44,5 +44,8 @@ class Embedder(Protocol):
         ``tokens`` are those of these texts, where ``begin`` has made them.
         """
 
+    def query(self, text: str) -> NDArray[np.float32]:
+        """The vector of a question, shape ``(dimensions,)``, which some models want marked as one."""
+
     def close(self) -> None:
         """Give the model's memory back; it is loaded again when next needed."""

@@ -9,11 +9,18 @@ from bouquetd.config import Embed
 from bouquetd.embed import Embedder
 
 
-def chosen(settings: Embed, trim: Callable[[], object] = lambda: None) -> Embedder:
+def chosen(
+    settings: Embed, trim: Callable[[], object] = lambda: None, pulse: Callable[[], None] = lambda: None
+) -> Embedder:
     """The embedder behind ``embed.provider``, its model not yet loaded.
 
-    ``trim`` gives freed memory back to the system. Raises ``ConfigError`` where what it needs is not installed.
+    ``trim`` gives freed memory back to the system; ``pulse`` is called before each request to a server, and may
+    raise ``Stopped``. Raises ``ConfigError`` where what it needs is not installed.
     """
+    if settings.provider == "openai":
+        from bouquetd.embed.remote import RemoteEmbedder
+
+        return RemoteEmbedder(settings, pulse)
     if settings.provider == "static":
         from bouquetd.embed.static import StaticEmbedder
 

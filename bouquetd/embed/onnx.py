@@ -92,6 +92,11 @@ class OnnxEmbedder:
                 row /= np.linalg.norm(row) or 1.0
         return out
 
+    def query(self, text: str) -> NDArray[np.float32]:
+        """The vector of a question, shape ``(dimensions,)``: that of the same text in a document."""
+        vector: NDArray[np.float32] = self.embed([text])[0]
+        return vector
+
     def close(self) -> None:
         """Drop the model; the next ``embed`` loads it again in about half a second."""
         self._loaded = None

@@ -98,6 +98,11 @@ class StaticEmbedder:
                 row /= np.linalg.norm(row) or 1.0
         return out
 
+    def query(self, text: str) -> NDArray[np.float32]:
+        """The vector of a question, shape ``(256,)``: that of the same text in a document."""
+        vector: NDArray[np.float32] = self.embed([text])[0]
+        return vector
+
     def close(self) -> None:
         """Drop the model, some 20 MB; the next ``embed`` loads it again in about 0.1 s."""
         self._loaded = None

@@ -9,14 +9,21 @@ from bouquetd.entities import Provider, nothing
 from bouquetd.model import Chunk
 
 
-def chosen(settings: Entities) -> Provider:
-    """The provider behind ``entities.provider``. Raises ``ConfigError`` where what it needs is missing."""
+def chosen(settings: Entities, pulse: Callable[[], None] = lambda: None) -> Provider:
+    """The provider behind ``entities.provider``; ``pulse`` is called before each request to a server.
+
+    Raises ``ConfigError`` where what it needs is missing.
+    """
     if settings.provider == "none":
         return nothing
+    if settings.provider == "openai":
+        from bouquetd.entities.remote import remote
+
+        return remote(settings.url, settings.model, settings.key_file, settings.timeout, pulse, settings.region)
     if settings.provider == "spacy":
         from bouquetd.entities.spacy_ import pipeline
 
-        return pipeline(settings.model)
+        return pipeline(settings.model or "en_core_web_sm")
     from bouquetd.entities.patterns import patterns
 
     return patterns(settings.region)

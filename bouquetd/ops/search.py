@@ -17,7 +17,6 @@ from math import log
 from typing import Protocol
 
 import numpy as np
-from numpy.typing import NDArray
 
 from bouquetd.embed import Embedder
 from bouquetd.errors import Rejected
@@ -75,8 +74,7 @@ def query(
 
 def search(store: Searched, embedder: Embedder, text: str, n: int, only: Filter = EVERYTHING) -> list[Hit]:
     """The ``n`` best passages for a question, best first, what was stored a moment ago included."""
-    vector: NDArray[np.float32] = embedder.embed([text])[0]
-    return rank(text, store.search(vector, max(n, CANDIDATES), runs(text), only))[:n]
+    return rank(text, store.search(embedder.query(text), max(n, CANDIDATES), runs(text), only))[:n]
 
 
 def runs(text: str) -> str | None:

@@ -308,7 +308,7 @@ def test_numbers_from_python_are_taken_as_they_are() -> None:
         ("memory.limit: 5MB", "1: memory.limit: unknown option; write `limit` under `memory:`"),
         ("inbox: {profile: speed}", "1: inbox.profile: unknown option; write `profile` at the left margin"),
         ("max_file_sise: 5MB", "1: max_file_sise: unknown option; did you mean `inbox.max_file_size`?"),
-        ("embed: {zzz: 1}", "1: embed.zzz: unknown option; remove it, or use one of provider, model, threads"),
+        ("chunk: {zzz: 1}", "1: chunk.zzz: unknown option; remove it, or use one of size, overlap"),
         ("? [a]\n: 1", "1: a key must be a plain word; remove the brackets or the `?` in front of it"),
         ("memory: 5", "1: memory: is a section; write its options under it, for instance `limit: ...`"),
         ("memory: [5]", "1: memory: is a section; write its options under it, for instance `limit: ...`"),
