@@ -78,16 +78,20 @@ class Pipeline:
         passed over. Raises ``Rejected`` for the file's fault, ``Unavailable`` for the world's, ``Stopped``
         between two batches; ``leave_out`` is to follow then.
         """
+        total = self.take(document, self.chunk(self.extract(file, document)))
+        if not total:
+            raise Rejected("no text was found in it", "check that it opens and shows text where it came from")
+        return total
+
+    def take(self, document: Document, chunks: Iterable[Chunk]) -> int:
+        """The same for chunks that are at hand; returns their number, which may be 0."""
         total = document.stored
-        pieces = self.extract(file, document)
-        for chunk in islice(self.chunk(pieces), document.stored, None):
+        for chunk in islice(chunks, document.stored, None):
             self.ahead.append((document, chunk))
             self.size += len(chunk.text)
             total += 1
             if len(self.ahead) >= AHEAD * self.gate.batch_size or self.size >= AHEAD_TEXT:
                 self.flush()
-        if not total:
-            raise Rejected("no text was found in it", "check that it opens and shows text where it came from")
         return total
 
     def flush(self) -> None:
