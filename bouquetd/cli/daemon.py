@@ -63,12 +63,15 @@ def _alive(pid: int) -> bool:
 
 def _print_status(shown: dict[str, Any]) -> None:
     why = f": {shown['why']}" if shown.get("why") else ""
+    if "share" in shown and shown["running"]:
+        why = f", {shown['share']:.0%}; files in the inbox wait until that is done".replace("%", " %")
     print(f"bouquetd is {shown['state']}{why}")
     if shown["running"]:
         rss, limit, peak = (f"{shown[key]:.0f} MB" for key in ("rss_mb", "limit_mb", "peak_mb"))
         print(f"  memory   {rss} RSS of {limit}, peak {peak}, VSZ {shown['vsz_mb']:.0f} MB")
-        print(f"  inbox    {shown['queue']['files']} waiting, watched by {shown['watch']}")
-        if current := shown["current"]:
+        if "queue" in shown:
+            print(f"  inbox    {shown['queue']['files']} waiting, watched by {shown['watch']}")
+        if current := shown.get("current"):
             print(
                 f"  now      {current['source']}, {current['share']:.0%} read, {current['chunks']} chunks,"
                 f" {shown['chunks_per_second']:.0f} a second"

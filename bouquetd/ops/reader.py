@@ -66,11 +66,14 @@ class Reader:
         """A page in memory at a time, and the ids of one shard: a count would shift when something goes."""
         with self._lock:
             shards = self._shards()
+            generation = self._server.generation
         for number in sorted(shards):
             ids = self._ids(number, where)
             for start in range(0, len(ids), PAGE):
                 page = ids[start : start + PAGE]
                 found = self._page(number, page, vectors=vectors)
+                if self._server.generation != generation:
+                    raise Unavailable("the store was reindexed while it was read", "begin again")
                 yield from (found[id_] for id_ in page if id_ in found)
 
     def _ids(self, number: int, where: Mapping[str, Any] | None) -> list[str]:
@@ -84,6 +87,7 @@ class Reader:
             return self._server.get(name, ids, vectors=vectors) if name else {}
 
     def _shards(self) -> dict[int, str]:
+        self._server.generation = self._server.in_force()
         return collections(self._server.names())
 
     def close(self) -> None:
