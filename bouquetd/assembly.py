@@ -172,7 +172,7 @@ def engine(
             settings, str(asked), chroma, log, lambda: checked("rebuilding the ledger")
         )
         stack.callback(ledger.close)
-        recovery.fit(ledger, settings, asked)
+        recovery.fit(ledger, settings, asked, chroma)
         chroma.record = asked.recorded()
         if recovery.sweep(ledger, settings, chroma):
             log.warning("Dropped a half-done reindexing: the settings fit the store as it is", what="dropped")

@@ -207,7 +207,7 @@ def record(ledger: Ledger, settings: Settings, recipe: Recipe) -> None:
         ledger.remember_all(facts)
 
 
-def fit(ledger: Ledger, settings: Settings, recipe: Recipe) -> None:
+def fit(ledger: Ledger, settings: Settings, recipe: Recipe, chroma: Chroma) -> None:
     """Record the recipe of the settings, which an empty store takes whatever it was.
 
     Raises ``ConfigError`` when the store was filled by another.
@@ -216,6 +216,8 @@ def fit(ledger: Ledger, settings: Settings, recipe: Recipe) -> None:
     if before != recipe:
         if ledger.filled():
             raise ConfigError([_refusal(before, recipe, embedded_by(ledger, settings), settings)])
+        for name in sorted(chroma.names()):
+            chroma.delete(name)
         ledger.clear_shards()
     record(ledger, settings, recipe)
 

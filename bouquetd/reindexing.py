@@ -98,7 +98,7 @@ def reindex(config: Config, say: Say, shown: Shown) -> int:
     signals = Signals()
     with signals.caught(), _taken(config.settings, log, say, signals.stopping) as it:
         if it.before == it.wanted or not it.ledger.filled():
-            recovery.fit(it.ledger, it.settings, it.wanted)
+            recovery.fit(it.ledger, it.settings, it.wanted, it.chroma)
             it.drop_next()
             say(f"Nothing is to be done: the store has {it.wanted.told}, as the settings say.")
             return EXIT_OK

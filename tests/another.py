@@ -51,5 +51,5 @@ def wanted() -> Iterator[None]:
     with ExitStack() as stack:
         for name in ("assembly.chosen", "reindexing.chosen"):
             stack.enter_context(mock.patch(f"bouquetd.{name}", choice))
-        stack.enter_context(mock.patch("bouquetd.recovery.embedded_by", lambda *_: BEFORE))
+        stack.enter_context(mock.patch("bouquetd.recovery.embedded_by", return_value=BEFORE))
         yield

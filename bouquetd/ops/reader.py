@@ -12,9 +12,10 @@ from contextlib import suppress
 from typing import Any
 
 from bouquetd.embed import Embedder
-from bouquetd.errors import Unavailable
+from bouquetd.errors import Rejected, Unavailable
 from bouquetd.model import Document, Filter, Hit, Record, Vector
 from bouquetd.ops.search import query
+from bouquetd.recipe import Recipe
 from bouquetd.store.chroma import PAGE
 from bouquetd.store.findings import described
 from bouquetd.store.nearest import nearest
@@ -29,10 +30,28 @@ class Reader:
         self._server = server
         self._embedder = embedder
         self._lock = threading.Lock()
+        self._checked: int | None = None
 
     def query(self, question: str | Vector, n: int, only: Filter) -> list[Hit]:
-        """The best passages, best first; see ``ops.search.query``."""
+        """The best passages, best first; see ``ops.search.query``.
+
+        Raises ``Rejected`` for a text where the store was filled by another embedder.
+        """
+        if isinstance(question, str):
+            self._fits()
         return query(self, self._embedder, question, n, only)
+
+    def _fits(self) -> None:
+        with self._lock:
+            self._server.generation = self._server.in_force()
+            if self._server.generation != self._checked:
+                filled = Recipe.of(self._server.recorded())
+                if filled and filled.embedder != self._embedder.name:
+                    raise Rejected(
+                        f"the store was filled with {filled.told}, and this asks with {self._embedder.name}",
+                        "ask with the embedder of the store, by its settings, or by a vector of your own",
+                    )
+                self._checked = self._server.generation if filled else None
 
     def search(self, vector: Vector, n: int, pattern: str | None, only: Filter) -> list[Hit]:
         """The chunks nearest to a vector, and the nearest of those that match a pattern; ``n`` of each."""
