@@ -20,7 +20,7 @@ from bouquetd.embed.static import StaticEmbedder
 BEFORE = Embed().model_copy(update={"provider": "before"})
 """The settings that a store was filled with by the static embedder."""
 
-PATCH = "from tests import another\nanother.wanted().__enter__()"
+PATCH = "from tests import another\nwanted = another.wanted()\nwanted.__enter__()"
 """What has another process want it."""
 
 

@@ -196,7 +196,7 @@ def test_one_that_was_stopped_goes_on_at_its_chunk_and_embeds_nothing_twice(home
     monkeypatch.setattr(another.Another, "embed", embed)
     with another.wanted():
         for _ in range(2):
-            with interrupted(monkeypatch, 2):
+            with interrupted(monkeypatch, 0):
                 assert "goes on from here" in home.cli("reindex").out
         assert home.cli("reindex").status == 0
         assert home.cli("verify").status == 0
