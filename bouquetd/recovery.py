@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 import shutil
 import threading
 import time
@@ -254,7 +255,7 @@ def sweep(ledger: Ledger, settings: Settings, chroma: Chroma) -> bool:
     half = (state / NEXT / LEDGER).exists()
     remove(settings, chroma, *(chroma.generations() - {own}))
     for folder in state.glob("kept*"):
-        if folder.name != _kept(own):
+        if re.fullmatch(r"kept(-g\d+)?", folder.name) and folder.name != _kept(own):
             shutil.rmtree(folder, ignore_errors=True)
     return half
 

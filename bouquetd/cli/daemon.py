@@ -35,6 +35,7 @@ def once(config: ConfigOption = None) -> None:
 def status(as_json: JsonOption = False, config: ConfigOption = None) -> None:
     """Say what the daemon is doing; exit status 1 when none runs or it is held up."""
     from bouquetd.ops.status import read
+    from bouquetd.recovery import LEDGER, NEXT
 
     loaded = load(config)
     now, found = time.time(), read(loaded.settings.paths.runtime)
@@ -44,6 +45,7 @@ def status(as_json: JsonOption = False, config: ConfigOption = None) -> None:
     }  # fmt: skip
     if not running:
         shown["state"] = "stopped"
+        shown["half_reindexed"] = (loaded.settings.paths.state / NEXT / LEDGER).exists()
     if as_json:
         print_json(shown)
     else:
@@ -78,5 +80,7 @@ def _print_status(shown: dict[str, Any]) -> None:
             )
     else:
         print("  start it with: bouquetd run, or systemctl start bouquetd")
+        if shown["half_reindexed"]:
+            print("  a reindexing is half done; bouquetd reindex goes on with it")
     states = ", ".join(f"{n} {state}" for state, n in shown["states"].items() if n)
     print(f"  ledger   {states or 'no documents yet'}")

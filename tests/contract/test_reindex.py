@@ -11,14 +11,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from bouquetd import reindexing
+from bouquetd import recovery, reindexing
 from bouquetd.bouquet import Bouquet
 from bouquetd.errors import Rejected, Stopped, Unavailable
 from bouquetd.store.embedded import Embedded
 from bouquetd.store.shards import Store
 from tests import another
 from tests.chroma_server import ChromaServer
-from tests.harness import Home, prose
+from tests.fake_chroma import InMemory
+from tests.harness import Home, merged, prose
 
 SMALL = {"store": {"batch_size": 10, "shard_chunks": 20}, "pipeline": {"batch_size": 10}}
 OTHER = {"chunk": {"size": 500, "overlap": 60}}
@@ -144,6 +145,22 @@ def test_with_the_same_chunker_each_chunk_gets_a_new_vector_and_nothing_else_cha
     assert home.once().status == 78
 
 
+def test_any_chroma_that_keeps_the_contract_can_be_reindexed(tmp_path, monkeypatch):
+    collections, home = {}, Home(tmp_path / "home", SMALL)
+    monkeypatch.setattr(recovery, "chroma", lambda _: InMemory(collections))
+    for source, content in SOURCES.items():
+        home.put(source, content)
+    assert home.once().status == 0
+    before = {row[1] for collection in collections.values() for row in collection.rows.values()}
+    with another.wanted():
+        assert home.cli("reindex").status == 0
+        assert home.cli("verify").status == 0
+    assert {name[:11] for name in collections} == {"bouquet-g1-"}
+    rows = [row for collection in collections.values() for row in collection.rows.values()]
+    assert {text for _, text, _ in rows} == before
+    assert {vector.shape for vector, _, _ in rows} == {(128,)}
+
+
 def test_the_store_as_it_was_answers_meanwhile_and_nothing_is_changed_in_it(home, monkeypatch):
     seen = {}
     original = reindexing.Reindex.run
@@ -198,6 +215,7 @@ def test_one_that_was_stopped_goes_on_at_its_chunk_and_embeds_nothing_twice(home
         for _ in range(2):
             with interrupted(monkeypatch, 0):
                 assert "goes on from here" in home.cli("reindex").out
+            assert "a reindexing is half done" in home.cli("status").out
         assert home.cli("reindex").status == 0
         assert home.cli("verify").status == 0
     wanted = sorted(record.text for record in before.values())
@@ -314,10 +332,8 @@ mock.patch({where!r}, dying).start()
 
 @pytest.mark.long
 def test_a_store_in_a_server_is_moved_while_applications_read_it(tmp_path):
-    with ChromaServer(tmp_path / "server") as server:
-        (home := Home(tmp_path / "home", SMALL)).configure(
-            store={**SMALL["store"], "mode": "server", "url": server.url}
-        )
+    with ChromaServer(tmp_path) as server:
+        home = Home(tmp_path / "home", merged(SMALL, {"store": {"mode": "server", "url": server.url}}))
         for source, content in SOURCES.items():
             home.put(source, content)
         assert home.once().status == 0
