@@ -40,7 +40,7 @@ from bouquetd.ops import status
 from bouquetd.ops.reindex import Reindex
 from bouquetd.ops.service import Reading
 from bouquetd.recipe import Recipe
-from bouquetd.running import SOCKET, settle_in
+from bouquetd.running import FAILED, SOCKET, settle_in
 from bouquetd.store.chroma import Chroma
 from bouquetd.store.embedded import Embedded
 from bouquetd.store.server import Server as ChromaServer
@@ -87,7 +87,7 @@ class Generations:
 
 
 def reindex(config: Config, say: Say, shown: Shown) -> int:
-    """Move the store to the embedder and chunker of the settings; returns the exit status.
+    """Move the store to the embedder and chunker of the settings; returns the exit status, 1 when stopped.
 
     Raises ``Unavailable`` when a daemon runs, or something needed is missing, ``ConfigError`` when it cannot be
     done within ``memory.limit``.
@@ -107,7 +107,7 @@ def reindex(config: Config, say: Say, shown: Shown) -> int:
             _fill(it, signals, shown)
         except Stopped:
             say("Stopped; `bouquetd reindex` goes on from here.")
-            return EXIT_OK
+            return FAILED
         except Stuck as error:
             say(f"Giving up this process; `bouquetd reindex` goes on from here. {error.told}")
             return EXIT_STUCK
