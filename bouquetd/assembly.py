@@ -6,12 +6,12 @@ import gc
 import os
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import ParamSpec, TypeVar
+from typing import BinaryIO, ParamSpec, TypeVar
 
 from bouquetd import extract, recovery
 from bouquetd.admission import Admission
@@ -41,12 +41,12 @@ from bouquetd.memory.governor import Governor, Limits, exact, short
 from bouquetd.memory.meter import Meter
 from bouquetd.memory.probe import Probe
 from bouquetd.memory.reclaim import Ladder, standard, trimmer
-from bouquetd.model import MB, printable
+from bouquetd.model import MB, Document, Piece, printable
 from bouquetd.ops.service import Service
 from bouquetd.pipeline import Pipeline
 from bouquetd.reader import Reader
+from bouquetd.recipe import Recipe
 from bouquetd.store import rebuild
-from bouquetd.store.kept import Kept
 from bouquetd.store.server import Server
 from bouquetd.store.shards import Store
 from bouquetd.worker import Worker
@@ -184,26 +184,31 @@ def engine(
                 again = partial(checked, f"waiting for {who}")
                 recovery.meet(lambda: embedder.query("warm"), who, log, stopping, patience, again)
 
+        asked = recipe(embedder, settings)
         ledger = recovery.open_ledger(
-            settings, recipe(embedder, settings), chroma, log, lambda: checked("rebuilding the ledger")
+            settings, str(asked), chroma, log, lambda: checked("rebuilding the ledger")
         )
         stack.callback(ledger.close)
+        recovery.fit(ledger, settings, asked, chroma)
+        chroma.record = asked.recorded()
+        if recovery.sweep(ledger, settings, chroma):
+            log.warning("Dropped a half-done reindexing: the settings fit the store as it is", what="dropped")
         store = Store(
             chroma,
             ledger,
-            Kept(paths.state / "kept"),
+            recovery.kept(settings, chroma.generation),
             shard_chunks=shard_chunks(settings),
             batch_size=settings.store.batch_size,
             embed=embedder.embed,
             beat=lambda: checked("rebuilding a shard"),
-            tell=lambda done: _tell(done, ledger, log),
-            trim=lambda: _collect(squeeze),
+            tell=lambda done: tell(done, ledger, log),
+            trim=lambda: collect(squeeze),
             squeeze=squeeze,
         )
         stack.callback(chroma.close)
         store.recover()
         # Only now: what was not recovered must not be called clean on the way out.
-        stack.callback(_leave, store, log)
+        stack.callback(leave, store, log)
 
         governor = Governor(limits(settings))
         ladder = Ladder(standard(store.release, embedder.close), probe.rss)
@@ -241,7 +246,7 @@ def engine(
             settings, plugins, ocr=ocr.find(settings.ocr), meter=meter, health=health, clock=clock,
             stopping=stopping,
         )  # fmt: skip
-        pipeline = _pipeline(settings, reader, ledger, store, embedder, finder, gate, meter)
+        pipeline = stages(settings, reader.pieces, ledger, store, embedder, finder, gate, meter)
         ingestion = Ingestion(
             settings, ledger=ledger, store=store, pipeline=pipeline, reader=reader, filing=filing,
             intake=intake, admit=admission, gate=gate, health=health, clock=clock, log=log,
@@ -257,9 +262,10 @@ def engine(
         )  # fmt: skip
 
 
-def recipe(embedder: Embedder, settings: Settings) -> str:
-    """What besides its content makes a document what it is in the store: embedder and chunker."""
-    return f"{embedder.name} {CHUNKER}/{settings.chunk.size}/{settings.chunk.overlap}"
+def recipe(embedder: Embedder, settings: Settings) -> Recipe:
+    """How these settings fill a store."""
+    chunker = f"{CHUNKER}/{settings.chunk.size}/{settings.chunk.overlap}"
+    return Recipe(embedder.name, embedder.dimensions, chunker)
 
 
 def limits(settings: Settings) -> Limits:
@@ -268,9 +274,9 @@ def limits(settings: Settings) -> Limits:
     return Limits(memory.limit, memory.throttle, memory.resume, memory.pressure)
 
 
-def _pipeline(
+def stages(
     settings: Settings,
-    reader: Reader,
+    pieces: Callable[[BinaryIO, Document], Iterable[Piece]],
     ledger: Ledger,
     store: Store,
     embedder: Embedder,
@@ -278,6 +284,8 @@ def _pipeline(
     gate: Gate,
     meter: Meter,
 ) -> Pipeline:
+    """The stages of a document's way into a store."""
+
     def metered(stage: str, function: Callable[P, T]) -> Callable[P, T]:
         def run(*arguments: P.args, **named: P.kwargs) -> T:
             with meter.operation(stage, "a batch"):
@@ -287,7 +295,7 @@ def _pipeline(
 
     named = entities.names(settings.entities)
     return Pipeline(
-        extract=reader.pieces,
+        extract=pieces,
         chunk=lambda pieces: named(chunk(pieces, settings.chunk.size, settings.chunk.overlap)),
         entities=metered("entities", finder),
         begin=embedder.begin,
@@ -312,7 +320,8 @@ class _WakingMarks(Marks):
         self._on_mark()
 
 
-def _tell(done: rebuild.Rebuilt, ledger: Ledger, log: Log) -> None:
+def tell(done: rebuild.Rebuilt, ledger: Ledger, log: Log) -> None:
+    """Log what was put right in a store."""
     if done.compacted:
         log.info(
             f"Compacted shard {done.shard}: {done.chunks} chunks stay, {done.compacted} deleted ones took room",
@@ -328,14 +337,16 @@ def _tell(done: rebuild.Rebuilt, ledger: Ledger, log: Log) -> None:
             log.error(f"Chunks of {printable(entry.document.source)} are lost; run `bouquetd verify --repair`")
 
 
-def _leave(store: Store, log: Log) -> None:
+def leave(store: Store, log: Log) -> None:
+    """Close a store in good order, so that a kill from here on harms nothing."""
     try:
         store.rest()
     except Unavailable as error:
         log.warning(f"The store could not be closed in good order; the next start puts it right. {error.told}")
 
 
-def _collect(trim: Callable[[], object]) -> None:
+def collect(trim: Callable[[], object]) -> None:
+    """Give back to the system what is garbage."""
     gc.collect()
     trim()
 

@@ -78,17 +78,21 @@ class Pipeline:
         wait for the next document's, or for ``flush``. Raises ``Rejected`` for the file's fault,
         ``Unavailable`` for the world's, ``Stopped`` between two batches; ``leave_out`` is to follow then.
         """
+        total, text_digest = self.take(document, self.chunk(self.extract(file, document)))
+        if not total:
+            raise Rejected("no text was found in it", "check that it opens and shows text where it came from")
+        return total, text_digest
+
+    def take(self, document: Document, chunks: Iterable[Chunk]) -> tuple[int, str]:
+        """The same for chunks that are at hand, of which there may be none."""
         total, text_digest = document.stored, ""
-        pieces = self.extract(file, document)
-        for chunk in islice(self.chunk(pieces), document.stored, None):
+        for chunk in islice(chunks, document.stored, None):
             self.ahead.append((document, chunk))
             self.size += len(chunk.text)
             total += 1
             text_digest = chunk.text_digest
             if len(self.ahead) >= AHEAD * self.gate.batch_size or self.size >= AHEAD_TEXT:
                 self.flush()
-        if not total:
-            raise Rejected("no text was found in it", "check that it opens and shows text where it came from")
         return total, text_digest
 
     def flush(self) -> None:

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import os
+import re
+import shutil
 import threading
 import time
 from collections.abc import Callable
@@ -12,16 +15,20 @@ from pathlib import Path
 from typing import TypeVar
 from urllib.parse import urlsplit
 
+from pydantic import ValidationError
+
 from bouquetd.config import LOOPBACK, Embed, Entities, Settings, Store
 from bouquetd.embed import Embedder
-from bouquetd.errors import BouquetdError, Unavailable, sentence
+from bouquetd.errors import BouquetdError, ConfigError, Unavailable, sentence
 from bouquetd.inbox.opening import digest, open_source
 from bouquetd.ledger import Corrupt, Ledger, set_aside
 from bouquetd.log import Log
 from bouquetd.model import MB, Fingerprint, printable
+from bouquetd.recipe import Recipe, unrecorded
 from bouquetd.store import rebuild
 from bouquetd.store.chroma import Chroma
 from bouquetd.store.embedded import Embedded
+from bouquetd.store.kept import Kept
 from bouquetd.store.restart import Restart
 from bouquetd.store.server import Access, Server
 
@@ -29,6 +36,13 @@ S = TypeVar("S", Embed, Entities, Store)
 
 LEDGER = "ledger.db"
 """In the state directory."""
+
+NEXT = "next"
+"""The folder in the state directory with the ledger of the next generation, while that is filled."""
+
+RECIPE, EMBED, GENERATION = "recipe", "embed", "generation"
+"""Facts in the ledger: how the store is filled, the section ``embed`` of the settings then, and which
+generation of the store the ledger is of (none: the first, 0)."""
 
 AGAIN = 1.0
 """Seconds between two looks for a server that does not answer yet."""
@@ -122,16 +136,20 @@ def open_ledger(settings: Settings, recipe: str, chroma: Chroma, log: Log, beat:
     damage: Corrupt | None = None
     if path.exists():
         try:
-            return Ledger(path, recipe)
+            ledger = Ledger(path, recipe)
         except Corrupt as error:
             damage = error
+        else:
+            chroma.generation = generation(ledger)
+            return ledger
     if damage:
         aside = set_aside(path)
         log.error(
             f"{sentence(damage.reason)} It was set aside as {printable(str(aside))} and is rebuilt from the"
             " store. Look after the disk; nothing else is to be done"
         )
-    if chroma.made:
+    chroma.generation = chroma.in_force()
+    if chroma.made or chroma.generation:
         _rebuild_ledger(settings, path, recipe, chroma, log, beat)
     return Ledger(path, recipe)
 
@@ -146,14 +164,118 @@ def _rebuild_ledger(
     ledger = Ledger(fresh, recipe)
     try:
         locate = partial(_locate, settings.paths.archive, settings.paths.inbox)
-        kept, dropped = rebuild.ledger_from(chroma, ledger, locate, beat)
+        facts = {GENERATION: str(chroma.generation)}
+        if found := Recipe.of(chroma.recorded()):
+            facts[RECIPE] = json.dumps(found.recorded())
+        whole, dropped = rebuild.ledger_from(chroma, ledger, locate, beat)
+        ledger.remember_all(facts)
     finally:
         ledger.close()
     fresh.rename(path)
     log.warning(
-        f"Rebuilt the ledger from the store: {kept} documents found whole; {dropped} that were not are"
+        f"Rebuilt the ledger from the store: {whole} documents found whole; {dropped} that were not are"
         " ingested again if their files are still in the inbox"
     )
+
+
+# -- what the store was filled with -----------------------------------------------------------------------
+
+
+def generation(ledger: Ledger) -> int:
+    """The generation of the store that a ledger is of."""
+    return int(ledger.fact(GENERATION) or 0)
+
+
+def kept(settings: Settings, number: int) -> Kept:
+    """The kept records of a generation of the store."""
+    return Kept(settings.paths.state / _kept(number))
+
+
+def _kept(number: int) -> str:
+    return f"kept-g{number}" if number else "kept"
+
+
+def recorded(ledger: Ledger, settings: Settings) -> Recipe:
+    """What the store was filled with."""
+    chunk, fact = settings.chunk, ledger.fact(RECIPE)
+    found = Recipe.of(json.loads(fact)) if fact else None
+    return found or unrecorded(chunk.size, chunk.overlap)
+
+
+def embedded_by(ledger: Ledger, settings: Settings) -> Embed:
+    """The section ``embed`` that the store was filled with; guessed by the embedder's name where it is lost."""
+    try:
+        return Embed.model_validate(json.loads(ledger.fact(EMBED) or ""))
+    except (ValueError, ValidationError):
+        provider = recorded(ledger, settings).embedder.partition("/")[0]
+        return settings.embed.model_copy(update={"provider": provider})
+
+
+def record(ledger: Ledger, settings: Settings, recipe: Recipe) -> None:
+    """Remember how the store is filled from here on."""
+    facts = {RECIPE: json.dumps(recipe.recorded()), EMBED: settings.embed.model_dump_json()}
+    if any(ledger.fact(key) != value for key, value in facts.items()):
+        ledger.remember_all(facts)
+
+
+def fit(ledger: Ledger, settings: Settings, recipe: Recipe, chroma: Chroma) -> None:
+    """Record the recipe of the settings, which an empty store takes whatever it was.
+
+    Raises ``ConfigError`` when the store was filled by another.
+    """
+    before = recorded(ledger, settings)
+    if before != recipe:
+        if ledger.filled():
+            raise ConfigError([_refusal(before, recipe, embedded_by(ledger, settings), settings)])
+        for name in sorted(chroma.names()):
+            chroma.delete(name)
+        ledger.clear_shards()
+    record(ledger, settings, recipe)
+
+
+def _refusal(before: Recipe, recipe: Recipe, was: Embed, settings: Settings) -> str:
+    options = {
+        f"embed.{name}": getattr(was, name)
+        for name in Embed.model_fields
+        if before.embedder != recipe.embedder and getattr(was, name) != getattr(settings.embed, name)
+    }
+    revision, size, overlap = before.chunker.rsplit("/", 2)
+    if recipe.chunker.startswith(f"{revision}/"):
+        wanted = {"size": size, "overlap": overlap}
+        options |= {
+            f"chunk.{name}": value
+            for name, value in wanted.items()
+            if value != str(getattr(settings.chunk, name))
+        }
+    back = (
+        "set " + " and ".join(f"{name}: {value}" for name, value in options.items()) + " again"
+        if options
+        else "go back to the bouquetd that filled it"
+    )
+    key = next(iter(options), "embed.provider")
+    return (
+        f"{key}: the store was filled with {before.told}; the settings ask for {recipe.told}. Either {back}, or"
+        " move the store over with `bouquetd reindex`"
+    )
+
+
+def sweep(ledger: Ledger, settings: Settings, chroma: Chroma) -> bool:
+    """Remove what is of another generation than the one in force; whether a half-filled one was among it."""
+    state, own = settings.paths.state, generation(ledger)
+    half = (state / NEXT / LEDGER).exists()
+    remove(settings, chroma, *(chroma.generations() - {own}))
+    for folder in state.glob("kept*"):
+        if re.fullmatch(r"kept(-g\d+)?", folder.name) and folder.name != _kept(own):
+            shutil.rmtree(folder, ignore_errors=True)
+    return half
+
+
+def remove(settings: Settings, chroma: Chroma, *generations: int) -> None:
+    """Remove the ledger of a generation that is not in force, and all else there is of some."""
+    shutil.rmtree(settings.paths.state / NEXT, ignore_errors=True)
+    for number in generations:
+        chroma.drop(number)
+        shutil.rmtree(settings.paths.state / _kept(number), ignore_errors=True)
 
 
 def _locate(archive: Path, inbox: Path, source: str, sha: str) -> tuple[Fingerprint, str | None] | None:

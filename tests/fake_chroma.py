@@ -29,7 +29,8 @@ NEGATIVE = ("$ne", "$nin", "$not_contains")
 class Collection:
     """As much of Chroma's ``Collection`` as the store uses."""
 
-    def __init__(self) -> None:
+    def __init__(self, metadata: Mapping[str, Any] | None = None) -> None:
+        self.metadata = metadata
         self.rows: dict[str, tuple[np.ndarray[Any, Any], str, Mapping[str, Any]]] = {}
 
     def add(
@@ -96,10 +97,10 @@ class Client:
     def get_collection(self, name: str, **_: object) -> Collection:
         return self._collections[name]
 
-    def create_collection(self, name: str, **_: object) -> None:
+    def create_collection(self, name: str, metadata: Mapping[str, Any] | None = None, **_: object) -> None:
         if name in self._collections:
             raise ValueError(f"{name} is there already")
-        self._collections[name] = Collection()
+        self._collections[name] = Collection(metadata)
 
     def close(self) -> None:
         pass
@@ -112,8 +113,8 @@ class InMemory(Chroma):
         super().__init__("memory", collection)
         self.collections = collections
 
-    def names(self) -> set[str]:
-        return {name for outer in self.collections if (name := self._inner(outer))}
+    def _outers(self) -> set[str]:
+        return set(self.collections)
 
     def create(self, name: str) -> None:
         with self._translated():

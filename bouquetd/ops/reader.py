@@ -32,6 +32,7 @@ class Reader:
         self._server = server
         self._embedder = embedder
         self._lock = threading.Lock()
+        self._asked: int | None = None
 
     def query(self, question: str | Vector, n: int, only: Filter) -> list[Hit]:
         """The best passages, best first; see ``ops.search.query``."""
@@ -40,13 +41,14 @@ class Reader:
     @property
     def embedder(self) -> Embedder:
         """What texts are embedded with. Raises ``ConfigError`` for one that we do not have."""
-        if self._embedder is None:
-            with self._lock:
-                shards = self._shards()
+        with self._lock:
+            shards = self._shards()
+            if self._embedder is None or self._server.generation != self._asked:
                 if not shards:
                     return chosen(Embed())  # nothing is stored yet that could say
                 self._embedder = self._server.embedder(shards[max(shards)])
-        return self._embedder
+                self._asked = self._server.generation
+            return self._embedder
 
     def search(self, vector: Vector, n: int, pattern: str | None, only: Filter) -> list[Hit]:
         """The chunks nearest to a vector, and the nearest of those that match a pattern; ``n`` of each."""
@@ -80,11 +82,14 @@ class Reader:
         """A page in memory at a time, and the ids of one shard: a count would shift when something goes."""
         with self._lock:
             shards = self._shards()
+            generation = self._server.generation
         for number in sorted(shards):
             ids = self._ids(number, where)
             for start in range(0, len(ids), PAGE):
                 page = ids[start : start + PAGE]
                 found = self._page(number, page, vectors=vectors)
+                if self._server.generation != generation:
+                    raise Unavailable("the store was reindexed while it was read", "begin again")
                 yield from (found[id_] for id_ in page if id_ in found)
 
     def _ids(self, number: int, where: Mapping[str, Any] | None) -> list[str]:
@@ -98,6 +103,7 @@ class Reader:
             return self._server.get(name, ids, vectors=vectors) if name else {}
 
     def _shards(self) -> dict[int, str]:
+        self._server.generation = self._server.in_force()
         return collections(self._server.names())
 
     def close(self) -> None:

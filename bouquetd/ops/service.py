@@ -11,7 +11,7 @@ from collections.abc import Callable
 from concurrent.futures import TimeoutError as TookTooLong
 from dataclasses import asdict, dataclass
 from functools import partial
-from typing import Any, TypeVar
+from typing import Any, NoReturn, TypeVar
 
 import numpy as np
 
@@ -33,18 +33,21 @@ PATIENCE = 600.0
 """Seconds a request waits for the worker to come to the end of the document in hand."""
 
 
+Handlers = dict[str, Callable[[dict[str, Any]], Any]]
+"""What may be asked, by name."""
+
+
 @dataclass(frozen=True, slots=True)
-class Service:
-    """Everything a command may ask; ``handlers`` are what the control socket offers."""
+class Reading:
+    """What a command may ask of a store that is not to be changed."""
 
     settings: Settings
     ledger: Ledger
     store: Store
     embedder: Embedder
-    worker: Worker
 
-    def handlers(self, owner: Callable[[Callable[[], Any]], Any]) -> dict[str, Callable[[dict[str, Any]], Any]]:
-        """By name; ``owner`` runs what writes in the thread that owns the store."""
+    def asked(self) -> Handlers:
+        """Questions that change nothing."""
         light = {op: partial(do, self.ledger, self.settings.paths) for op, do in LIGHT.items()}
         return {
             **light,
@@ -54,8 +57,17 @@ class Service:
             "chunks": lambda a: listing.chunks(
                 self.ledger, self.store, a["after"], a["source"], vectors=bool(a["vectors"])
             ),
-            "verify": lambda a: owner(self.repair) if a.get("repair") else asdict(verify(*self._verified())),
-            "forget": lambda a: owner(lambda: self.forget(list(a["patterns"]), missing=bool(a.get("missing")))),
+            "verify": lambda _: asdict(verify(*self._verified())),
+        }
+
+    def while_reindexing(self) -> Handlers:
+        """The same; whatever would change something is put off."""
+        asked = self.asked()
+        verified = asked["verify"]
+        return {
+            **asked,
+            "verify": lambda a: _later(a) if a.get("repair") else verified(a),
+            **dict.fromkeys(("forget", "retry"), _later),
         }
 
     def search(self, text: str, n: int, only: Filter = EVERYTHING) -> list[dict[str, Any]]:
@@ -88,6 +100,21 @@ class Service:
     def _verified(self) -> tuple[Ledger, Store, int]:
         return self.ledger, self.store, self.embedder.dimensions
 
+
+@dataclass(frozen=True, slots=True)
+class Service(Reading):
+    """Everything a command may ask; ``handlers`` are what the control socket offers."""
+
+    worker: Worker
+
+    def handlers(self, owner: Callable[[Callable[[], Any]], Any]) -> Handlers:
+        """By name; ``owner`` runs what writes in the thread that owns the store."""
+        return {
+            **self.asked(),
+            "verify": lambda a: owner(self.repair) if a.get("repair") else asdict(verify(*self._verified())),
+            "forget": lambda a: owner(lambda: self.forget(list(a["patterns"]), missing=bool(a.get("missing")))),
+        }
+
     def repair(self) -> dict[str, Any]:
         """Verify and put right; see ``ops.verify``."""
         paths = self.settings.paths
@@ -109,6 +136,10 @@ class Service:
         for entry in entries:
             self.worker.forget(entry)
         return [printable(entry.document.source) for entry in entries]
+
+
+def _later(_arguments: object) -> NoReturn:
+    raise Unavailable("the store is being reindexed", "try again when that is done (bouquetd status)")
 
 
 def _only(arguments: dict[str, Any]) -> Filter:

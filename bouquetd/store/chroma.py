@@ -5,7 +5,9 @@ chromadb. One thread at a time uses it (the caller sees to that). The client is 
 be closed at any time; reopening takes 10 ms (section 6 of the design).
 
 A collection is called by the ledger's name, ``bouquet-00001``; in Chroma ``store.collection`` takes the place
-of the first word.
+of the first word. A store that was reindexed is of another generation, and its collections say which behind
+that word, ``bouquet-g1-00001``. While one generation is filled the one before is in force, and after that,
+until it is removed, they lie side by side: the newest one that is marked as whole counts.
 """
 
 from __future__ import annotations
@@ -35,7 +37,11 @@ EF_SEARCH = 1000
 OWN = "bouquet"
 """The first word of a collection's name in the ledger."""
 
+WHOLE = f"{OWN}-whole"
+"""An empty collection that marks a generation after the first as one that holds all that the one before did."""
+
 _TAIL = re.compile(r"-(\d{5,}(-r\d+)?|scratch)")
+_ANY_TAIL = re.compile(r"(?:-g(\d+))?-(\d{5,}(-r\d+)?|scratch|whole)")
 
 
 class Refused(Unavailable):
@@ -56,8 +62,11 @@ class Chroma:
     def __init__(self, where: str, collection: str = OWN, embedder: Embedder | None = None) -> None:
         """``embedder`` is what the collections that are made here name, if any."""
         self.where = where
-        self._embedder = embedder
-        self._prefix = collection
+        self.filled_by = embedder
+        self.record: Mapping[str, Any] = {}
+        """What a new collection's metadata say of how it is filled."""
+        self._first_word = collection
+        self._generation = 0
         self._client: ClientAPI | None = None
 
     @property
@@ -65,11 +74,66 @@ class Chroma:
         """Whether there is anything of ours."""
         return bool(self.names())
 
+    # -- generations --------------------------------------------------------------------------------------
+
+    @property
+    def generation(self) -> int:
+        """Whose collections are ours to see; the first is 0."""
+        return self._generation
+
+    @generation.setter
+    def generation(self, generation: int) -> None:
+        if generation != self._generation:
+            self.close()
+            self._generation = generation
+
+    def generations(self) -> set[int]:
+        """All of which something is there."""
+        found = map(self._generation_of, self._outers())
+        return {generation for generation in found if generation is not None}
+
+    def in_force(self) -> int:
+        """The generation that a reader without a ledger is to read."""
+        word = self._first_word
+        whole = (re.fullmatch(rf"{re.escape(word)}-g(\d+)-whole", outer) for outer in self._outers())
+        return max((int(match[1]) for match in whole if match), default=0)
+
+    def mark_whole(self) -> None:
+        """From here on this generation is in force for readers, and for a ledger that is rebuilt."""
+        if self._outer(WHOLE) not in self._outers():
+            self.create(WHOLE)
+
+    def drop(self, generation: int) -> None:
+        """Remove all collections of another generation."""
+        own, self.generation = self.generation, generation
+        try:
+            if self._outer(WHOLE) in self._outers():
+                self.delete(WHOLE)
+            for name in sorted(self.names()):
+                self.delete(name)
+        finally:
+            self.generation = own
+
+    def recorded(self) -> Mapping[str, Any]:
+        """What the metadata of the newest collection say; of one without records nothing."""
+        names = sorted(name for name in self.names() if not name.endswith("-scratch"))
+        with self._translated():
+            return dict(self._collection(names[-1]).metadata or {}) if names else {}
+
+    def _generation_of(self, outer: str) -> int | None:
+        tail = outer.removeprefix(self._first_word)
+        match = _ANY_TAIL.fullmatch(tail) if tail != outer else None
+        return int(match[1] or 0) if match else None
+
     # -- what differs -------------------------------------------------------------------------------------
+
+    def _outers(self) -> set[str]:
+        """Names in Chroma, at least of all collections that are ours, of any generation."""
+        raise NotImplementedError
 
     def names(self) -> set[str]:
         """Our collections."""
-        raise NotImplementedError
+        return {name for outer in self._outers() if (name := self._inner(outer))}
 
     def create(self, name: str) -> None:
         """Make an empty collection measured by cosine distance."""
@@ -124,6 +188,10 @@ class Chroma:
         """Whether a client, and with it memory, is held."""
         return self._client is not None
 
+    @property
+    def _prefix(self) -> str:
+        return self._first_word + (f"-g{self._generation}" if self._generation else "")
+
     def _outer(self, name: str) -> str:
         return self._prefix + name.removeprefix(OWN)
 
@@ -148,8 +216,8 @@ class Chroma:
     def _make(self, client: ClientAPI, name: str, marks: dict[str, Any] | None = None) -> None:
         client.create_collection(
             self._outer(name),
-            embedding_function=_function(self._embedder),
-            metadata=marks,
+            embedding_function=_function(self.filled_by),
+            metadata={**self.record, **(marks or {})} or None,
             configuration={"hnsw": {"space": "cosine", "ef_search": EF_SEARCH}},
         )
 

@@ -65,11 +65,9 @@ class Embedded(Chroma):
     def _folder(self, name: str) -> Path:
         return self.path / self._outer(name)
 
-    def names(self) -> set[str]:
-        """Our collections; asked without opening any."""
-        if not self.path.is_dir():
-            return set()
-        return {name for entry in self.path.iterdir() if (name := self._inner(entry.name))}
+    def _outers(self) -> set[str]:
+        """Asked without opening any."""
+        return {entry.name for entry in self.path.iterdir()} if self.path.is_dir() else set()
 
     def _reach(self, name: str) -> ClientAPI:
         folder = self._folder(name)

@@ -1036,3 +1036,35 @@ def test_metadata_is_read_back_in_pages_of_any_number(house):
 def test_whatever_chroma_throws_becomes_unavailable(house):
     with pytest.raises(Unavailable, match=r"Chroma at .* failed"):
         house.chroma.ids("no such collection")
+
+
+@pytest.mark.parametrize("kind", ["embedded", "server", "memory"])
+def test_generations_lie_side_by_side_and_the_newest_that_is_whole_is_in_force(kind, tmp_path, request):
+    if kind == "server":
+        connect = in_server(tmp_path, request.getfixturevalue("server"))
+    else:
+        connect = in_memory() if kind == "memory" else in_folder(tmp_path)
+    first, next_ = connect(), connect()
+    next_.generation = 1
+    first.record, next_.record = {"embedder": "one"}, {"embedder": "two"}
+    for chroma, text in ((first, "first"), (next_, "next")):
+        chroma.create("bouquet-00001")
+        chroma.add("bouquet-00001", [Record("a:0", text, {"source": "a"}, vector(text))])
+        assert chroma.names() == {"bouquet-00001"}
+        assert chroma.get("bouquet-00001", ["a:0"])["a:0"].text == text
+    assert (first.recorded()["embedder"], next_.recorded()["embedder"]) == ("one", "two")
+    assert first.generations() == {0, 1}
+    assert first.in_force() == 0
+    next_.mark_whole()
+    next_.mark_whole()
+    assert first.in_force() == 1
+    assert next_.names() == {"bouquet-00001"}
+    next_.drop(0)
+    assert next_.generations() == {1}
+    assert first.names() == set()
+    assert next_.get("bouquet-00001", ["a:0"])["a:0"].text == "next"
+    next_.drop(1)
+    assert first.generations() == set()
+    assert first.in_force() == 0
+    first.close()
+    next_.close()
