@@ -542,6 +542,22 @@ class Ledger:
                 return
             after = rows[-1]["id"]
 
+    def sources(self) -> Iterator[str]:
+        """The source of each document that has chunks, by id, a page of rows in memory at a time."""
+        after = ""
+        while True:
+            rows = self._rows(
+                "SELECT id, source FROM documents WHERE state IN ('storing', 'complete', 'filed')"
+                " AND chunks > 0 AND id > ? ORDER BY id LIMIT ?",
+                after,
+                PAGE,
+            )
+            for row in rows:
+                yield os.fsdecode(row["source"])
+            if len(rows) < PAGE:
+                return
+            after = rows[-1]["id"]
+
     def recent(self, *states: State, limit: int = 100, offset: int = 0) -> list[Entry]:
         """The documents in these states that changed last, newest first."""
         names = [str(s) for s in states or State]
