@@ -105,7 +105,7 @@ def search(
         since=_valid("--since", filters.since, since, time.time()),
         entity=tuple(entity or ()),
         kind=tuple(kind or ()),
-        language=language and _valid("--language", filters.language, language),
+        language=None if language is None else _valid("--language", filters.language, language),
     )
     for name in conditions.kind:
         _valid("--kind", filters.media_types, name)

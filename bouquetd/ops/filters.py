@@ -89,8 +89,7 @@ def parts(conditions: Conditions, sources: Callable[[], Iterable[str]]) -> list[
         label = " ".join(f"--source '{pattern}'" for pattern in conditions.source)
         found.append((label, Filter(within(conditions.source, sources()))))
     if conditions.since is not None:
-        said = datetime.fromtimestamp(conditions.since).astimezone().isoformat(" ", "minutes")
-        found.append((f"--since '{said}'", Filter({"ingested_at": {"$gte": float(conditions.since)}})))
+        found.append(("--since", Filter({"ingested_at": {"$gte": float(conditions.since)}})))
     found += [(f"--entity '{wanted}'", Filter(entity(wanted))) for wanted in conditions.entity]
     if conditions.kind:
         types = dict.fromkeys(media_type for name in conditions.kind for media_type in media_types(name))

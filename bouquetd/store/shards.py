@@ -302,7 +302,7 @@ class Store:
             return found
 
     def count(self, only: Filter) -> int:
-        """How many chunks fit a filter, what was just stored included; one shard's ids are in memory at a time."""
+        """How many chunks fit a filter, what was just stored included; one shard's ids in memory at a time."""
         with self._lock:
             self._settle()
             made, found = self._chroma.names(), 0
