@@ -543,12 +543,13 @@ class Ledger:
             after = rows[-1]["id"]
 
     def sources(self) -> Iterator[str]:
-        """The source of each document that has chunks, by id, a page of rows in memory at a time."""
-        after = ""
+        """The source of each document that has chunks, a page of rows in memory at a time."""
+        after = 0
         while True:
+            # By rowid, and not by the index of states, which would be sorted for each page.
             rows = self._rows(
-                "SELECT id, source FROM documents WHERE state IN ('storing', 'complete', 'filed')"
-                " AND chunks > 0 AND id > ? ORDER BY id LIMIT ?",
+                "SELECT rowid, source FROM documents WHERE rowid > ? AND chunks > 0"
+                " AND +state IN ('storing', 'complete', 'filed') ORDER BY rowid LIMIT ?",
                 after,
                 PAGE,
             )
@@ -556,7 +557,7 @@ class Ledger:
                 yield os.fsdecode(row["source"])
             if len(rows) < PAGE:
                 return
-            after = rows[-1]["id"]
+            after = rows[-1]["rowid"]
 
     def recent(self, *states: State, limit: int = 100, offset: int = 0) -> list[Entry]:
         """The documents in these states that changed last, newest first."""
