@@ -619,6 +619,23 @@ class Ledger:
                 return
             after = rows[-1]["id"]
 
+    def sources(self) -> Iterator[str]:
+        """The source of each document that has chunks, a page of rows in memory at a time."""
+        after = 0
+        while True:
+            # By rowid, and not by the index of states, which would be sorted for each page.
+            rows = self._rows(
+                "SELECT rowid, source FROM documents WHERE rowid > ? AND chunks > 0"
+                " AND +state IN ('storing', 'complete', 'filed') ORDER BY rowid LIMIT ?",
+                after,
+                PAGE,
+            )
+            for row in rows:
+                yield os.fsdecode(row["source"])
+            if len(rows) < PAGE:
+                return
+            after = rows[-1]["rowid"]
+
     def recent(self, *states: State, limit: int = 100, offset: int = 0) -> list[Entry]:
         """The documents in these states that changed last, newest first."""
         names = [str(s) for s in states or State]

@@ -50,10 +50,12 @@ class Collection:
         limit: int | None = None,
         offset: int = 0,
         where: Mapping[str, Any] | None = None,
+        where_document: Mapping[str, Any] | None = None,
         include: Sequence[str],
     ) -> dict[str, Any]:
         found = list(self.rows) if ids is None else [id_ for id_ in ids if id_ in self.rows]
         found = [id_ for id_ in found if _matches(self.rows[id_][2], where)]
+        found = [id_ for id_ in found if _says(self.rows[id_][1], where_document)]
         found = found[offset : None if limit is None else offset + limit]
         columns = {"embeddings": 0, "documents": 1, "metadatas": 2}
         return {"ids": found} | {

@@ -7,7 +7,7 @@ looked up anew for each page; the ids within stay the same.
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 
@@ -15,7 +15,10 @@ from bouquetd.config import Embed
 from bouquetd.embed import Embedder
 from bouquetd.embed.choice import chosen
 from bouquetd.errors import Unavailable
-from bouquetd.model import Document, Filter, Hit, Record, Vector
+from bouquetd.model import EVERYTHING, Document, Filter, Hit, Record, Vector
+from bouquetd.ops.answer import answer
+from bouquetd.ops.filters import Conditions
+from bouquetd.ops.passages import Passage
 from bouquetd.ops.search import query
 from bouquetd.store.chroma import PAGE
 from bouquetd.store.findings import described
@@ -34,8 +37,14 @@ class Reader:
         self._lock = threading.Lock()
         self._asked: int | None = None
 
-    def query(self, question: str | Vector, n: int, only: Filter) -> list[Hit]:
-        """The best passages, best first; see ``ops.search.query``."""
+    def answer(
+        self, question: str | Vector, n: int, conditions: Conditions, *, context: int, merged: bool
+    ) -> list[Passage]:
+        """The best passages, best first; see ``ops.answer``."""
+        return answer(self, question, n, conditions, context=context, merged=merged)
+
+    def hits(self, question: str | Vector, n: int, only: Filter) -> list[Hit]:
+        """The best chunks, best first; see ``ops.search.query``."""
         return query(self, self.embedder, question, n, only)
 
     @property
@@ -49,6 +58,38 @@ class Reader:
                 self._embedder = self._server.embedder(shards[max(shards)])
                 self._asked = self._server.generation
             return self._embedder
+
+    def sources(self) -> Iterator[str]:
+        """The source of each document, by its first chunk."""
+        with self._lock:
+            shards = self._shards()
+        for number in sorted(shards):
+            ids = self._ids(number, {"chunk": 0})
+            for start in range(0, len(ids), PAGE):
+                found = self._page(number, ids[start : start + PAGE], vectors=False)
+                yield from (str(record.metadata["source"]) for record in found.values())
+
+    def chunks_by_id(self, ids: Sequence[str]) -> dict[str, Record]:
+        """Chunks of any documents; each shard is asked for all."""
+        with self._lock:
+            shards = self._shards()
+        found: dict[str, Record] = {}
+        for number in shards:
+            found |= self._page(number, list(ids), vectors=False)
+        return found
+
+    def place(self, _document: str) -> tuple[str | None, str | None]:
+        """Only the ledger knows."""
+        return None, None
+
+    def fitting(self, only: Filter) -> int:
+        """How many chunks fit a filter."""
+        with self._lock:
+            return sum(self._server.count(name, only) for name in self._shards().values())
+
+    def documents_and_chunks(self) -> tuple[int, int]:
+        """How much is stored."""
+        return self.fitting(Filter({"last": True})), self.fitting(EVERYTHING)
 
     def search(self, vector: Vector, n: int, pattern: str | None, only: Filter) -> list[Hit]:
         """The chunks nearest to a vector, and the nearest of those that match a pattern; ``n`` of each."""

@@ -256,6 +256,19 @@ class Chroma:
         with self._translated():
             return set(self._collection(name).get(where=only, include=[])["ids"])
 
+    def count(self, name: str, only: Filter) -> int:
+        """How many records of a collection fit a filter."""
+        if only.where:
+            _understood(only.where)
+        with self._translated():
+            return len(
+                self._collection(name).get(
+                    where=dict(only.where) if only.where else None,
+                    where_document=_documents(only),
+                    include=[],
+                )["ids"]
+            )
+
     def get(self, name: str, ids: Sequence[str], *, vectors: bool = True) -> dict[str, Record]:
         """Records by id. A record whose vector is missing is left out when ``vectors`` are asked for."""
         include = ["documents", "metadatas", *(["embeddings"] if vectors else [])]
@@ -295,9 +308,11 @@ class Chroma:
         except ValueError as error:
             raise ConfigError([f"{self._outer(name)} at {self.where}: {error}"]) from None
 
-    def metadatas(self, name: str) -> Iterator[list[tuple[str, Metadata]]]:
-        """Id and metadata of all records, a page at a time."""
-        for page in self._pages(name, ["metadatas"]):
+    def metadatas(
+        self, name: str, where: Mapping[str, Any] | None = None
+    ) -> Iterator[list[tuple[str, Metadata]]]:
+        """Id and metadata of all records, or of those whose metadata fit, a page at a time."""
+        for page in self._pages(name, ["metadatas"], where):
             yield [(i, values or {}) for i, values in zip(page["ids"], page["metadatas"], strict=True)]
 
     def _pages(self, name: str, include: list[Any], where: Mapping[str, Any] | None = None) -> Iterator[Any]:
@@ -318,8 +333,6 @@ class Chroma:
 
         Capitals count in the texts of a filter.
         """
-        words: list[Any] = [{"$contains": text} for text in only.texts]
-        words += [{"$regex": pattern}] if pattern else []
         if only.where:
             _understood(only.where)
         with self._translated():
@@ -327,7 +340,7 @@ class Chroma:
                 query_embeddings=vector,
                 n_results=n,
                 where=dict(only.where) if only.where else None,
-                where_document={"$and": words} if len(words) > 1 else words[0] if words else None,
+                where_document=_documents(only, pattern),
                 include=["documents", "metadatas", "distances"],
             )
         return [
@@ -360,6 +373,12 @@ def _function(embedder: Embedder | None) -> Any:
     from bouquetd.store.function import function
 
     return function(embedder) if embedder else None
+
+
+def _documents(only: Filter, pattern: str | None = None) -> Any:
+    words: list[Any] = [{"$contains": text} for text in only.texts]
+    words += [{"$regex": pattern}] if pattern else []
+    return {"$and": words} if len(words) > 1 else words[0] if words else None
 
 
 def _understood(where: Mapping[str, Any]) -> None:

@@ -301,6 +301,17 @@ class Store:
                     found = self._chroma.get(shard.collection, ids, vectors=vectors)
             return found
 
+    def count(self, only: Filter) -> int:
+        """How many chunks fit a filter, what was just stored included; one shard's ids in memory at a time."""
+        with self._lock:
+            self._settle()
+            made, found = self._chroma.names(), 0
+            for shard in self._ledger.shards():
+                if shard.collection in made:
+                    found += self._chroma.count(shard.collection, only)
+                    self._leave()
+            return found
+
     def inspect(self, shard: Shard, dimensions: int) -> Inspection:
         """Compare a shard, record by record, with what the ledger says it holds.
 

@@ -388,6 +388,10 @@ def test_a_search_keeps_to_what_metadata_and_texts_are_asked_for_in_every_shard(
     texts = Filter(None, ("document 3", "says 5"))
     assert [hit.id for hit in house.store.search(last.vector, 5, "says", texts)] == [f"{ids[3]}:5"]
     assert house.store.search(last.vector, 5, "says", Filter(None, ("DOCUMENT 3",))) == []
+    fitting = [
+        house.store.count(only) for only in (Filter(), Filter({"chunk": {"$lt": 2}}), Filter(both), texts)
+    ]
+    assert fitting == [len(house.expected), 2 * len(ids), 1, 1]
 
 
 # -- what was deleted does not take room for ever -----------------------------------------------------------

@@ -242,6 +242,17 @@ def test_documents_are_listed_by_state_over_pages_and_the_recent_ones_newest_fir
     assert ledger.counts() == dict.fromkeys(State, 0) | {"filed": 8, "claimed": 1}
 
 
+def test_the_sources_of_all_that_has_chunks_are_gone_over_page_by_page(ledger, monkeypatch):
+    monkeypatch.setattr("bouquetd.ledger.PAGE", 2)
+    for number in range(5):
+        filed(ledger, f"{number}.txt", f"sha {number}")
+    half = ledger.claim("half.txt", "sha", FILE)
+    journal(ledger, half, 0, 2)
+    ledger.claim("new.txt", "sha new", FILE)
+    ledger.failed(ledger.claim("bad.txt", "sha bad", FILE).id, "it is bad", "mend it", "bad.txt")
+    assert sorted(ledger.sources()) == [*(f"{number}.txt" for number in range(5)), "half.txt"]
+
+
 def test_a_rebuilt_shard_takes_another_name_and_an_empty_sealed_one_can_be_dropped(ledger):
     document = filed(ledger, "a")
     ledger.seal(1)

@@ -113,8 +113,21 @@ def test_a_search_can_be_narrowed_by_metadata_and_by_words_that_must_stand_there
     assert found() == {"a.txt", "b.md"}
     assert found("--where", 'media_type = "text/markdown"') == {"b.md"}
     assert found("--where", 'name != "b.md"', "--containing", "hurries", "--containing", "reeds") == {"a.txt"}
-    nothing = home.cli("search", "heron", "--where", 'name = "c"')
-    assert (nothing.status, nothing.out.strip()) == (1, "Nothing found that fits --where and --containing.")
+    assert found("--kind", "markdown", "--since", "1h", "--source", "b*", "--source", "c*") == {"b.md"}
+    nothing = home.cli("search", "heron", "--where", 'name = "c"', "--kind", "text")
+    assert nothing.status == 1
+    assert nothing.out.splitlines()[:3] == [
+        "Nothing found. Searched: 2 documents, 2 chunks.",
+        "   --kind text: 1 chunk",
+        "   --where: no chunk",
+    ]
+    shown = home.cli("search", "the herons name", "-n", "1").out.splitlines()
+    assert shown[0] == "1. b.md, Birds"
+    assert shown[1] == "   # Birds The heron waits in the reeds. Its name is Anton."
+    assert re.fullmatch(r"   1st by meaning \(distance 0\.\d\d\), 1st by words: heron, name", shown[2])
+    assert shown[3] == f"   {home.archive / 'b.md'}"
+    for option in ("--kind", "--since", "--language", "--entity"):
+        assert home.cli("search", "heron", option, "").status == 2
     wrong = home.cli("search", "heron", "--where", "name = c")
     assert wrong.status == 2
     assert "Expected a value, text in quotes" in " ".join(wrong.err.replace("│", " ").split())
