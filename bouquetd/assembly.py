@@ -48,6 +48,7 @@ from bouquetd.store import rebuild
 from bouquetd.store.kept import Kept
 from bouquetd.store.server import Server
 from bouquetd.store.shards import Store
+from bouquetd.store.words import Words
 from bouquetd.worker import Worker
 
 P = ParamSpec("P")
@@ -58,6 +59,9 @@ CHUNKER = "chunk/2"
 
 ASK = "BOUQUETD_ASK"
 """The variable with the path that ``inbox.access`` asks at; the unit of the service sets it."""
+
+WORDS = "words.db"
+"""The index of words, in the state directory."""
 
 WARM_TEXT = "Warm before the first file, so that the baseline is known. " * 14
 """About as long as a chunk of the default size."""
@@ -175,6 +179,7 @@ def engine(
             chroma,
             ledger,
             Kept(paths.state / "kept"),
+            Words(paths.state / WORDS),
             shard_chunks=shard_chunks(settings),
             batch_size=settings.store.batch_size,
             embed=embedder.embed,

@@ -7,7 +7,7 @@ looked up anew for each page; the ids within stay the same.
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 
@@ -41,6 +41,13 @@ class Reader:
             with suppress(_Replaced):
                 return self._nearest(shards, vector, n, pattern, only)
             return self._nearest(self._shards(), vector, n, pattern, only)
+
+    def matching(self, text: str, n: int, only: Filter) -> None:
+        """None: the index of words is the daemon's."""
+
+    def vectors(self, ids: Sequence[str]) -> dict[str, Vector]:  # noqa: ARG002
+        """None: each would have to come over the network."""
+        return {}
 
     def _nearest(
         self, shards: Mapping[int, str], vector: Vector, n: int, pattern: str | None, only: Filter

@@ -184,14 +184,18 @@ class Chroma:
         with self._translated():
             return set(self._collection(name).get(where=only, include=[])["ids"])
 
-    def get(self, name: str, ids: Sequence[str], *, vectors: bool = True) -> dict[str, Record]:
-        """Records by id. A record whose vector is missing is left out when ``vectors`` are asked for."""
+    def get(
+        self, name: str, ids: Sequence[str], *, vectors: bool = True, only: Filter = EVERYTHING
+    ) -> dict[str, Record]:
+        """Records by id that pass ``only``; one without a vector is left out when ``vectors`` are asked for."""
         include = ["documents", "metadatas", *(["embeddings"] if vectors else [])]
+        conditions = _conditions(only)
         found: dict[str, Record] = {}
         with self._translated():
             collection = self._collection(name)
             for start in range(0, len(ids), PAGE):
-                page: Any = collection.get(ids=list(ids[start : start + PAGE]), include=include)  # type: ignore[arg-type]
+                asked = list(ids[start : start + PAGE])
+                page: Any = collection.get(ids=asked, include=include, **conditions)  # type: ignore[arg-type]
                 rows = page["embeddings"] if vectors else [np.zeros(0)] * len(page["ids"])
                 for id_, text, metadata, vector in zip(
                     page["ids"], page["documents"], page["metadatas"], rows, strict=True
@@ -235,16 +239,12 @@ class Chroma:
 
         Capitals count in the texts of a filter.
         """
-        words: list[Any] = [{"$contains": text} for text in only.texts]
-        words += [{"$regex": pattern}] if pattern else []
-        if only.where:
-            _understood(only.where)
+        conditions = _conditions(only, pattern)
         with self._translated():
             answer: Any = self._collection(name).query(
                 query_embeddings=vector,
                 n_results=n,
-                where=dict(only.where) if only.where else None,
-                where_document={"$and": words} if len(words) > 1 else words[0] if words else None,
+                **conditions,
                 include=["documents", "metadatas", "distances"],
             )
         return [
@@ -277,6 +277,18 @@ def _function() -> Any:
     from bouquetd.store.function import EmbeddingFunction
 
     return EmbeddingFunction()
+
+
+def _conditions(only: Filter, pattern: str | None = None) -> dict[str, Any]:
+    """A filter as Chroma takes it. Raises ``Rejected`` for one that it would not understand."""
+    words: list[Any] = [{"$contains": text} for text in only.texts]
+    words += [{"$regex": pattern}] if pattern else []
+    if only.where:
+        _understood(only.where)
+    return {
+        "where": dict(only.where) if only.where else None,
+        "where_document": {"$and": words} if len(words) > 1 else words[0] if words else None,
+    }
 
 
 def _understood(where: Mapping[str, Any]) -> None:
