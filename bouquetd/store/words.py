@@ -34,7 +34,7 @@ VERSION = 1
 
 _SCHEMA = f"""
     CREATE TABLE chunks (seq INTEGER PRIMARY KEY, shard INTEGER NOT NULL, id TEXT NOT NULL UNIQUE) STRICT;
-    CREATE INDEX chunks_shard ON chunks (shard, id);
+    CREATE INDEX chunks_shard ON chunks (shard);
     CREATE VIRTUAL TABLE words USING fts5 (text, about, tokenize = 'porter unicode61 remove_diacritics 2');
     PRAGMA user_version = {VERSION};
 """

@@ -1,4 +1,4 @@
-"""The Cranfield collection: 1,400 abstracts dropped as files, its 225 questions put to ``bouquetd search --json``.
+"""The Cranfield collection: 1,400 abstracts dropped as files, 225 questions put to ``bouquetd search --json``.
 
 Documents are ranked by their best passage. nDCG@10 with binary relevance: what the judgements give 1 or more is
 relevant, the rest is not; they number the questions in the order of their file. Questions of odd numbers are
