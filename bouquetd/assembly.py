@@ -197,6 +197,7 @@ def engine(
             chroma,
             ledger,
             recovery.kept(settings, chroma.generation),
+            recovery.words(settings, chroma.generation),
             shard_chunks=shard_chunks(settings),
             batch_size=settings.store.batch_size,
             embed=embedder.embed,

@@ -804,6 +804,16 @@ class Ledger:
             yield [row[1:] for row in page]
             seq = page[-1]["seq"]
 
+    def journalled_by_id(self, ids: Sequence[str]) -> dict[str, Record]:
+        """Those of some records that are in the active shard, by id."""
+        found: dict[str, Record] = {}
+        for start in range(0, len(ids), PAGE):
+            page = ids[start : start + PAGE]
+            marks = ",".join("?" * len(page))
+            sql = f"SELECT id, text, metadata, vector FROM journal WHERE id IN ({marks})"
+            found |= {row["id"]: unpacked(tuple(row)) for row in self._rows(sql, *page)}
+        return found
+
     def journalled(self) -> Iterator[list[Record]]:
         """The same as records."""
         for page in self.rows():

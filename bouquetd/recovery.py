@@ -31,6 +31,7 @@ from bouquetd.store.embedded import Embedded
 from bouquetd.store.kept import Kept
 from bouquetd.store.restart import Restart
 from bouquetd.store.server import Access, Server
+from bouquetd.store.words import Words
 
 S = TypeVar("S", Embed, Entities, Store)
 
@@ -191,8 +192,17 @@ def kept(settings: Settings, number: int) -> Kept:
     return Kept(settings.paths.state / _kept(number))
 
 
+def words(settings: Settings, number: int) -> Words:
+    """The index of words of a generation of the store."""
+    return Words(settings.paths.state / f"{_words(number)}.db")
+
+
 def _kept(number: int) -> str:
     return f"kept-g{number}" if number else "kept"
+
+
+def _words(number: int) -> str:
+    return f"words-g{number}" if number else "words"
 
 
 def recorded(ledger: Ledger, settings: Settings) -> Recipe:
@@ -267,6 +277,9 @@ def sweep(ledger: Ledger, settings: Settings, chroma: Chroma) -> bool:
     for folder in state.glob("kept*"):
         if re.fullmatch(r"kept(-g\d+)?", folder.name) and folder.name != _kept(own):
             shutil.rmtree(folder, ignore_errors=True)
+    for file in state.glob("words*.db*"):
+        if file.name.partition(".")[0] != _words(own):
+            file.unlink(missing_ok=True)
     return half
 
 
@@ -276,6 +289,8 @@ def remove(settings: Settings, chroma: Chroma, *generations: int) -> None:
     for number in generations:
         chroma.drop(number)
         shutil.rmtree(settings.paths.state / _kept(number), ignore_errors=True)
+        for file in settings.paths.state.glob(f"{_words(number)}.db*"):
+            file.unlink(missing_ok=True)
 
 
 def _locate(archive: Path, inbox: Path, source: str, sha: str) -> tuple[Fingerprint, str | None] | None:

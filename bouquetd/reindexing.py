@@ -261,6 +261,7 @@ def _store(
         chroma,
         ledger,
         recovery.kept(it.settings, chroma.generation),
+        recovery.words(it.settings, chroma.generation),
         shard_chunks=shard_chunks(it.settings),
         batch_size=it.settings.store.batch_size,
         embed=embed,

@@ -137,6 +137,9 @@ class Worker:
             self._file_away(wait=first is not None and self._clock() - first.ended > GATHER)
             return 0.0
         self._file_away(wait=True)
+        if self._store.tidy():
+            self._health.beat(self._clock(), "tidy")
+            return 0.0
         self._health.idle(self._clock())
         return self._until_next()
 

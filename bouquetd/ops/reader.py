@@ -99,6 +99,13 @@ class Reader:
                 return self._nearest(shards, vector, n, pattern, only)
             return self._nearest(self._shards(), vector, n, pattern, only)
 
+    def matching(self, text: str, n: int, only: Filter) -> None:
+        """None: the index of words is the daemon's."""
+
+    def vectors(self, ids: Sequence[str]) -> dict[str, Vector]:  # noqa: ARG002
+        """None: each would have to come over the network."""
+        return {}
+
     def _nearest(
         self, shards: Mapping[int, str], vector: Vector, n: int, pattern: str | None, only: Filter
     ) -> list[Hit]:

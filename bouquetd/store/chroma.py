@@ -258,25 +258,22 @@ class Chroma:
 
     def count(self, name: str, only: Filter) -> int:
         """How many records of a collection fit a filter."""
-        if only.where:
-            _understood(only.where)
+        conditions = _conditions(only)
         with self._translated():
-            return len(
-                self._collection(name).get(
-                    where=dict(only.where) if only.where else None,
-                    where_document=_documents(only),
-                    include=[],
-                )["ids"]
-            )
+            return len(self._collection(name).get(**conditions, include=[])["ids"])
 
-    def get(self, name: str, ids: Sequence[str], *, vectors: bool = True) -> dict[str, Record]:
-        """Records by id. A record whose vector is missing is left out when ``vectors`` are asked for."""
+    def get(
+        self, name: str, ids: Sequence[str], *, vectors: bool = True, only: Filter = EVERYTHING
+    ) -> dict[str, Record]:
+        """Records by id that pass ``only``; one without a vector is left out when ``vectors`` are asked for."""
         include = ["documents", "metadatas", *(["embeddings"] if vectors else [])]
+        conditions = _conditions(only)
         found: dict[str, Record] = {}
         with self._translated():
             collection = self._collection(name)
             for start in range(0, len(ids), PAGE):
-                page: Any = collection.get(ids=list(ids[start : start + PAGE]), include=include)  # type: ignore[arg-type]
+                asked = list(ids[start : start + PAGE])
+                page: Any = collection.get(ids=asked, include=include, **conditions)  # type: ignore[arg-type]
                 rows = page["embeddings"] if vectors else [np.zeros(0)] * len(page["ids"])
                 for id_, text, metadata, vector in zip(
                     page["ids"], page["documents"], page["metadatas"], rows, strict=True
@@ -333,14 +330,12 @@ class Chroma:
 
         Capitals count in the texts of a filter.
         """
-        if only.where:
-            _understood(only.where)
+        conditions = _conditions(only, pattern)
         with self._translated():
             answer: Any = self._collection(name).query(
                 query_embeddings=vector,
                 n_results=n,
-                where=dict(only.where) if only.where else None,
-                where_document=_documents(only, pattern),
+                **conditions,
                 include=["documents", "metadatas", "distances"],
             )
         return [
@@ -375,10 +370,16 @@ def _function(embedder: Embedder | None) -> Any:
     return function(embedder) if embedder else None
 
 
-def _documents(only: Filter, pattern: str | None = None) -> Any:
+def _conditions(only: Filter, pattern: str | None = None) -> dict[str, Any]:
+    """A filter as Chroma takes it. Raises ``Rejected`` for one that it would not understand."""
     words: list[Any] = [{"$contains": text} for text in only.texts]
     words += [{"$regex": pattern}] if pattern else []
-    return {"$and": words} if len(words) > 1 else words[0] if words else None
+    if only.where:
+        _understood(only.where)
+    return {
+        "where": dict(only.where) if only.where else None,
+        "where_document": {"$and": words} if len(words) > 1 else words[0] if words else None,
+    }
 
 
 def _understood(where: Mapping[str, Any]) -> None:

@@ -17,6 +17,7 @@ from bouquetd.store.embedded import Embedded
 from bouquetd.store.kept import Kept
 from bouquetd.store.server import Server
 from bouquetd.store.shards import Store
+from bouquetd.store.words import Words
 from tests.chroma_server import ChromaServer
 from tests.fake_chroma import InMemory
 
@@ -65,8 +66,9 @@ class House:
         self.ledger = Ledger(self.root / "ledger.db", "recipe")
         self.chroma = self.connect()
         self.kept = Kept(self.root / "kept")
+        self.words = Words(self.root / "words.db")
         self.store = Store(
-            self.chroma, self.ledger, self.kept, shard_chunks=self.shard, batch_size=self.batch,
+            self.chroma, self.ledger, self.kept, self.words, shard_chunks=self.shard, batch_size=self.batch,
             embed=embed, beat=beat, tell=self.told.append, trim=lambda: None,
         )  # fmt: skip
 
