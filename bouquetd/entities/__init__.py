@@ -39,7 +39,8 @@ class Entities:
 
     What a provider raises never reaches the chunk, which goes without entities. One that is ``Unavailable`` is
     left alone for a while, longer with each failure, so that a server that is down costs one time-out and not
-    one a chunk; whatever else it raises is about that one text. Told once, until it works again.
+    one a chunk; that is told once, until it works again. Whatever else it raises is about that one text, and
+    only the first such is told.
     """
 
     def __init__(
@@ -61,7 +62,7 @@ class Entities:
         self._lock = threading.Lock()
         self._backoff = BackOff()
         self._until: float | None = None
-        self._told = False
+        self._told = self._told_of_text = False
 
     def __call__(self, texts: Sequence[str]) -> Iterator[list[str] | None]:
         """Begin at once; the entities of each text, in the order of the texts, are waited for when taken.
@@ -97,13 +98,16 @@ class Entities:
         with self._lock:
             if isinstance(error, Unavailable):
                 self._until = self._clock() + self._backoff.next()
-            if self._told:
-                return
-            self._told = True
-        why = error.told if isinstance(error, Unavailable) else f"{type(error).__name__}: {error}"
-        self._log.warning(
-            f"Storing chunks without their entities, as none can be found. {why}", what="no entities"
-        )
+                told, self._told = self._told, True
+            else:
+                told, self._told_of_text = self._told_of_text, True
+        if told:
+            return
+        if isinstance(error, Unavailable):
+            text = f"Storing chunks without their entities, as none can be found. {error.told}"
+        else:
+            text = f"Storing a chunk without its entities. {type(error).__name__}: {error}"
+        self._log.warning(text, what="no entities")
 
     def _works(self) -> None:
         with self._lock:

@@ -272,7 +272,9 @@ def test_an_error_over_one_text_costs_the_others_nothing(stage):
     def provider(text):
         return [f"rfc:{int(text)}"]
 
-    assert list(stage(provider)(["1", "x", "3"])) == [["rfc:1"], None, ["rfc:3"]]
+    log = Recorder()
+    assert list(stage(provider, 2, log)(["1", "x", "3"] * 5)) == [["rfc:1"], None, ["rfc:3"]] * 5
+    assert [level for level, _ in log.lines] == ["warning"]
 
 
 def test_a_stop_between_two_slow_texts_is_heeded(stage):
