@@ -113,4 +113,4 @@ constraints: ## choose the newest versions that fit, and write them down for eve
 	$(PYTHON) packaging/constraints.py
 
 clean: ## remove what make set up, not what you ingested
-	rm -rf $(VENV) $(READERS) .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) $(READERS) bouquetd/models .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache
