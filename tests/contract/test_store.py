@@ -379,6 +379,20 @@ def test_a_sealed_shard_that_holds_nothing_any_more_is_dropped_with_its_folder(e
     embedded.check()
 
 
+def test_chunks_are_found_by_their_words_in_every_shard_until_their_document_goes(house):
+    ids = [house.put(f"document {n}", SHARD) for n in range(2)]
+    house.complete(*ids)
+    found = house.store.matching("seven says 7", 4)
+    assert {record.id for record, _ in found[:2]} == {f"{id_}:7" for id_ in ids}
+    assert found[0][1] >= found[1][1] > found[2][1]
+    texts = Filter({"chunk": {"$lt": 8}}, ("document 1",))
+    [(record, _)] = house.store.matching("7", 4, texts)
+    assert record.id == f"{ids[1]}:7"
+    assert house.store.vectors([record.id])[record.id].tolist() == house.expected[record.id].vector.tolist()
+    house.remove(ids[1])
+    assert [record.id for record, _ in house.store.matching("7", 4)] == [f"{ids[0]}:7"]
+
+
 def test_a_search_keeps_to_what_metadata_and_texts_are_asked_for_in_every_shard(house):
     ids = [house.put(f"document {n}", BATCH) for n in range(2 * SHARD // BATCH)]
     house.complete(*ids)
