@@ -67,7 +67,10 @@ types: $(VENV)/dev.stamp ## mypy, strict
 	$(BIN)/mypy
 
 faults: $(VENV)/test.stamp $(MODEL) ## the full fault campaign: 100 kills at random moments, one at every named step, 50 MB of every kind
-	$(PYTEST) -n $(WORKERS) --maxschedchunk 1 -rP -m "long and not system" tests
+	$(PYTEST) -n $(WORKERS) --maxschedchunk 1 -rP -m "long and not system and not campaign" tests
+
+campaigns: $(VENV)/test.stamp $(MODEL) ## the fault campaigns at the size that is promised, where make faults has a smaller one (half an hour)
+	$(PYTEST) -rP -m campaign tests
 
 system: $(VENV)/test.stamp $(MODEL) ## the package and the units under a real systemd in a machine of the tests' own (root, debootstrap)
 	CI=true $(PYTEST) -rP --timeout 1200 -m system tests/system
