@@ -72,7 +72,8 @@ def answer(
     only = filters.joined(part for _, part in filters.parts(conditions, stock.sources))
     spans = _merged(stock, question, n, only) if merged else single(stock.hits(question, n, only))
     if context:
-        around = stock.chunks_by_id([id_ for span in spans for id_ in neighbours(span, context)])
+        ids = dict.fromkeys(id_ for span in spans for id_ in neighbours(span, context))
+        around = stock.chunks_by_id(list(ids))
         spans = [widened(span, around, context) for span in spans]
     wanted = highlight.terms(question) if isinstance(question, str) else frozenset[str]()
     places: dict[str, tuple[str | None, str | None]] = {}

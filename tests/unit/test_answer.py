@@ -113,6 +113,13 @@ def test_context_brings_the_chunks_before_and_behind_from_the_store(ask):
     assert plain["text"] in wide["text"]
 
 
+def test_passages_side_by_side_may_be_widened_by_the_same_chunks(ask):
+    for passage in ask(n=50, merged=False, source=["reports"], context=2)["passages"]:
+        first, _ = passage["chunks"]
+        assert first == max(0, passage["chunk"] - 2)
+        assert passage["text"] == LONG[passage["start"] : passage["end"]]
+
+
 def test_an_answer_has_a_bound(ask):
     with pytest.raises(Rejected, match="cannot be given"):
         ask(n=100, context=5)
