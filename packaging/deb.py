@@ -61,6 +61,9 @@ LEFT_OUT = {
 }
 """Dependencies of dependencies that bouquetd and `chroma run` never import, and whose they are."""
 
+TOOLS = ("backend", "datasets", "quantization", "tools", "transformers")
+"""Parts of onnxruntime that make models and do not run them: 9 MB with their bytecode."""
+
 PREFIX = Path("usr/lib/bouquetd")
 PLUGINS = "/usr/local/lib/bouquetd/extractors"
 """Where extractors of other packages are installed; it need not exist."""
@@ -170,7 +173,8 @@ def _packages(site: Path, work: Path, python: str) -> None:
         foreign += ["--platform", platform]
     install = [*pip, "install", "--no-deps", "--no-compile", "--target", str(site), "--find-links", str(wheels)]
     subprocess.run([*install, *foreign, *(name for name, _ in items), str(wheel)], check=True)
-    for waste in (*site.glob("*/tests"), *site.glob("*/test"), *site.glob("bin")):
+    tools = (site / "onnxruntime" / name for name in TOOLS)
+    for waste in (*site.glob("*/tests"), *site.glob("*/test"), *site.glob("bin"), *tools):
         shutil.rmtree(waste)
 
 
