@@ -25,7 +25,7 @@ LIMIT = 500
 """MB, the default of ``memory.limit``."""
 
 CHUNKS = {5_000: 9, 20_000: 40}
-"""Chunks of 800 characters, with what they overlap, and so many files of 350,000 that some 5 to 20,000 come of."""
+"""Chunks of 800 characters, with what they overlap, and the files of 350,000 that so many come of."""
 
 
 class Asking(threading.Thread):
