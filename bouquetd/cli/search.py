@@ -171,7 +171,7 @@ _HINTS = {
     "--source": "`bouquetd files` lists the sources.",
     "--kind": "`bouquetd files --json` has the media type of each document.",
     "--containing": "Capitals count in --containing.",
-    "--entity": "An entity fits as it is stored; `bouquetd search --json` shows those of each passage.",
+    "--entity": "An entity fits as it is stored; `bouquetd entities` lists them.",
     "--language": "Not every document says its language.",
     "--where": "`bouquetd search --json` shows what there is to compare with.",
 }
