@@ -47,6 +47,15 @@ _ALPHABETS = (
 _WESTERN = ("cp1252", "mac_roman", "cp850")
 _WESTERN_LETTERS = _accented("àáâãäåæçèéêëìíîïñòóôõöøùúûüýœ")
 
+# The commonest characters of the languages written with several bytes a character.
+_COMMON = (
+    ("cp932", "のにはをたがでとしるいてな"), ("euc_jp", "のにはをたがでとしるいてな"),
+    ("gb18030", "的一是不了在人有我他这中大来上个们为和"),
+    ("big5hkscs", "的一是不了在人有我他這中大來上個們為和"),
+    ("cp949", "이다는의에가고을한를지기은도로하"),
+)  # fmt: skip
+_COMMON_SHARE = 0.05  # of the characters that are not ASCII; in the wrong encoding next to none are
+
 _SEVERAL_BYTES = ["cp932", "euc_jp", "gb18030", "big5", "cp949"]
 # The rest of charset-normalizer's hundred only gives it ways to be wrong.
 _CANDIDATES = [
@@ -69,9 +78,21 @@ def encoding(sample: bytes) -> str:
         if hits >= _FREQUENT * foreign:
             return best
     best = _best(sample)
-    if best in _SEVERAL_BYTES or foreign > plain:
+    if best in _SEVERAL_BYTES:
         return best
+    if foreign > plain:
+        return _damaged(sample) or best
     return _latin(start)
+
+
+def _damaged(sample: bytes) -> str | None:
+    """The encoding of several bytes a character in which a text makes sense but for an illegal byte or two."""
+    start = sample[:_ENOUGH]
+    share, name = max(
+        (_hits(start, name, f"[{letters}]") / (_hits(start, name, r"[^\x00-\x7f]") or 1), name)
+        for name, letters in _COMMON
+    )
+    return name if share >= _COMMON_SHARE else None
 
 
 def _latin(sample: bytes) -> str:

@@ -6,12 +6,14 @@ import re
 from collections.abc import Callable, Iterator
 from typing import BinaryIO
 
+from bouquetd.extract import repeats
 from bouquetd.extract.flow import Break, Flow
 from bouquetd.extract.links import link
 from bouquetd.extract.package import Handler, encrypted, opened, parse_file
 from bouquetd.extract.properties import Properties
 from bouquetd.extract.reading import Reading, beyond
-from bouquetd.extract.sheet import END_OF_ROW, Tally, sheet
+from bouquetd.extract.repeats import Found, Repeated
+from bouquetd.extract.sheet import Tally, sheet
 from bouquetd.model import HEARTBEAT, NOTHING, Facts, Piece
 
 MAIN = "content.xml"
@@ -108,12 +110,12 @@ def _text(file: BinaryIO, reading: Reading, parse: _Parse) -> Iterator[Piece]:
 
 def _tables(file: BinaryIO, reading: Reading, parse: _Parse) -> Iterator[Piece]:
     reader = _Sheets(Tally(reading.bounds))
-    events = _taken(parse(file, reader, reading), reader)
+    events = repeats.taken(parse(file, reader, reading), reader.found)
     for event in events:
         if event is None:
             yield HEARTBEAT
         elif isinstance(event, str):
-            yield from sheet(_cells_of(events), reader.number, event, reader.facts)
+            yield from sheet(repeats.cells(events), reader.number, event, reader.facts)
 
 
 def _packed(file: BinaryIO, body: _Body, reading: Reading) -> Iterator[Piece]:
@@ -220,7 +222,7 @@ class _Reader(_Body):
                 self._paragraphs += 1
                 self._begin_paragraph(name, attributes)
         elif name == f"{_TEXT} s":
-            self.flow.write(" " * min(_number(attributes.get(f"{_TEXT} c")), _MOST_SPACES))
+            self.flow.write(" " * min(repeats.times(attributes.get(f"{_TEXT} c")), _MOST_SPACES))
         elif name == f"{_TEXT} tab":
             self.flow.write("\t")
         elif name == f"{_TEXT} line-break":
@@ -265,7 +267,7 @@ class _Reader(_Body):
             return
         if name == f"{_TEXT} h":
             self._heading = self._paragraphs
-            self.flow.heading(_TITLE + _number(attributes.get(f"{_TEXT} outline-level")))
+            self.flow.heading(_TITLE + repeats.times(attributes.get(f"{_TEXT} outline-level")))
         elif attributes.get(f"{_TEXT} style-name") in self._titles:
             self._heading = self._paragraphs
             self.flow.heading(_TITLE)
@@ -282,22 +284,17 @@ class _Reader(_Body):
             self._titles.add(style[:100])
 
 
-_Repeated = tuple[int, str, int]
-"""Column and text of a cell, and in how many columns it stands."""
-
-
 class _Sheets(_Body):
     """Turns the events of a spreadsheet into rows, and the name of each sheet before them.
 
-    They lie in ``found`` until they are taken; an empty name ends a sheet. With a row goes how often it is
-    said, 0 for a part of one that goes on.
+    They lie in ``found`` until they are taken.
     """
 
     def __init__(self, tally: Tally) -> None:
-        self.found: list[tuple[list[_Repeated], int] | str] = []
+        self.found: list[Found] = []
         self.number = 0
         self._tally = tally
-        self._row: list[_Repeated] = []
+        self._row: list[Repeated] = []
         self._row_size = 0
         self._rows = 1
         self._column = self._repeated = 0
@@ -319,10 +316,10 @@ class _Sheets(_Body):
                     self.found.append(attributes.get(f"{_TABLE} name") or f"{self.number}")
             elif local == "table-row":
                 self._column = 0
-                self._rows = _number(attributes.get(f"{_TABLE} number-rows-repeated"))
+                self._rows = repeats.times(attributes.get(f"{_TABLE} number-rows-repeated"))
             elif local in ("table-cell", "covered-table-cell"):
                 self._cell = Flow()
-                self._repeated = _number(attributes.get(f"{_TABLE} number-columns-repeated"))
+                self._repeated = repeats.times(attributes.get(f"{_TABLE} number-columns-repeated"))
                 self._value = next((attributes[key] for key in _VALUES if key in attributes), "")
         elif name in (f"{_TEXT} p", f"{_TEXT} h"):
             self._paragraphs += 1
@@ -369,39 +366,3 @@ class _Sheets(_Body):
         self._tally.add(max(times, 1) * sum(columns for _, _, columns in self._row))
         self.found.append((self._row, times))
         self._row, self._row_size = [], 0
-
-
-def _taken(parse: Iterator[Piece], reader: _Sheets) -> Iterator[tuple[int, str] | str | None]:
-    for _ in parse:
-        for event in reader.found:
-            if isinstance(event, str):
-                yield event
-            else:
-                yield from _said(*event)
-        reader.found.clear()
-        yield None
-
-
-def _said(row: list[_Repeated], times: int) -> Iterator[tuple[int, str]]:
-    """The cells of a row, as often as it is repeated."""
-    if not row:
-        yield END_OF_ROW * times, ""
-        return
-    for _ in range(max(times, 1)):
-        for first, text, columns in row:
-            for column in range(first, first + columns):
-                yield column, text
-        if times:
-            yield END_OF_ROW, ""
-
-
-def _cells_of(events: Iterator[tuple[int, str] | str | None]) -> Iterator[tuple[int, str] | None]:
-    """The cells up to the end of the sheet, which is marked by an empty name."""
-    for event in events:
-        if isinstance(event, str):
-            return
-        yield event
-
-
-def _number(value: str | None) -> int:
-    return int(value) if value and value.isdecimal() and len(value) < 10 else 1

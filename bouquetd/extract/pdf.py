@@ -20,7 +20,7 @@ import pypdfium2.raw as pdfium_c
 from bouquetd.errors import Rejected
 from bouquetd.extract.ocr import Unread
 from bouquetd.extract.outline import LONGEST_TITLE, Outline
-from bouquetd.extract.pdf_about import Bookmarks, bookmarks, facts, form
+from bouquetd.extract.pdf_about import MOST_FIELDS, Bookmarks, bookmarks, facts, form
 from bouquetd.extract.reading import Reading, beyond
 from bouquetd.extract.running import without_running_heads
 from bouquetd.extract.typeset import Typeset
@@ -50,10 +50,14 @@ _NO_LETTERS = re.compile(r"[\W_]+")
 
 @dataclass(frozen=True, slots=True)
 class _Page:
-    """A page beside its text: its index, what was written on it afterwards, is it nothing but pictures."""
+    """A page beside its text: its index, what was written on it afterwards, is it nothing but pictures.
+
+    ``unread`` notes, links and fields more are on it than were looked at.
+    """
 
     index: int
     form: str
+    unread: int
     picture: bool
 
 
@@ -66,17 +70,23 @@ def extract(file: BinaryIO, reading: Reading) -> Iterator[Piece]:
     _check_end(file)
     about = _About(file, reading)
     pictures = _Pictures(file, reading)
-    found = False
+    found, unread = False, 0
     for page, text in without_running_heads(_pages(file)):
         if page.picture:
             text = yield from pictures.read(page.index)
         if page.form:
             text = f"{text}\n\n{page.form}"
         found = found or not (not text or text.isspace())
+        unread += page.unread
         yield from about.placed(page.index, text)
     if not found:
         raise pictures.nothing(about.pages)
     pictures.tell(about.pages)
+    if unread:
+        reading.note(
+            f"{unread:,} of the notes, links and fields on its pages were not read: "
+            f"of a page the first {MOST_FIELDS:,} are"
+        )
 
 
 class _About:
@@ -194,9 +204,9 @@ def _pages(file: BinaryIO) -> Iterator[tuple[_Page, str]]:
         try:
             pages, notes = len(document), 0
             for number in range(number, min(number + _REOPEN, pages)):  # noqa: B020
-                text, (written, count), picture = _read(document, number)
+                text, (written, count, unread), picture = _read(document, number)
                 notes += count
-                yield _Page(number, written, picture), typeset.mend(text)
+                yield _Page(number, written, unread, picture), typeset.mend(text)
                 if notes > _MOST_NOTES:
                     break
         finally:
@@ -250,7 +260,7 @@ def _open(file: BinaryIO) -> pdfium.PdfDocument:
     raise Rejected(_DAMAGED, _REPAIR)
 
 
-def _read(document: pdfium.PdfDocument, number: int) -> tuple[str, tuple[str, int], bool]:
+def _read(document: pdfium.PdfDocument, number: int) -> tuple[str, tuple[str, int, int], bool]:
     """Of a page its text, what was written on it afterwards, and whether it has things on it but no text."""
     try:
         page = document[number]

@@ -22,7 +22,9 @@ from bouquetd.model import Facts
 
 MOST_BOOKMARKS = 5_000
 _MOST_VISITS = 50_000_000  # of pages, in search of where bookmarks lead
-_MOST_FIELDS = 2_000  # of one page
+MOST_FIELDS = 2_000
+"""Notes, links and fields of one page that are looked at."""
+
 _LONGEST = 8 * 1024  # bytes
 _LONGEST_VALUE = 64 * 1024
 _MOST_KEYWORDS = 50
@@ -71,14 +73,16 @@ def bookmarks(document: pdfium.PdfDocument) -> Bookmarks:
     return found
 
 
-def form(page: pdfium.PdfPage) -> tuple[str, int]:
+def form(page: pdfium.PdfPage) -> tuple[str, int, int]:
     """What was written on a page afterwards: fields of a form that are filled in, and remarks set in type.
 
     A line for each, with the name of the field where that was meant to be read; and how many notes, links and
-    fields were looked at. PDFium's own forms are left alone: for thousands of fields they take minutes.
+    fields were looked at, and how many were not. PDFium's own forms are left alone: for thousands of fields
+    they take minutes.
     """
     lines: list[str] = []
-    count = min(pdfium_c.FPDFPage_GetAnnotCount(page), _MOST_FIELDS)
+    there = pdfium_c.FPDFPage_GetAnnotCount(page)
+    count = min(there, MOST_FIELDS)
     for index in range(count):
         annotation = pdfium_c.FPDFPage_GetAnnot(page, index)
         if not annotation:
@@ -89,7 +93,7 @@ def form(page: pdfium.PdfPage) -> tuple[str, int]:
             pdfium_c.FPDFPage_CloseAnnot(annotation)
         if line:
             lines.append(line)
-    return "\n".join(lines), count
+    return "\n".join(lines), count, there - count
 
 
 def _written(annotation: Any) -> str:

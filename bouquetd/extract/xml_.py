@@ -19,16 +19,13 @@ from html.entities import html5
 from typing import BinaryIO
 from xml.parsers import expat
 
-from bouquetd.errors import Rejected
 from bouquetd.extract import facts as said
 from bouquetd.extract.encoding import SAMPLE, codec, decoded, head_text, read
 from bouquetd.extract.flow import Break, Flow
-from bouquetd.extract.reading import Reading, beyond
-from bouquetd.model import MB, Facts, Piece
+from bouquetd.extract.reading import Reading
+from bouquetd.extract.xml_stream import Broken, Handler, check, parsed
+from bouquetd.model import Facts, Piece
 
-_LONGEST_TAG = MB
-_LONGEST_DECLARATIONS = 1 * MB
-_MOST_NAMES = 20_000  # of elements and attributes, which expat remembers all
 _SMALL_READ = 16 * 1024
 
 _DECLARED = re.compile(r"""^\s*<\?xml\s[^>]*?encoding\s*=\s*["']([\w.:-]+)""")
@@ -86,25 +83,20 @@ _BODIES = frozenset(
 )
 
 
-class _Broken(Exception):
-    """The file is no XML that can be followed; the text says why."""
-
-
 def extract(file: BinaryIO, reading: Reading) -> Iterator[Piece]:
     """The text of the elements; that of a broken file tags and all, with a note of it."""
     file.seek(0)
     declared = _DECLARED.match(head_text(read(file, 4096)))
     hint = codec(declared[1]) if declared else None
     try:
-        for _ in _parsed(decoded(file, reading.read_size, hint), _Check(reading)):
-            pass
-    except _Broken as fault:
+        check(decoded(file, reading.read_size, hint), reading)
+    except Broken as fault:
         reading.note(f"it is not valid XML ({fault}), so it was read as plain text, with its markup")
         for block in decoded(file, reading.read_size, hint):
             yield Piece(block)
         return
     handler = _Text(Flow(_facts(_first(decoded(file, _SMALL_READ, hint), SAMPLE))))
-    for _ in _parsed(decoded(file, reading.read_size, hint), handler):
+    for _ in parsed(decoded(file, reading.read_size, hint), handler):
         yield from handler.flow.pieces()
     yield from handler.flow.pieces(last=True)
 
@@ -116,111 +108,6 @@ def _first(blocks: Iterator[str], size: int) -> Iterator[str]:
         size -= len(block)
         if size <= 0:
             return
-
-
-class _Handler:
-    """Takes the events of a document; attributes are names and values in turn."""
-
-    def attach(self, parser: expat.XMLParserType) -> None:
-        """Have the parser tell what the handler wants to know."""
-        parser.StartElementHandler = self.start
-        parser.EndElementHandler = self.end
-
-    def start(self, name: str, attributes: list[str]) -> None:
-        """An element begins."""
-
-    def end(self, name: str) -> None:
-        """An element ends."""
-
-    def reached(self, position: int) -> None:
-        """All up to that byte was read."""
-
-
-def _parsed(blocks: Iterator[str], handler: _Handler) -> Iterator[None]:
-    """Hand a document to a handler, block by block."""
-    names: dict[str, str] = {}
-    parser = expat.ParserCreate("utf-8", None, names)
-    parser.ordered_attributes = True
-    parser.specified_attributes = True
-    parser.UseForeignDTD(True)  # noqa: FBT003  # a name that nobody defines is no damage
-    handler.attach(parser)
-    fed = 0
-    try:
-        for text in blocks:
-            data = text.encode("utf-8", "replace")
-            parser.Parse(data, False)  # noqa: FBT003
-            fed += len(data)
-            if fed - max(0, parser.CurrentByteIndex) > _LONGEST_TAG + len(data):
-                raise Rejected(
-                    f"one of its tags is longer than {_LONGEST_TAG // MB} MB, or has no end",
-                    "Take out what is embedded in it (a picture as text, for one), and drop it again.",
-                )
-            if len(names) > _MOST_NAMES:
-                raise _Broken(f"it has more than {_MOST_NAMES} different names of elements and attributes")
-            handler.reached(parser.CurrentByteIndex)
-            yield
-        parser.Parse(b"", True)  # noqa: FBT003
-    except expat.ExpatError as error:
-        raise _Broken(str(error)) from None
-    yield
-
-
-class _Check(_Handler):
-    """Refuses what is hostile."""
-
-    def __init__(self, reading: Reading) -> None:
-        self._bounds = reading.bounds
-        self._depth = 0
-        self._declared = 0  # attributes, in the document type
-        self._declaring = False
-
-    def attach(self, parser: expat.XMLParserType) -> None:
-        super().attach(parser)
-        parser.StartDoctypeDeclHandler = self._doctype
-        parser.EndDoctypeDeclHandler = self._doctype_over
-        parser.EntityDeclHandler = self._entity
-        parser.AttlistDeclHandler = self._attribute
-
-    def start(self, _name: str, attributes: list[str]) -> None:
-        self._depth += 1
-        if self._depth > self._bounds.nesting:
-            raise beyond(
-                f"its elements are nested more than {self._bounds.nesting} (bounds.nesting) deep", "nesting"
-            )
-        if len(attributes) > 2 * self._bounds.attributes:
-            raise beyond(
-                f"an element has {len(attributes) // 2} attributes, of {self._bounds.attributes} that"
-                " bounds.attributes allows",
-                "attributes",
-            )
-
-    def end(self, _name: str) -> None:
-        self._depth -= 1
-
-    def reached(self, position: int) -> None:
-        if self._declaring and position > _LONGEST_DECLARATIONS:
-            raise _Broken("the declarations of its document type have no end")
-
-    def _doctype(self, *_: object) -> None:
-        self._declaring = True
-
-    def _doctype_over(self) -> None:
-        self._declaring = False
-
-    def _entity(self, name: str, *_: object) -> None:
-        raise Rejected(
-            f"the XML declares the entity {name[:50]!r}: what it stands for may be endless, or another file,"
-            " and is never looked up",
-            "Save it with its entities replaced (xmllint --noent --dropdtd, for one), and drop that.",
-        )
-
-    def _attribute(self, *_: object) -> None:
-        self._declared += 1
-        if self._declared > self._bounds.attributes:
-            raise beyond(
-                f"its document type declares over {self._bounds.attributes} attributes (bounds.attributes)",
-                "attributes",
-            )
 
 
 @dataclass(slots=True)
@@ -236,7 +123,7 @@ class _Element:
     heading: bool = False
 
 
-class _Text(_Handler):
+class _Text(Handler):
     """Turns elements into paragraphs."""
 
     def __init__(self, flow: Flow) -> None:
@@ -373,7 +260,7 @@ class _Text(_Handler):
             self._firm = Break.LINE
 
 
-class _Facts(_Handler):
+class _Facts(Handler):
     """Collects what stands before the text of a document for readers."""
 
     def __init__(self) -> None:
@@ -415,8 +302,8 @@ class _Facts(_Handler):
 
 def _facts(head: Iterator[str]) -> Facts:
     handler = _Facts()
-    with suppress(_Broken):  # it is only the beginning
-        for _ in _parsed(head, handler):
+    with suppress(Broken):  # it is only the beginning
+        for _ in parsed(head, handler):
             pass
 
     def told(names: tuple[str, ...]) -> list[str]:

@@ -162,6 +162,17 @@ def test_fields_that_are_filled_in_and_typed_remarks_follow_the_text_of_their_pa
     assert piece.text == "A form\n\nYour name: Anna\nno name of its own\nA remark\n\n"
 
 
+def test_fields_of_a_page_beyond_those_that_are_looked_at_are_told_of(tmp_path: Path) -> None:
+    field = "<< /Type /Annot /Subtype /Widget /Rect [9 9 99 20] /FT /Tx /V (x) >>"
+    notes: list[str] = []
+    data = samples.pdf_with(["A form"], [field], page=f"/Annots [{'6 0 R ' * 2_003}]")
+    found = "".join(piece.text for piece in pieces(tmp_path, data, note=notes.append))
+    assert found.count("x\n") == 2_000
+    assert notes == [
+        "3 of the notes, links and fields on its pages were not read: of a page the first 2,000 are"
+    ]
+
+
 # -- running heads ----------------------------------------------------------------------------------------
 
 

@@ -102,6 +102,19 @@ def test_an_encoding_without_a_mark_is_detected(encoding: str, sample: str, time
     assert text((sample * times).encode(encoding)) == sample * times
 
 
+@pytest.mark.parametrize(
+    ("encoding", "sample"),
+    [
+        ("big5", "這是中文文本、用來測試編碼檢測。今天的天氣很好、我們去公園散步吧。\n"),
+        ("euc_jp", JAPANESE),
+        ("euc_kr", "이것은 한국어 텍스트입니다. 오늘은 날씨가 아주 좋습니다. 산책을 갑시다.\n"),
+    ],
+)
+def test_an_illegal_byte_does_not_rule_out_an_encoding_of_several_bytes(encoding: str, sample: str) -> None:
+    whole = (sample * 20).encode(encoding)
+    assert text(whole + b"\xff\n" + whole) == f"{sample * 20}\ufffd\n{sample * 20}"
+
+
 def test_a_word_with_one_accent_is_enough_for_the_encoding_of_western_europe() -> None:
     assert text("café\n".encode("cp1252")) == "café\n"
 

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bouquetd.errors import Rejected
-from bouquetd.extract import Reading, extract, media_type, xml_
+from bouquetd.extract import Reading, extract, media_type, xml_stream
 from bouquetd.model import Facts, Piece
 
 BOTH_SIZES = pytest.mark.parametrize("read_size", [3, 4096])
@@ -156,7 +156,7 @@ def test_a_document_type_that_declares_no_entity_is_passed_over() -> None:
 
 
 def test_more_names_than_can_be_remembered_are_read_as_plain_text(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(xml_, "_MOST_NAMES", 100)
+    monkeypatch.setattr(xml_stream, "_MOST_NAMES", 100)
     notes: list[str] = []
     pieces("<r>" + "".join(f"<n{n}/>" for n in range(101)) + "x</r>", notes=notes)
     assert "different names" in notes[0]
