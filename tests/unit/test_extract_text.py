@@ -7,7 +7,7 @@ import codecs
 import io
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bouquetd.errors import Rejected
@@ -170,6 +170,7 @@ def test_a_pile_of_accents_takes_no_time() -> None:
     assert text(pile.encode()) == pile
 
 
+@settings(deadline=None)
 @given(
     st.text(alphabet="a\r\n\0e\u0301\u0327\u1100\u1161\u11a8\ud83d\ude00é한\u2029\ufeff\ufb03\u200b"), st.data()
 )
