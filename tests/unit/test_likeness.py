@@ -1,5 +1,6 @@
 """Documents that say the same in other formats are recognised, and left out where that is wanted."""
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -82,6 +83,7 @@ def test_with_duplicates_text_only_the_first_is_stored_and_the_others_are_duplic
     assert home.cli("verify").status == 0
 
 
+@pytest.mark.long
 def test_a_rebuilt_ledger_knows_which_texts_are_the_same(tmp_path):
     home = Home(tmp_path)
     for name in ("a.txt", "b.docx"):
