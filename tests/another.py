@@ -31,6 +31,7 @@ class Another:
     dimensions = 128
 
     def __init__(self) -> None:
+        self.options: dict[str, str] = {}
         self._whole = StaticEmbedder()
         self.begin, self.close = self._whole.begin, self._whole.close
 
@@ -38,6 +39,10 @@ class Another:
         half = self._whole.embed(texts, tokens)[:, : self.dimensions]
         norms = np.linalg.norm(half, axis=1, keepdims=True)
         return half / np.where(norms == 0, np.float32(1), norms)
+
+    def query(self, text: str) -> NDArray[np.float32]:
+        vector: NDArray[np.float32] = self.embed([text])[0]
+        return vector
 
 
 def choice(settings: Embed, *_: object) -> Embedder:

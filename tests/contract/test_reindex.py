@@ -116,7 +116,13 @@ def test_a_reindexed_store_has_every_text_under_the_new_chunker_and_all_that_the
     assert max(len(record.text) for record in after.values()) <= 500
     assert rows(home) == known
     assert stored(home, 0) == {}
-    assert sorted(os.listdir(home.root / "state")) == ["bouquetd.lock", "kept-g1", "ledger.db", "run"]
+    assert sorted(os.listdir(home.root / "state")) == [
+        "bouquetd.lock",
+        "kept-g1",
+        "ledger.db",
+        "run",
+        "words-g1.db",
+    ]
     assert home.cli("verify").status == 0
     assert home.cli("search", "harbour candle").status == 0
     for source in SOURCES:
@@ -147,7 +153,7 @@ def test_with_the_same_chunker_each_chunk_gets_a_new_vector_and_nothing_else_cha
 
 def test_any_chroma_that_keeps_the_contract_can_be_reindexed(tmp_path, monkeypatch):
     collections, home = {}, Home(tmp_path / "home", SMALL)
-    monkeypatch.setattr(recovery, "chroma", lambda _: InMemory(collections))
+    monkeypatch.setattr(recovery, "chroma", lambda *_: InMemory(collections))
     for source, content in SOURCES.items():
         home.put(source, content)
     assert home.once().status == 0
@@ -327,7 +333,13 @@ mock.patch({where!r}, dying).start()
         assert home.cli("verify").status == 0
     assert by_place(stored(home, 1)).keys() == by_place(before).keys()
     assert stored(home, 0) == {}
-    assert sorted(os.listdir(home.root / "state")) == ["bouquetd.lock", "kept-g1", "ledger.db", "run"]
+    assert sorted(os.listdir(home.root / "state")) == [
+        "bouquetd.lock",
+        "kept-g1",
+        "ledger.db",
+        "run",
+        "words-g1.db",
+    ]
 
 
 @pytest.mark.long
