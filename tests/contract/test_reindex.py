@@ -28,6 +28,9 @@ ASKED = (
 )  # fmt: skip
 SOURCES = {f"{n}.txt": prose(size, n) for n, size in enumerate((2_000, 24_000, 300, 6_000))}
 
+STATE = ["bouquetd.lock", "kept-g1", "ledger.db", "run", "words-g1.db"]
+"""What is in the state directory of a store that was reindexed once."""
+
 
 @pytest.fixture(scope="module")
 def pattern(tmp_path_factory):
