@@ -646,7 +646,7 @@ def test_the_size_of_a_shard_follows_from_the_limit_unless_it_is_set(
 def test_the_dimensions_known_to_the_configuration_are_the_embedders() -> None:
     assert DIMENSIONS["static"] == StaticEmbedder.dimensions
     assert DIMENSIONS["minilm"] == chosen(Embed()).dimensions
-    assert set(DIMENSIONS) == set(get_args(Embed.model_fields["provider"].annotation))
+    assert {*DIMENSIONS, "openai"} == set(get_args(Embed.model_fields["provider"].annotation))
 
 
 def test_the_folder_of_a_model_lies_beside_the_file_and_threads_are_chosen_unless_given(

@@ -182,7 +182,7 @@ def test_a_chunk_is_stored_without_entities_when_the_provider_fails_and_both_log
     def away(_text):
         raise Unavailable("the model is away", "start it")
 
-    monkeypatch.setattr(choice, "chosen", lambda _settings: away)
+    monkeypatch.setattr(choice, "chosen", lambda *_: away)
     home = Home(tmp_path / "home")
     home.put("a.txt", prose(3_000))
     home.put("b.txt", prose(3_000, 2))
