@@ -2,8 +2,7 @@
 
 What is packed in an archive or a mail is a document of its own, called ``source!/name``: claimed, read, counted
 and resumed like a file of the inbox, and refused alone. Only the file around it is moved, when all is stored. A
-mail's own text comes last, so that a document whose last chunk is journalled is whole, whatever is packed in
-it.
+mail's own text comes last, so that a document whose last chunk is journalled is whole, with all that is in it.
 """
 
 from __future__ import annotations
@@ -247,12 +246,12 @@ class Ingestion:
         return document, None
 
     def _read(self, document: Document, it: _Opened) -> None:
-        began, chunks, text_digest = self._clock(), 0, ""
+        began, chunks = self._clock(), 0
         inside = self._unpack(document, it)
         notes = tuple(inside.told())
         if self._reader.has_text(document.media_type):
-            chunks, text_digest = self._pipeline.ingest(document, it.file)
-            document = replace(document, text_digest=text_digest or None)
+            chunks, text = self._pipeline.ingest(document, it.file)
+            document = replace(document, text_digest=text or None)
             notes += self._reader.notes()
         elif not inside.ids:
             raise Rejected("no file with anything in it is packed in it", "Look whether it was packed in full.")
@@ -265,7 +264,7 @@ class Ingestion:
             self._pipeline.flush()
         if it.parent is None:
             self._unchanged(it)
-        if text_digest and not inside.ids and (twin := self._same_text(document)):
+        if not inside.ids and (twin := self._same_text(document)):
             self._drop_for(document, it, twin)
             return
         position = self._store.taken + len(self._pipeline.ahead)
@@ -279,7 +278,7 @@ class Ingestion:
             return None
         if any(item.document.text_digest == document.text_digest for item in self.waiting):
             self.settle()
-        return self._ledger.same_text(document.text_digest, document.id)
+        return self._ledger.same_text(document.text_digest, document.source)
 
     def _drop_for(self, document: Document, it: _Opened, twin: Entry) -> None:
         """Leave nothing of a document whose text another one has, and file it as a duplicate of that."""

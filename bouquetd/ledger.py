@@ -575,12 +575,12 @@ class Ledger:
         return None
 
     def same_text(self, text_digest: str, besides: str) -> Entry | None:
-        """The oldest document with this text, in whatever format, but for one."""
+        """The oldest document with this text, in whatever format, of another source than one."""
         rows = self._rows(
-            "SELECT * FROM documents WHERE text_digest = ? AND id <> ? AND state IN ('complete', 'filed')"
+            "SELECT * FROM documents WHERE text_digest = ? AND source <> ? AND state IN ('complete', 'filed')"
             " AND id NOT IN (SELECT document FROM removals) ORDER BY since LIMIT 1",
             text_digest,
-            besides,
+            os.fsencode(besides),
         )
         return _entry(rows[0]) if rows else None
 

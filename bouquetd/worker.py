@@ -312,7 +312,7 @@ class Worker:
         if item.packed:
             what.append(f"{len(item.packed)} files packed in it")
         notes, text_digest = item.notes, item.document.text_digest
-        if text_digest and (like := self._ledger.same_text(text_digest, item.document.id)):
+        if text_digest and (like := self._ledger.same_text(text_digest, item.document.source)):
             notes += (f"its text is that of {printable(like.document.source)}",)
         note = f". {'; '.join(map(sentence, notes))}".rstrip(".") if notes else ""
         if self.settings.logging.memory == "document":

@@ -145,7 +145,7 @@ def without_ledger(op: str, paths: Paths, arguments: Mapping[str, Any]) -> Any:
 
 def _shown(entry: Entry, ledger: Ledger) -> dict[str, Any]:
     document = entry.document
-    like = ledger.same_text(document.text_digest, document.id) if document.text_digest else None
+    like = ledger.same_text(document.text_digest, document.source) if document.text_digest else None
     return {
         "source": printable(document.source),
         "state": str(entry.state),

@@ -94,3 +94,13 @@ def test_a_rebuilt_ledger_knows_which_texts_are_the_same(tmp_path):
     assert home.once().status == 0
     assert {source: entry.document.text_digest for source, entry in home.entries().items()} == before
     assert len(set(before.values())) == 1
+
+
+def test_a_new_version_with_the_same_text_takes_the_place_of_the_old_one(tmp_path):
+    home = Home(tmp_path, {"inbox": {"duplicates": "text"}})
+    for content in (PLAIN, PLAIN + "\n\n"):
+        home.put("a.txt", content)
+        assert home.once().status == 0
+    assert home.states() == {"a.txt": "filed"}
+    assert len(home.stored()) == 1
+    assert home.cli("verify").status == 0
