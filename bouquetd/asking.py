@@ -8,6 +8,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from dataclasses import asdict
 from typing import Any
 
 import numpy as np
@@ -15,7 +16,9 @@ import numpy as np
 from bouquetd import log
 from bouquetd.assembly import engine
 from bouquetd.config import Config
-from bouquetd.model import Document, Filter, Hit, Record, Vector
+from bouquetd.model import Document, Record, Vector
+from bouquetd.ops.filters import Conditions
+from bouquetd.ops.passages import Passage
 from bouquetd.running import ask
 
 
@@ -28,11 +31,14 @@ class Asking:
         self._held = ExitStack()
         self._handlers: dict[str, Callable[[dict[str, Any]], Any]] = {}
 
-    def query(self, question: str | Vector, n: int, only: Filter) -> list[Hit]:
-        """The best passages, best first; see ``ops.search.query``."""
+    def answer(
+        self, question: str | Vector, n: int, conditions: Conditions, *, context: int, merged: bool
+    ) -> list[Passage]:
+        """The best passages, best first; see ``ops.answer``."""
         asked = question if isinstance(question, str) else question.tolist()
-        where = None if only.where is None else dict(only.where)
-        return [Hit(**hit) for hit in self._ask("query", question=asked, n=n, where=where, texts=only.texts)]
+        plain = asdict(conditions)
+        found = self._ask("search", question=asked, n=n, conditions=plain, context=context, merged=merged)
+        return [Passage.from_plain(values) for values in found["passages"]]
 
     def documents(self) -> Iterator[Document]:
         """Documents that are stored as a whole, by id."""

@@ -6,12 +6,12 @@ import gc
 import os
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import ParamSpec, TypeVar
+from typing import BinaryIO, ParamSpec, TypeVar
 
 from bouquetd import extract, recovery
 from bouquetd.admission import Admission
@@ -19,7 +19,8 @@ from bouquetd.chunk import chunk
 from bouquetd.config import Settings, bytes_per_chunk, shard_chunks
 from bouquetd.embed import Embedder
 from bouquetd.embed.choice import chosen
-from bouquetd.entities import PROVIDERS, Entities
+from bouquetd.entities import Entities
+from bouquetd.entities import choice as entities
 from bouquetd.errors import ConfigError, Stopped, Unavailable
 from bouquetd.extract import ocr
 from bouquetd.extract.plugins import installed
@@ -40,12 +41,12 @@ from bouquetd.memory.governor import Governor, Limits, exact, short
 from bouquetd.memory.meter import Meter
 from bouquetd.memory.probe import Probe
 from bouquetd.memory.reclaim import Ladder, standard, trimmer
-from bouquetd.model import MB, printable
+from bouquetd.model import MB, Document, Piece, printable
 from bouquetd.ops.service import Service
 from bouquetd.pipeline import Pipeline
 from bouquetd.reader import Reader
+from bouquetd.recipe import Recipe
 from bouquetd.store import rebuild
-from bouquetd.store.kept import Kept
 from bouquetd.store.server import Server
 from bouquetd.store.shards import Store
 from bouquetd.worker import Worker
@@ -83,12 +84,16 @@ class Engine:
     reader: Reader
     worker: Worker
     service: Service
+    greet: Callable[[], None]
+    """Waits for an embedder that is elsewhere."""
 
     def warm(self) -> int:
         """Load whatever costs memory; returns the RSS in bytes that everything later comes on top of.
 
-        Raises ``ConfigError`` when that leaves no room under ``memory.limit``.
+        Raises ``ConfigError`` when that leaves no room under ``memory.limit``, ``Unavailable`` when an embedder
+        that is elsewhere stays away, ``Stopped`` when asked to stop meanwhile.
         """
+        self.greet()
         vectors = self.embedder.embed([WARM_TEXT] * self.settings.pipeline.batch_size)
         self.store.warm(vectors[0], WARM_TEXT)
         gc.collect()
@@ -153,10 +158,15 @@ def engine(
 
         probe = stack.enter_context(Probe())
         squeeze = trimmer() or (lambda: None)
-        embedder = chosen(settings.embed, squeeze)
-        chroma = recovery.chroma(settings)
-
         health = Health(settings.pipeline.stage_deadline, settings.memory.pause_limit)
+
+        def pulse() -> None:
+            if stopping.is_set():
+                raise Stopped("asked to stop between two requests")
+            health.beat(clock(), "embed")
+
+        embedder = chosen(recovery.patient(settings.embed, settings), squeeze, pulse)
+        chroma = recovery.chroma(settings, embedder)
 
         def checked(doing: str) -> None:
             if stopping.is_set():
@@ -166,27 +176,40 @@ def engine(
 
         if isinstance(chroma, Server):
             waiting = f"waiting for Chroma at {chroma.where}"
-            recovery.meet(chroma, log, stopping, patience, lambda: checked(waiting))
+            recovery.meet(chroma.greet, "Chroma", log, stopping, patience, lambda: checked(waiting))
+
+        def greet() -> None:
+            if settings.embed.provider == "openai":
+                who = f"the embedder at {settings.embed.url}"
+                again = partial(checked, f"waiting for {who}")
+                recovery.meet(lambda: embedder.query("warm"), who, log, stopping, patience, again)
+
+        asked = recipe(embedder, settings)
         ledger = recovery.open_ledger(
-            settings, recipe(embedder, settings), chroma, log, lambda: checked("rebuilding the ledger")
+            settings, str(asked), chroma, log, lambda: checked("rebuilding the ledger")
         )
         stack.callback(ledger.close)
+        recovery.fit(ledger, settings, asked, chroma)
+        chroma.record = asked.recorded()
+        if recovery.sweep(ledger, settings, chroma):
+            log.warning("Dropped a half-done reindexing: the settings fit the store as it is", what="dropped")
         store = Store(
             chroma,
             ledger,
-            Kept(paths.state / "kept"),
+            recovery.kept(settings, chroma.generation),
+            recovery.words(settings, chroma.generation),
             shard_chunks=shard_chunks(settings),
             batch_size=settings.store.batch_size,
             embed=embedder.embed,
             beat=lambda: checked("rebuilding a shard"),
-            tell=lambda done: _tell(done, ledger, log),
-            trim=lambda: _collect(squeeze),
+            tell=lambda done: tell(done, ledger, log),
+            trim=lambda: collect(squeeze),
             squeeze=squeeze,
         )
         stack.callback(chroma.close)
         store.recover()
         # Only now: what was not recovered must not be called clean on the way out.
-        stack.callback(_leave, store, log)
+        stack.callback(leave, store, log)
 
         governor = Governor(limits(settings))
         ladder = Ladder(standard(store.release, embedder.close), probe.rss)
@@ -205,7 +228,16 @@ def engine(
             alone=Alone(paths.inbox, ledger, clock, log), ignore=Ignore(settings.inbox.ignore),
             rescan=settings.inbox.rescan, keep=keep, busy=lambda _: False, clock=clock, log=log,
         )  # fmt: skip
-        finder = Entities(PROVIDERS[settings.entities.provider], settings.entities.max_concurrent)
+
+        def between_texts() -> None:
+            if stopping.is_set():
+                raise Stopped("asked to stop while entities were looked for")
+            health.beat(clock(), "entities")
+
+        finder = Entities(
+            entities.chosen(recovery.patient(settings.entities, settings), pulse),
+            settings.entities.max_concurrent, log, clock=clock, beat=between_texts,
+        )  # fmt: skip
         stack.callback(finder.close)
         filing = Filing(
             settings, ledger=ledger, store=store, intake=intake, health=health, clock=clock, log=log
@@ -215,7 +247,7 @@ def engine(
             settings, plugins, ocr=ocr.find(settings.ocr), meter=meter, health=health, clock=clock,
             stopping=stopping,
         )  # fmt: skip
-        pipeline = _pipeline(settings, reader, ledger, store, embedder, finder, gate, meter)
+        pipeline = stages(settings, reader.pieces, ledger, store, embedder, finder, gate, meter)
         ingestion = Ingestion(
             settings, ledger=ledger, store=store, pipeline=pipeline, reader=reader, filing=filing,
             intake=intake, admit=admission, gate=gate, health=health, clock=clock, log=log,
@@ -227,13 +259,14 @@ def engine(
         service = Service(settings, ledger, store, embedder, worker)
         yield Engine(
             settings, ledger, store, embedder, probe, governor, gate, meter, health, marks, queue, intake,
-            admission, reader, worker, service,
+            admission, reader, worker, service, greet,
         )  # fmt: skip
 
 
-def recipe(embedder: Embedder, settings: Settings) -> str:
-    """What besides its content makes a document what it is in the store: embedder and chunker."""
-    return f"{embedder.name} {CHUNKER}/{settings.chunk.size}/{settings.chunk.overlap}"
+def recipe(embedder: Embedder, settings: Settings) -> Recipe:
+    """How these settings fill a store."""
+    chunker = f"{CHUNKER}/{settings.chunk.size}/{settings.chunk.overlap}"
+    return Recipe(embedder.name, embedder.dimensions, chunker)
 
 
 def limits(settings: Settings) -> Limits:
@@ -242,9 +275,9 @@ def limits(settings: Settings) -> Limits:
     return Limits(memory.limit, memory.throttle, memory.resume, memory.pressure)
 
 
-def _pipeline(
+def stages(
     settings: Settings,
-    reader: Reader,
+    pieces: Callable[[BinaryIO, Document], Iterable[Piece]],
     ledger: Ledger,
     store: Store,
     embedder: Embedder,
@@ -252,6 +285,8 @@ def _pipeline(
     gate: Gate,
     meter: Meter,
 ) -> Pipeline:
+    """The stages of a document's way into a store."""
+
     def metered(stage: str, function: Callable[P, T]) -> Callable[P, T]:
         def run(*arguments: P.args, **named: P.kwargs) -> T:
             with meter.operation(stage, "a batch"):
@@ -259,9 +294,10 @@ def _pipeline(
 
         return run
 
+    named = entities.names(settings.entities)
     return Pipeline(
-        extract=reader.pieces,
-        chunk=partial(chunk, size=settings.chunk.size, overlap=settings.chunk.overlap),
+        extract=pieces,
+        chunk=lambda pieces: named(chunk(pieces, settings.chunk.size, settings.chunk.overlap)),
         entities=metered("entities", finder),
         begin=embedder.begin,
         embed=metered("embed", embedder.embed),
@@ -285,7 +321,8 @@ class _WakingMarks(Marks):
         self._on_mark()
 
 
-def _tell(done: rebuild.Rebuilt, ledger: Ledger, log: Log) -> None:
+def tell(done: rebuild.Rebuilt, ledger: Ledger, log: Log) -> None:
+    """Log what was put right in a store."""
     if done.compacted:
         log.info(
             f"Compacted shard {done.shard}: {done.chunks} chunks stay, {done.compacted} deleted ones took room",
@@ -301,14 +338,16 @@ def _tell(done: rebuild.Rebuilt, ledger: Ledger, log: Log) -> None:
             log.error(f"Chunks of {printable(entry.document.source)} are lost; run `bouquetd verify --repair`")
 
 
-def _leave(store: Store, log: Log) -> None:
+def leave(store: Store, log: Log) -> None:
+    """Close a store in good order, so that a kill from here on harms nothing."""
     try:
         store.rest()
     except Unavailable as error:
         log.warning(f"The store could not be closed in good order; the next start puts it right. {error.told}")
 
 
-def _collect(trim: Callable[[], object]) -> None:
+def collect(trim: Callable[[], object]) -> None:
+    """Give back to the system what is garbage."""
     gc.collect()
     trim()
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Protocol, Self, cast
@@ -15,39 +17,19 @@ from pydantic import ValidationError
 
 from bouquetd import recovery
 from bouquetd.asking import Asking
-from bouquetd.config import Store, load
+from bouquetd.config import Embed, Store, load
 from bouquetd.embed import Embedder
-from bouquetd.embed.static import StaticEmbedder
+from bouquetd.embed.choice import chosen
 from bouquetd.errors import ConfigError, Rejected
-from bouquetd.model import Document, Filter, Hit, Metadata, Record, Vector, printable
+from bouquetd.model import Document, Record, Vector, printable
+from bouquetd.ops import filters
+from bouquetd.ops.filters import Conditions
+from bouquetd.ops.passages import Passage
 from bouquetd.ops.reader import Reader
 from bouquetd.ops.where import parse
 
 CONFIG = "bouquetd.yaml"
 """The file that is read in a folder."""
-
-
-@dataclass(frozen=True, slots=True)
-class Passage:
-    """One answer to a question.
-
-    ``page`` and ``row`` count from 1 and are None where the format has none; ``chunk`` counts from 0 within
-    the document; ``start`` and ``end`` are character offsets into the extracted text. ``distance`` is cosine
-    distance: 0 is the same direction, 2 the opposite.
-    """
-
-    text: str
-    source: str
-    page: int | None
-    row: int | None
-    chunk: int
-    start: int
-    end: int
-    media_type: str
-    document: str
-    id: str
-    distance: float
-    metadata: Metadata
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,23 +60,32 @@ class Bouquet:
         ``token_file``, ``token_header``, ``ca_file``), with its defaults. Raises ``ConfigError`` for settings
         that cannot be read or do not fit.
         """
-        self._embedder: Embedder = StaticEmbedder()
+        self._embedder: Embedder | None = None
+        self._embed: Embed | None = None
         self._store = self._opened(os.fspath(where), server)
 
     def _opened(self, where: str, server: Mapping[str, Any]) -> _Source:
         if where.startswith(("http://", "https://")):
-            return Reader(recovery.server(_server_settings(url=where, **server), None), self._embedder)
+            return Reader(recovery.server(_server_settings(url=where, **server), None), None)
         if server:
             name = next(iter(server))
             raise ConfigError([f"{name}: {printable(where)} names its own; leave the argument out"])
         config = load(Path(where) / CONFIG if os.path.isdir(where) else Path(where))
+        self._embed = config.settings.embed
         if config.settings.store.mode == "server":
-            return Reader(recovery.server(config.settings.store, None), self._embedder)
+            return Reader(recovery.server(config.settings.store, None), self.embedder)
         return Asking(config)
 
     @property
     def embedder(self) -> Embedder:
-        """What texts and questions are embedded with; the model, 20 MB, is loaded with the first one."""
+        """What texts and questions are embedded with; its model is loaded with the first one.
+
+        At a URL it is the one that the collections name. Raises ``ConfigError`` for one that is not installed.
+        """
+        if self._embed is None:
+            return cast(Reader, self._store).embedder
+        if self._embedder is None:
+            self._embedder = chosen(self._embed)
         return self._embedder
 
     def query(
@@ -103,16 +94,33 @@ class Bouquet:
         n: int = 10,
         where: str | Mapping[str, Any] | None = None,
         containing: str | Sequence[str] = (),
+        *,
+        source: str | Sequence[str] = (),
+        since: str | datetime | None = None,
+        entity: str | Sequence[str] = (),
+        kind: str | Sequence[str] = (),
+        language: str | None = None,
+        context: int = 0,
+        merged: bool = True,
     ) -> list[Passage]:
-        """The ``n`` best passages, best first, fewer where there are no more.
+        """The ``n`` best passages, 1,000 at most, best first, fewer where there are no more.
 
         A text is ranked by meaning and by words, as ``bouquetd search`` does it; a vector by distance alone.
         ``where`` narrows by metadata, in the words of ``--where`` or as Chroma's filter; each text of
-        ``containing`` must stand in the passage, capitals and all.
+        ``containing`` must stand in the passage, capitals and all; ``source``, ``since``, ``entity``, ``kind``
+        and ``language`` are what the command's options of these names are.
+
+        Neighbouring chunks of a document that both are among the best are one passage, its ``id`` that of the
+        better one; with ``merged=False`` each chunk is one by itself. ``context`` chunks before and behind each
+        are shown with it.
         """
         asked = question if isinstance(question, str) else np.asarray(question, dtype=np.float32)
-        texts = (containing,) if isinstance(containing, str) else tuple(containing)
-        return [_passage(hit) for hit in self._store.query(asked, n, Filter(_condition(where), texts))]
+        begin = since.timestamp() if isinstance(since, datetime) else filters.since(since, time.time())
+        conditions = Conditions(
+            where=_condition(where), containing=_several(containing), source=_several(source), since=begin,
+            entity=_several(entity), kind=_several(kind), language=language,
+        )  # fmt: skip
+        return self._store.answer(asked, n, conditions, context=context, merged=merged)
 
     def documents(self) -> Iterator[StoredDocument]:
         """All documents, in no order that means anything, a page in memory at a time."""
@@ -146,7 +154,9 @@ class Bouquet:
 class _Source(Protocol):
     """The two ways to a store."""
 
-    def query(self, question: str | Vector, n: int, only: Filter) -> list[Hit]: ...
+    def answer(
+        self, question: str | Vector, n: int, conditions: Conditions, *, context: int, merged: bool
+    ) -> list[Passage]: ...
 
     def documents(self) -> Iterator[Document]: ...
 
@@ -172,10 +182,5 @@ def _condition(where: str | Mapping[str, Any] | None) -> Mapping[str, Any] | Non
         raise Rejected(str(error), "write for instance 'name = \"a.pdf\" and page <= 3'") from None
 
 
-def _passage(hit: Hit) -> Passage:
-    known = cast(Mapping[str, Any], hit.metadata)
-    return Passage(
-        text=hit.text, source=known["source"], page=known.get("page"), row=known.get("row"),
-        chunk=known["chunk"], start=known["start"], end=known["end"], media_type=known["media_type"],
-        document=hit.id.rpartition(":")[0], id=hit.id, distance=hit.distance, metadata=hit.metadata,
-    )  # fmt: skip
+def _several(texts: str | Sequence[str]) -> tuple[str, ...]:
+    return (texts,) if isinstance(texts, str) else tuple(texts)

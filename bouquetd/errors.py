@@ -41,7 +41,11 @@ class Changed(BouquetdError):
 
 
 class Unavailable(Explained):
-    """The world's fault: keep the file and try again later."""
+    """The world's fault: keep the file and try again later; ``after`` so many seconds, where it says."""
+
+    def __init__(self, reason: str, remedy: str, after: float = 0.0) -> None:
+        super().__init__(reason, remedy)
+        self.after = after
 
 
 class Stopped(BouquetdError):

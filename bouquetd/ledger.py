@@ -17,12 +17,14 @@ import os
 import sqlite3
 import threading
 import time
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
+from bouquetd import mentions
 from bouquetd.errors import Explained, Unavailable
 from bouquetd.model import Document, Fingerprint, Record, State
 from bouquetd.row import Row, packed, unpacked
@@ -34,6 +36,9 @@ _HELD = (State.CLAIMED, State.STORING, State.COMPLETE, State.FILED)
 
 PAGE = 500
 """Rows read at a time where a table may be long."""
+
+PATIENCE = 10.0
+"""Seconds that another who has the file open is waited for."""
 
 MIGRATIONS: tuple[str, ...] = (
     """
@@ -108,6 +113,7 @@ MIGRATIONS: tuple[str, ...] = (
     ALTER TABLE documents ADD COLUMN text_digest TEXT;  -- of the normalised text of one that is whole
     CREATE INDEX documents_text ON documents (text_digest) WHERE text_digest IS NOT NULL;
     """,
+    mentions.SCHEMA,
 )
 """One script a schema version; ``user_version`` says how many have run."""
 
@@ -190,11 +196,12 @@ class Ledger:
         self._leaving = True
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            self._db = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=10)
+            self._db = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=PATIENCE)
             os.chmod(path, 0o600)
         except (OSError, sqlite3.OperationalError) as error:
             raise _unavailable(path, error) from error
         self._db.row_factory = sqlite3.Row
+        self._mentions = mentions.Mentions(self._db)
         try:
             self._prepare(check)
         except BaseException as error:
@@ -318,6 +325,8 @@ class Ledger:
                     "INSERT INTO placements VALUES (?,?,?,?) ON CONFLICT DO UPDATE SET last = excluded.last",
                     (document.id, shard, numbers[0], numbers[-1]),
                 )
+                named = mentions.counted(r.metadata for r in records)
+                self._mentions.add(document.id, named, begun=numbers[0] > 0)
             # Dirty from here on: were we killed now, Chroma would lack this batch.
             db.execute(
                 "UPDATE shards SET chunks = chunks + ?, dirty = 1 WHERE number = ?",
@@ -610,6 +619,23 @@ class Ledger:
                 return
             after = rows[-1]["id"]
 
+    def sources(self) -> Iterator[str]:
+        """The source of each document that has chunks, a page of rows in memory at a time."""
+        after = 0
+        while True:
+            # By rowid, and not by the index of states, which would be sorted for each page.
+            rows = self._rows(
+                "SELECT rowid, source FROM documents WHERE rowid > ? AND chunks > 0"
+                " AND +state IN ('storing', 'complete', 'filed') ORDER BY rowid LIMIT ?",
+                after,
+                PAGE,
+            )
+            for row in rows:
+                yield os.fsdecode(row["source"])
+            if len(rows) < PAGE:
+                return
+            after = rows[-1]["rowid"]
+
     def recent(self, *states: State, limit: int = 100, offset: int = 0) -> list[Entry]:
         """The documents in these states that changed last, newest first."""
         names = [str(s) for s in states or State]
@@ -628,6 +654,14 @@ class Ledger:
         """How many documents are in each state."""
         rows = self._rows("SELECT state, count(*) AS n FROM documents GROUP BY state")
         return dict.fromkeys(State, 0) | {row["state"]: row["n"] for row in rows}
+
+    def without_entities(self, ids: Sequence[str]) -> dict[str, int]:
+        """By document, how many of its chunks have none since their provider failed, where there are such."""
+        with self._lock:
+            try:
+                return mentions.unknown(self._db, ids)
+            except sqlite3.DatabaseError as error:
+                raise _trouble(self.path, error) from error
 
     # -- what lies in the inbox and stays there -----------------------------------------------------------
 
@@ -696,6 +730,7 @@ class Ledger:
         placements: Iterable[tuple[int, int, int]],
         fingerprint: Fingerprint,
         destination: str | None,
+        named: Mapping[str, int] = MappingProxyType({}),
     ) -> None:
         """Enter a whole document found in Chroma by a ledger that knows nothing of it."""
         f = fingerprint
@@ -723,6 +758,7 @@ class Ledger:
                 ),
             )
             db.executemany("INSERT INTO placements VALUES (?,?,?,?)", [(document.id, *p) for p in placements])
+            self._mentions.add(document.id, named, begun=False)
 
     def mark_dirty(self, number: int) -> None:
         """Chroma is about to write this shard: do not trust it after a kill."""
@@ -768,10 +804,35 @@ class Ledger:
             yield [row[1:] for row in page]
             seq = page[-1]["seq"]
 
+    def journalled_by_id(self, ids: Sequence[str]) -> dict[str, Record]:
+        """Those of some records that are in the active shard, by id."""
+        found: dict[str, Record] = {}
+        for start in range(0, len(ids), PAGE):
+            page = ids[start : start + PAGE]
+            marks = ",".join("?" * len(page))
+            sql = f"SELECT id, text, metadata, vector FROM journal WHERE id IN ({marks})"
+            found |= {row["id"]: unpacked(tuple(row)) for row in self._rows(sql, *page)}
+        return found
+
     def journalled(self) -> Iterator[list[Record]]:
         """The same as records."""
         for page in self.rows():
             yield [unpacked(row) for row in page]
+
+    def journal_rows(self, ids: Sequence[str]) -> dict[str, Record]:
+        """Those of some records, a page at most, that the journal has."""
+        marks = ",".join("?" * len(ids))
+        rows = self._rows(f"SELECT id, text, metadata, vector FROM journal WHERE id IN ({marks})", *ids)
+        return {row["id"]: unpacked(tuple(row)) for row in rows}
+
+    def filled(self) -> bool:
+        """Whether any document has chunks."""
+        return bool(self._rows("SELECT 1 FROM placements LIMIT 1"))
+
+    def clear_shards(self) -> None:
+        """Forget all shards of a store without chunks: the next chunk may be of another kind."""
+        with self._write() as db:
+            db.execute("DELETE FROM shards WHERE NOT EXISTS (SELECT 1 FROM placements)")
 
     def placements(self, id_: str) -> list[tuple[int, int, int]]:
         """Where a document's chunks lie: shard, first and last chunk number."""
@@ -818,6 +879,102 @@ class Ledger:
                 return
             after = rows[-1]["shard"], rows[-1]["document"], rows[-1]["last"]
 
+    # -- the ledger of the next generation ----------------------------------------------------------------
+
+    def inherit(self, documents: Sequence[Document]) -> list[Entry]:
+        """Enter documents of the ledger before, whose chunks are to be stored anew under this recipe.
+
+        Those that are known already stay as they are.
+        """
+        now, ids = time.time(), [identity(d.source, d.digest, self.recipe) for d in documents]
+        with self._write() as db:
+            db.executemany(
+                "INSERT OR IGNORE INTO documents (id, source, digest, size, media_type, state, since, updated,"
+                " parent) VALUES (?,?,?,?,?,?,?,?,?)",
+                [
+                    (
+                        id_,
+                        os.fsencode(d.source),
+                        d.digest,
+                        d.size,
+                        d.media_type,
+                        State.CLAIMED,
+                        d.since,
+                        now,
+                        _bytes(d.parent),
+                    )
+                    for id_, d in zip(ids, documents, strict=True)
+                ],
+            )
+        return [self.entry(id_) for id_ in ids]
+
+    def succeed(self, older: Path) -> None:
+        """Take over what the ledger before knows, but for chunks, once those of every document are stored anew.
+
+        Each row gets the id of this recipe. A document that was on its way in is read from the start again.
+        """
+        held, gone = "('complete', 'filed')", "('failed', 'forgotten', 'duplicate')"
+        anew = {
+            "id": "successor(o.source, o.digest)",
+            **{
+                link: f"coalesce((SELECT successor(source, digest) FROM older.documents WHERE id = o.{link}),"
+                f" o.{link})"
+                for link in ("twin", "within")
+            },
+            "state": "iif(o.state = 'storing', 'claimed', o.state)",
+            "chunks": "0",
+            "whole": f"iif(o.state IN {held}, o.whole, 0)",
+        }
+        columns = [row["name"] for row in self._rows("PRAGMA table_info(documents)")]
+        taken = ", ".join(anew.get(name, f"o.{name}") for name in columns)
+        updated = ", ".join(f"{n} = excluded.{n}" for n in columns if n not in ("id", "chunks", "whole"))
+        with self._lock:
+            self._db.create_function("successor", 2, self._successor, deterministic=True)
+            self._rows("ATTACH DATABASE ? AS older", str(older))
+            try:
+                with self._write() as db:
+                    db.execute(
+                        f"INSERT INTO documents ({', '.join(columns)}) SELECT {taken} FROM older.documents o"
+                        f" WHERE o.state IN {gone} OR o.id NOT IN (SELECT document FROM older.removals)"
+                        # Of two rows that are now one, the one that holds chunks says what it is.
+                        f" ORDER BY o.state IN {held}, o.updated"
+                        f" ON CONFLICT (id) DO UPDATE SET {updated}"
+                    )
+                    db.execute("INSERT OR IGNORE INTO left_alone SELECT * FROM older.left_alone")
+                    db.execute("INSERT OR IGNORE INTO facts SELECT * FROM older.facts")
+            finally:
+                self._rows("DETACH DATABASE older")
+
+    def _successor(self, source: bytes, digest: str) -> str:
+        return identity(os.fsdecode(source), digest, self.recipe)
+
+    @contextmanager
+    def alone(self) -> Iterator[None]:
+        """Nobody else has the file open within, and all of it is in the one file: it may be replaced.
+
+        It is closed afterwards. Raises ``Unavailable`` when others do not let go of it in time.
+        """
+        with self._lock:
+            try:
+                until = time.monotonic() + PATIENCE
+                while True:
+                    problem: object = "others read it"
+                    try:
+                        # Without side files: a new ledger must not meet those of the old.
+                        self._db.execute("PRAGMA journal_mode=DELETE").fetchone()
+                        self._db.execute("BEGIN EXCLUSIVE")
+                        if self._db.execute("PRAGMA journal_mode").fetchone()[0] == "delete":
+                            break
+                        self._db.execute("ROLLBACK")
+                    except sqlite3.OperationalError as error:
+                        problem = error
+                    if time.monotonic() > until:
+                        raise _unavailable(self.path, problem)
+                    time.sleep(0.1)
+                yield
+            finally:
+                self._db.close()
+
     # -- facts --------------------------------------------------------------------------------------------
 
     def fact(self, key: str) -> str | None:
@@ -827,8 +984,12 @@ class Ledger:
 
     def remember(self, key: str, value: str) -> None:
         """Remember a fact."""
+        self.remember_all({key: value})
+
+    def remember_all(self, facts: Mapping[str, str]) -> None:
+        """Remember several, together or not at all."""
         with self._write() as db:
-            db.execute("INSERT OR REPLACE INTO facts VALUES (?,?)", (key, value))
+            db.executemany("INSERT OR REPLACE INTO facts VALUES (?,?)", facts.items())
 
 
 def collection_name(number: int, revision: int = 0) -> str:
@@ -861,6 +1022,7 @@ def _removed(db: sqlite3.Connection, id_: str) -> None:
     db.execute("DELETE FROM placements WHERE document = ?", (id_,))
     db.execute("DELETE FROM journal WHERE document = ?", (id_,))
     db.execute("DELETE FROM removals WHERE document = ?", (id_,))
+    mentions.drop(db, id_)
     db.execute("UPDATE documents SET chunks = 0, whole = 0 WHERE id = ?", (id_,))
     db.execute(
         "DELETE FROM documents WHERE id = ? AND state NOT IN ('failed', 'forgotten', 'duplicate')",

@@ -125,9 +125,9 @@ class Chunk:
     """The unit that is embedded and stored.
 
     ``number`` counts from 0 within the document. ``start`` and ``end`` are character offsets into the extracted
-    text, ``place`` is where the chunk starts, ``links`` what is linked to anywhere in it. ``last`` marks a
-    document's final chunk, so that a ledger rebuilt from the store knows which documents are whole; that one
-    has the ``text_digest`` of the whole document (``likeness``).
+    text, ``place`` is where the chunk starts, ``links`` what is linked to and ``names`` (``kind:value``) what
+    is named anywhere in it. ``last`` marks a document's final chunk, so that a ledger rebuilt from the store
+    knows which documents are whole; that one has the ``text_digest`` of the whole document (``likeness``).
     """
 
     number: int
@@ -138,6 +138,7 @@ class Chunk:
     place: Place = SOMEWHERE
     links: tuple[str, ...] = ()
     text_digest: str = ""
+    names: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -58,7 +58,7 @@ class Pipeline:
 
     extract: Callable[[BinaryIO, Document], Iterable[Piece]]
     chunk: Callable[[Iterable[Piece]], Iterable[Chunk]]
-    entities: Callable[[Sequence[str]], Iterable[list[str]]]
+    entities: Callable[[Sequence[str]], Iterable[list[str] | None]]
     begin: Callable[[Sequence[str]], Begun]
     embed: Callable[[Sequence[str], Any], NDArray[np.float32]]
     journal: Callable[[Sequence[Part]], None]
@@ -78,17 +78,21 @@ class Pipeline:
         wait for the next document's, or for ``flush``. Raises ``Rejected`` for the file's fault,
         ``Unavailable`` for the world's, ``Stopped`` between two batches; ``leave_out`` is to follow then.
         """
+        total, text_digest = self.take(document, self.chunk(self.extract(file, document)))
+        if not total:
+            raise Rejected("no text was found in it", "check that it opens and shows text where it came from")
+        return total, text_digest
+
+    def take(self, document: Document, chunks: Iterable[Chunk]) -> tuple[int, str]:
+        """The same for chunks that are at hand, of which there may be none."""
         total, text_digest = document.stored, ""
-        pieces = self.extract(file, document)
-        for chunk in islice(self.chunk(pieces), document.stored, None):
+        for chunk in islice(chunks, document.stored, None):
             self.ahead.append((document, chunk))
             self.size += len(chunk.text)
             total += 1
             text_digest = chunk.text_digest
             if len(self.ahead) >= AHEAD * self.gate.batch_size or self.size >= AHEAD_TEXT:
                 self.flush()
-        if not total:
-            raise Rejected("no text was found in it", "check that it opens and shows text where it came from")
         return total, text_digest
 
     def flush(self) -> None:
@@ -130,15 +134,16 @@ def parts(batch: Sequence[tuple[Document, Chunk]], records: Sequence[Record]) ->
     return found
 
 
-def record(document: Document, chunk: Chunk, entities: list[str], vector: Vector) -> Record:
+def record(document: Document, chunk: Chunk, entities: list[str] | None, vector: Vector) -> Record:
     """A chunk as it is journalled and stored."""
     return Record(f"{document.id}:{chunk.number}", chunk.text, metadata(document, chunk, entities), vector)
 
 
-def metadata(document: Document, chunk: Chunk, entities: list[str]) -> Metadata:
+def metadata(document: Document, chunk: Chunk, entities: list[str] | None) -> Metadata:
     """What is stored beside a chunk's text; ``source_hex`` only where the path is no printable UTF-8.
 
-    Each key costs Chroma some 20 us a chunk, so nothing is here that the chunk's id says.
+    ``entities`` is None where the provider could not say, which is stored too, as ``entities_missing``. Each
+    key costs Chroma some 20 us a chunk, so nothing is here that the chunk's id says.
     """
     place = chunk.place
     values: dict[str, str | int | float | bool | list[str]] = {
@@ -163,8 +168,10 @@ def metadata(document: Document, chunk: Chunk, entities: list[str]) -> Metadata:
     for name, value in (*facts, ("headings", place.headings), ("links", chunk.links)):
         if value:
             values[name] = list(value) if isinstance(value, tuple) else value
-    if entities:
-        values["entities"] = entities
+    if entities is None:
+        values["entities_missing"] = True
+    if entities or chunk.names:
+        values["entities"] = [*(entities or ()), *chunk.names]
     if chunk.last:
         values["last"] = True
         values["text_digest"] = chunk.text_digest

@@ -34,8 +34,8 @@ from bouquetd.ops.service import by_worker
 SOCKET = "control.sock"
 """In the runtime directory."""
 
-START_STEP = 30.0
-"""Seconds more that systemd grants whenever a recovery says that it goes on."""
+START_STEP = 90.0
+"""Seconds more that systemd grants whenever a recovery says that it goes on: more than one request may take."""
 
 PATIENCE = 660.0
 """Seconds the daemon may take to answer: a little more than it waits for its worker."""

@@ -7,8 +7,9 @@ and the ledger in a state from which the next step, or the next process, goes on
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from itertools import takewhile
 from typing import BinaryIO
 
@@ -75,6 +76,8 @@ class Worker:
         self._log = log
         self._backoff = BackOff()
         self._told: set[str] = set()
+        self._spared: set[str] = set()
+        self._not_before = 0.0
         self._active = clock()
         intake.busy = self.busy
         ingestion.settle = lambda: self._file_away(wait=True)
@@ -98,6 +101,8 @@ class Worker:
         ``Stuck`` when memory stays short.
         """
         try:
+            if (held := self._hold()) > 0:
+                return held
             wait = self._step()
         except Unavailable as error:
             return self._back_off(error)
@@ -106,6 +111,7 @@ class Worker:
             self.trouble = None
             self._backoff.reset()
             self._told.clear()
+            self._spared.clear()
         return wait
 
     def _step(self) -> float:
@@ -131,6 +137,9 @@ class Worker:
             self._file_away(wait=first is not None and self._clock() - first.ended > GATHER)
             return 0.0
         self._file_away(wait=True)
+        if self._store.tidy():
+            self._health.beat(self._clock(), "tidy")
+            return 0.0
         self._health.idle(self._clock())
         return self._until_next()
 
@@ -159,15 +168,38 @@ class Worker:
 
         The main thread calls it when it stops without waiting.
         """
-        unwritten = (i.document.id for i in self._ingestion.waiting.copy() if i.position > self._store.taken)
-        for id_ in (*unwritten, *([self.current.document] if self.current else [])):
+        for id_ in (*self._unwritten(), *([self.current.document] if self.current else [])):
             self._ledger.give_back(id_)
 
+    def _unwritten(self) -> list[str]:
+        """Documents that are read, and not journalled to their end; each in its first attempt."""
+        waiting, taken = self._ingestion.waiting.copy(), self._store.taken
+        return [item.document.id for item in waiting if item.position > taken]
+
+    def _spare(self) -> None:
+        """Give back the attempts of what an outage keeps waiting: a kill meanwhile is none of its doing."""
+        for id_ in self._unwritten():
+            if id_ not in self._spared:
+                self._ledger.give_back(id_)
+                self._spared.add(id_)
+
+    def _hold(self) -> float:
+        """Seconds for which somebody wants to be left alone; who asks us something meanwhile is answered."""
+        now = self._clock()
+        if now >= self._not_before:
+            return 0.0
+        self.requests.answer()
+        self._health.backing_off(now, self._not_before)
+        return self._not_before - now
+
     def _back_off(self, error: Unavailable) -> float:
-        wait, self.trouble = self._backoff.next(), error
+        wait, self.trouble = max(self._backoff.next(), error.after), error
+        self._not_before = self._clock() + error.after
         if error.reason not in self._told and len(self._told) < REASONS:
             self._told.add(error.reason)
             self._log.error(f"Holding the intake, trying again by itself. {error.told}", what="holding")
+        with suppress(Unavailable):
+            self._spare()
         now = self._clock()
         self._health.backing_off(now, now + wait)
         return wait
@@ -241,6 +273,7 @@ class Worker:
         landed = list(takewhile(lambda item: item.position <= self._store.landed, self._ingestion.waiting))
         if not landed:
             return
+        landed = self._with_what_is_missing(landed)
         self._ledger.complete(
             Whole(item.document.id, item.packed, "; ".join(item.notes) or None) for item in landed
         )
@@ -255,9 +288,20 @@ class Worker:
         finally:
             self._filing.settle(destination for _, destination in moved)
             self._ledger.filed(moved)
-            for _ in moved:
-                self._tell(self._ingestion.waiting.popleft())
+            for item, _ in zip(landed, moved, strict=False):
+                self._ingestion.waiting.popleft()
+                self._tell(item)
             self._ingestion.left()
+
+    def _with_what_is_missing(self, landed: Sequence[Ingested]) -> list[Ingested]:
+        """The same with a note for each that was stored while its entities could not be found."""
+        missing = self._ledger.without_entities([item.document.id for item in landed])
+        return [
+            replace(item, notes=(*item.notes, f"{missing[item.document.id]} chunks have no entities"))
+            if item.document.id in missing
+            else item
+            for item in landed
+        ]
 
     def _tell(self, item: Ingested) -> None:
         self.tally.documents += 1

@@ -64,11 +64,12 @@ class Option:
 
 @dataclass(frozen=True, slots=True)
 class Command:
-    """A subcommand; ``about`` is the first sentence of its help."""
+    """A subcommand; ``about`` is the first sentence of its help, ``parts`` are the commands of a group."""
 
     name: str
     about: str
     options: tuple[Option, ...]
+    parts: tuple[str, ...]
 
 
 def scripts() -> dict[str, str]:
@@ -86,15 +87,19 @@ def _commands() -> list[Command]:
     found = []
     for name in group.list_commands(context):
         command = group.get_command(context, name)
+        parts = getattr(command, "commands", {})
+        known = {p.name: p for each in (command, *parts.values()) for p in each.params}
         options = tuple(
             Option(
                 tuple(p.opts), (p.help or "").split(";")[0].rstrip("."), not p.is_flag,
                 tuple(State) if "--state" in p.opts else (),
             )
-            for p in command.params
+            for p in known.values()
             if p.param_type_name == "option"
         )  # fmt: skip
-        found.append(Command(name, (command.help or "").split("\n")[0].split(";")[0].rstrip("."), options))
+        found.append(
+            Command(name, (command.help or "").split("\n")[0].split(";")[0].rstrip("."), options, tuple(parts))
+        )
     return found
 
 
@@ -108,19 +113,21 @@ def _bash(commands: list[Command]) -> str:
             f'        {names}) COMPREPLY=($(compgen -W "{words}" -- "$word")); return ;;'
             for names, words in values.items()
         ),
-        options="\n".join(
-            f'            {c.name}) words="{" ".join(name for o in c.options for name in o.names)} --help" ;;'
-            for c in commands
-        ),
+        options="\n".join(f'            {c.name}) words="{" ".join(_words(c))} --help" ;;' for c in commands),
     )
+
+
+def _words(command: Command) -> list[str]:
+    return [*command.parts, *(name for option in command.options for name in option.names)]
 
 
 def _zsh(commands: list[Command]) -> str:
     lines = []
     for command in commands:
         specs = " ".join(_spec(option) for option in command.options)
+        first = f"'1:command:({' '.join(command.parts)})' " if command.parts else ""
         lines.append(
-            f"        {command.name}) _arguments {specs} '--help[show what it does]' '*:file:_files' ;;"
+            f"        {command.name}) _arguments {specs} '--help[show what it does]' {first}'*:file:_files' ;;"
         )
     return ZSH.format(
         commands="\n".join(f"        '{c.name}:{_quoted(c.about)}'" for c in commands), options="\n".join(lines)

@@ -34,9 +34,7 @@ RELEASES = {
 """The version suffix for each Python, after the release that made it its default."""
 
 LEFT_OUT = {
-    "onnxruntime": "chromadb's own embedder; ours is wordllama",
-    "flatbuffers": "of onnxruntime",
-    "sympy": "of onnxruntime",
+    "sympy": "of onnxruntime, for tools that are not used",
     "mpmath": "of sympy",
     "kubernetes": "of chromadb's deployment tests",
     "websocket-client": "of kubernetes",
@@ -51,7 +49,7 @@ LEFT_OUT = {
     "bcrypt": "of chromadb's former server",
     "build": "of chromadb's tests",
     "pyproject-hooks": "of build",
-    "hf-xet": "fetches models, of huggingface-hub; the weights come with wordllama",
+    "hf-xet": "fetches models, of huggingface-hub; ours comes with bouquetd",
     "aiohttp": "of kubernetes",
     "aiohttp-retry": "of kubernetes",
     "aiohappyeyeballs": "of aiohttp",
@@ -62,6 +60,9 @@ LEFT_OUT = {
     "yarl": "of aiohttp",
 }
 """Dependencies of dependencies that bouquetd and `chroma run` never import, and whose they are."""
+
+TOOLS = ("backend", "datasets", "quantization", "tools", "transformers")
+"""Parts of onnxruntime that make models and do not run them: 9 MB with their bytecode."""
 
 PREFIX = Path("usr/lib/bouquetd")
 PLUGINS = "/usr/local/lib/bouquetd/extractors"
@@ -172,7 +173,8 @@ def _packages(site: Path, work: Path, python: str) -> None:
         foreign += ["--platform", platform]
     install = [*pip, "install", "--no-deps", "--no-compile", "--target", str(site), "--find-links", str(wheels)]
     subprocess.run([*install, *foreign, *(name for name, _ in items), str(wheel)], check=True)
-    for waste in (*site.glob("*/tests"), *site.glob("*/test"), *site.glob("bin")):
+    tools = (site / "onnxruntime" / name for name in TOOLS)
+    for waste in (*site.glob("*/tests"), *site.glob("*/test"), *site.glob("bin"), *tools):
         shutil.rmtree(waste)
 
 

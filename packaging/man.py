@@ -41,8 +41,7 @@ def _command(date: str) -> str:
         f".SH DESCRIPTION\n{_text(group.help)}\n.PP\nThe service itself is described in\n.BR bouquetd (8).",
         ".SH COMMANDS",
     ]
-    for name in group.list_commands(context):
-        command = group.get_command(context, name)
+    for name, command in _commands(group, context):
         parameters = [p for p in command.params if p.name != "help"]
         arguments = " ".join(f"[{_named(p)}]" for p in parameters if p.param_type_name == "argument")
         lines.append(f".SS bouquetd {name} {arguments}")
@@ -64,6 +63,16 @@ def _command(date: str) -> str:
     )
     lines.append(".SH SEE ALSO\n.BR bouquetd (8),\n.BR bouquetd.yaml (5),\n.BR journalctl (1)")
     return "\n".join(lines) + "\n"
+
+
+def _commands(group: Any, context: Any) -> Iterator[tuple[str, Any]]:
+    """Each command by what is typed, those of a group one by one."""
+    for name in group.list_commands(context):
+        command = group.get_command(context, name)
+        for part in getattr(command, "commands", {}):
+            yield f"{name} {part}", command.commands[part]
+        if not hasattr(command, "commands"):
+            yield name, command
 
 
 def _named(parameter: Any) -> str:

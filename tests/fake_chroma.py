@@ -29,7 +29,8 @@ NEGATIVE = ("$ne", "$nin", "$not_contains")
 class Collection:
     """As much of Chroma's ``Collection`` as the store uses."""
 
-    def __init__(self) -> None:
+    def __init__(self, metadata: Mapping[str, Any] | None = None) -> None:
+        self.metadata = metadata
         self.rows: dict[str, tuple[np.ndarray[Any, Any], str, Mapping[str, Any]]] = {}
 
     def add(
@@ -49,10 +50,12 @@ class Collection:
         limit: int | None = None,
         offset: int = 0,
         where: Mapping[str, Any] | None = None,
+        where_document: Mapping[str, Any] | None = None,
         include: Sequence[str],
     ) -> dict[str, Any]:
         found = list(self.rows) if ids is None else [id_ for id_ in ids if id_ in self.rows]
         found = [id_ for id_ in found if _matches(self.rows[id_][2], where)]
+        found = [id_ for id_ in found if _says(self.rows[id_][1], where_document)]
         found = found[offset : None if limit is None else offset + limit]
         columns = {"embeddings": 0, "documents": 1, "metadatas": 2}
         return {"ids": found} | {
@@ -96,10 +99,10 @@ class Client:
     def get_collection(self, name: str, **_: object) -> Collection:
         return self._collections[name]
 
-    def create_collection(self, name: str, **_: object) -> None:
+    def create_collection(self, name: str, metadata: Mapping[str, Any] | None = None, **_: object) -> None:
         if name in self._collections:
             raise ValueError(f"{name} is there already")
-        self._collections[name] = Collection()
+        self._collections[name] = Collection(metadata)
 
     def close(self) -> None:
         pass
@@ -112,8 +115,8 @@ class InMemory(Chroma):
         super().__init__("memory", collection)
         self.collections = collections
 
-    def names(self) -> set[str]:
-        return {name for outer in self.collections if (name := self._inner(outer))}
+    def _outers(self) -> set[str]:
+        return set(self.collections)
 
     def create(self, name: str) -> None:
         with self._translated():

@@ -34,9 +34,10 @@ PROGRAM = str(Path(sys.executable).with_name("bouquetd"))
 QUICK: dict[str, dict[str, object]] = {
     "inbox": {"settle": "50ms", "rescan": "1s"},
     # How short of memory the machine is must not decide a test, nor what the process that runs it has taken.
-    "memory": {"pressure": "0%", "limit": "1GB"},
+    "memory": {"pressure": "0%", "limit": "4GB"},
     "logging": {"format": "console"},
     "ocr": {"mode": "never"},  # nor what is installed on it
+    "embed": {"provider": "static"},  # a hundred times as fast as the default, which some tests ask for
 }
 
 WAIT = 150.0

@@ -38,6 +38,7 @@ def once(config: ConfigOption = None) -> None:
 def status(as_json: JsonOption = False, config: ConfigOption = None) -> None:
     """Say what the daemon is doing; exit status 1 when none runs or it is held up."""
     from bouquetd.ops.status import read
+    from bouquetd.recovery import LEDGER, NEXT
 
     loaded = load(config)
     now, found = time.time(), read(loaded.settings.paths.runtime)
@@ -47,6 +48,7 @@ def status(as_json: JsonOption = False, config: ConfigOption = None) -> None:
     }  # fmt: skip
     if not running:
         shown["state"] = "stopped"
+        shown["half_reindexed"] = (loaded.settings.paths.state / NEXT / LEDGER).exists()
     if as_json:
         print_json(shown)
     else:
@@ -66,17 +68,22 @@ def _alive(pid: int) -> bool:
 
 def _print_status(shown: dict[str, Any]) -> None:
     why = f": {shown['why']}" if shown.get("why") else ""
+    if "share" in shown and shown["running"]:
+        why = f", {shown['share']:.0%}; files in the inbox wait until that is done".replace("%", " %")
     print(f"bouquetd is {shown['state']}{why}")
     if shown["running"]:
         rss, limit, peak = (f"{shown[key]:.0f} MB" for key in ("rss_mb", "limit_mb", "peak_mb"))
         print(f"  memory   {rss} RSS of {limit}, peak {peak}, VSZ {shown['vsz_mb']:.0f} MB")
-        print(f"  inbox    {shown['queue']['files']} waiting, watched by {shown['watch']}")
-        if current := shown["current"]:
+        if "queue" in shown:
+            print(f"  inbox    {shown['queue']['files']} waiting, watched by {shown['watch']}")
+        if current := shown.get("current"):
             print(
                 f"  now      {current['source']}, {current['share']:.0%} read, {current['chunks']} chunks,"
                 f" {shown['chunks_per_second']:.0f} a second"
             )
     else:
         print("  start it with: bouquetd run, or systemctl start bouquetd")
+        if shown["half_reindexed"]:
+            print("  a reindexing is half done; bouquetd reindex goes on with it")
     states = ", ".join(f"{n} {state}" for state, n in shown["states"].items() if n)
     print(f"  ledger   {states or 'no documents yet'}")

@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import re
 import sys
+import time
+from dataclasses import asdict
 from typing import Annotated, Any
 
 import typer
 from typer.core import TyperCommand
 
 from bouquetd.cli.app import FAILED, OK, ConfigOption, JsonOption, app, ask, load, print_json
-from bouquetd.errors import sentence
+from bouquetd.errors import Rejected, sentence
 
 _NO_OPTION = re.compile(r"-+[^-a-zA-Z]|(?!--[a-z-]+=)-.*\s", re.DOTALL)
+
+NARROWING = "What it is narrowed to"
+"""The heading in ``--help``."""
 
 
 class Search(TyperCommand):
@@ -30,50 +35,147 @@ class Search(TyperCommand):
 def search(
     text: Annotated[str, typer.Argument(help="What you look for, in your own words.")],
     n: Annotated[int, typer.Option("-n", min=1, max=1000, help="How many passages.")] = 5,
+    context: Annotated[
+        int,
+        typer.Option(
+            "--context", metavar="N", min=0, max=20,
+            help="Show the whole passages, each with N chunks before and behind it.",
+        ),
+    ] = 0,
+    source: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--source", metavar="GLOB", rich_help_panel=NARROWING,
+            help="Files, folders and what is packed in them: 'reports/*', 'mail.eml!/*'. One of several.",
+        ),
+    ] = None,
+    since: Annotated[
+        str | None,
+        typer.Option(
+            "--since", metavar="WHEN", rich_help_panel=NARROWING,
+            help="What was ingested since a date, 2026-01-31, or for so long: 30m, 12h, 7d, 2w.",
+        ),
+    ] = None,
+    entity: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--entity", metavar="NAME", rich_help_panel=NARROWING,
+            help="What is named there, 'Ada Lovelace' or 'email:ada@example.org'. All of several.",
+        ),
+    ] = None,
+    kind: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--kind", metavar="KIND", rich_help_panel=NARROWING,
+            help="Kinds of files, pdf, mail, sheet and so on, or a media type. One of several.",
+        ),
+    ] = None,
+    language: Annotated[
+        str | None,
+        typer.Option(
+            "--language", metavar="CODE", rich_help_panel=NARROWING,
+            help="The language of the document, as de or en.",
+        ),
+    ] = None,
     where: Annotated[
         str | None,
         typer.Option(
-            "--where",
-            metavar="CONDITION",
-            help="Only passages whose metadata fit: 'media_type = \"application/pdf\" and page <= 3'.",
+            "--where", metavar="CONDITION", rich_help_panel=NARROWING,
+            help="What is stored beside the text: 'media_type = \"application/pdf\" and page <= 3'.",
         ),
     ] = None,
     containing: Annotated[
         list[str] | None,
         typer.Option(
-            "--containing",
-            metavar="TEXT",
-            help="Only passages in which this stands, capitals and all; may be given more than once.",
+            "--containing", metavar="TEXT", rich_help_panel=NARROWING,
+            help="What must stand in the text, capitals and all. All of several.",
         ),
     ] = None,
     as_json: JsonOption = False,
     config: ConfigOption = None,
-) -> None:
+) -> None:  # fmt: skip
     """Find passages by meaning and by words; sees what was stored a moment ago."""
+    from bouquetd.ops import filters
+    from bouquetd.ops.filters import Conditions
+
+    conditions = Conditions(
+        where=_valid("--where", _parsed, where),
+        containing=tuple(containing or ()),
+        source=tuple(source or ()),
+        since=_valid("--since", filters.since, since, time.time()),
+        entity=tuple(entity or ()),
+        kind=tuple(kind or ()),
+        language=None if language is None else _valid("--language", filters.language, language),
+    )
+    for name in conditions.kind:
+        _valid("--kind", filters.media_types, name)
+    for name in conditions.entity:
+        _valid("--entity", filters.entity, name)
+    asked = {"question": text, "n": n, "conditions": asdict(conditions), "context": context, "merged": True}
+    answer = ask(load(config), "search", **asked)
+    passages = answer["passages"]
+    if as_json:
+        print_json(list(map(_plain, passages)))
+    elif passages:
+        from bouquetd.cli.passages import show
+
+        show(text, passages, whole=context > 0)
+    else:
+        _print_searched(answer["searched"])
+    sys.exit(OK if passages else FAILED)
+
+
+def _valid(option: str, check: Any, *values: Any) -> Any:
+    try:
+        return check(*values)
+    except Rejected as error:
+        raise typer.BadParameter(error.told, param_hint=option) from None
+
+
+def _parsed(where: str | None) -> Any:
     from bouquetd.ops.where import parse
 
     try:
-        condition = parse(where) if where is not None else None
+        return parse(where) if where is not None else None
     except ValueError as error:
-        raise typer.BadParameter(
-            f"{sentence(str(error))} Write for instance --where 'name = \"a.pdf\" and page <= 3'",
-            param_hint="--where",
+        raise Rejected(
+            sentence(str(error)), "write for instance --where 'name = \"a.pdf\" and page <= 3'"
         ) from None
-    hits = ask(load(config), "search", text=text, n=n, where=condition, texts=containing or [])
-    if as_json:
-        print_json(hits)
+
+
+def _plain(passage: dict[str, Any]) -> dict[str, Any]:
+    known = {key: value for key, value in passage.items() if key != "metadata"}
+    return {**known, "distance": round(passage["distance"], 4)}
+
+
+def _print_searched(searched: dict[str, Any]) -> None:
+    documents, chunks, fitting = searched["documents"], searched["chunks"], searched["fitting"]
+    if not chunks:
+        print("Nothing found: the store is empty. Drop files into the inbox; see `bouquetd status`.")
+        return
+    print(f"Nothing found. Searched: {_counted(documents, 'document')}, {_counted(chunks, 'chunk')}.")
+    for label, count in fitting:
+        print(f"   {label}: {_counted(count, 'chunk') if count else 'no chunk'}")
+    none = [label.split(" ")[0] for label, count in fitting if not count]
+    if none:
+        print(f"Try it without {' and '.join(dict.fromkeys(none))}. {_hint(none)}".rstrip())
     else:
-        for rank, hit in enumerate(hits, start=1):
-            _print_hit(rank, hit)
-        if not hits and (where or containing):
-            print("Nothing found that fits --where and --containing.")
-        elif not hits:
-            print("Nothing found: the store is empty. Drop files into the inbox; see `bouquetd status`.")
-    sys.exit(OK if hits else FAILED)
+        print("Each fits some, all together none: leave one out.")
 
 
-def _print_hit(rank: int, hit: dict[str, Any]) -> None:
-    place = next((f", {key} {hit[key]}" for key in ("page", "row") if hit.get(key)), "")
-    section = f", {' > '.join(hit['headings'])}" if hit.get("headings") else ""
-    print(f"{rank}. {hit['source']}{place}{section}  (chunk {hit['chunk']}, distance {hit['distance']:.3f})")
-    print("   " + " ".join(hit["text"].split())[:300] + "\n")
+def _counted(count: int, noun: str) -> str:
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"
+
+
+_HINTS = {
+    "--source": "`bouquetd files` lists the sources.",
+    "--kind": "`bouquetd files --json` has the media type of each document.",
+    "--containing": "Capitals count in --containing.",
+    "--entity": "An entity fits as it is stored; `bouquetd entities` lists them.",
+    "--language": "Not every document says its language.",
+    "--where": "`bouquetd search --json` shows what there is to compare with.",
+}
+
+
+def _hint(options: list[str]) -> str:
+    return " ".join(_HINTS[option] for option in dict.fromkeys(options) if option in _HINTS)

@@ -5,6 +5,7 @@ from bouquetd.config.fresh import SYSTEM, for_system, for_user, shipped, write_f
 from bouquetd.config.loader import Config, changed, find, load, render
 from bouquetd.config.settings import (
     LIVE,
+    LOOPBACK,
     OPTIONS,
     Bounds,
     Chunking,
@@ -25,6 +26,7 @@ from bouquetd.config.settings import (
 
 __all__ = [
     "LIVE",
+    "LOOPBACK",
     "OPTIONS",
     "SYSTEM",
     "Bounds",

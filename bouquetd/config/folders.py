@@ -1,4 +1,4 @@
-"""What the disk says about the configured folders: do they lie apart, and can files be moved between them."""
+"""What the disk says about the configured folders, do they lie apart, can files be moved; and other advice."""
 
 from __future__ import annotations
 
@@ -6,8 +6,9 @@ import os
 from itertools import combinations
 from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
-from bouquetd.config.settings import Conflict, Paths, bytes_per_chunk, notation, shard_chunks
+from bouquetd.config.settings import LOOPBACK, Conflict, Paths, bytes_per_chunk, notation, shard_chunks
 from bouquetd.model import MB, printable
 
 if TYPE_CHECKING:
@@ -44,7 +45,18 @@ def advise(settings: Settings) -> list[str]:
         for name, path in targets.items()
         if _device(path) != inbox
     ]
-    return advice + _about_shards(settings)
+    return advice + _about_shards(settings) + _about_keys(settings)
+
+
+def _about_keys(settings: Settings) -> list[str]:
+    sections = {"embed": settings.embed, "entities": settings.entities}
+    return [
+        f"{name}.url: the key goes to {urlsplit(section.url).hostname} unencrypted, for whoever listens on the"
+        " way; use https, or a tunnel"
+        for name, section in sections.items()
+        if section.provider == "openai" and section.key_file and section.url.startswith("http://")
+        if urlsplit(section.url).hostname not in LOOPBACK
+    ]
 
 
 def _about_shards(settings: Settings) -> list[str]:

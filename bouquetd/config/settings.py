@@ -28,12 +28,19 @@ Profile = Literal["speed", "balanced", "safety"]
 PROFILES: tuple[str, ...] = get_args(Profile)
 
 _URL = re.compile(r"https?://([^\s/:@?#\[\]]+|\[[0-9a-fA-F:.]+\])(:\d{1,5})?/?")
+_ENDPOINT = re.compile(_URL.pattern.removesuffix("/?") + r"(/[^\s?#]*)?")
+_MODEL = re.compile(r"[^\x00-\x1f\x7f]{0,500}")
+_CREDENTIAL = re.compile(r"[A-Za-z0-9._@-]{1,255}")
 _WORD = re.compile(r"[A-Za-z0-9._-]{1,128}")
 _LANGUAGES = re.compile(r"[A-Za-z][A-Za-z_]{1,30}(\+[A-Za-z][A-Za-z_]{1,30}){0,15}")
 _COLLECTION = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{1,38}[A-Za-z0-9]")
 
-DIMENSIONS: Mapping[str, int] = MappingProxyType({"static": 256})
-"""Length of the vectors by ``embed.provider``."""
+DIMENSIONS: Mapping[str, int] = MappingProxyType({"minilm": 384, "static": 256, "onnx": 1024})
+"""Length of the vectors by ``embed.provider``; of ``onnx``, whose folder says, what it is seldom above; of
+``openai`` it is ``embed.dimensions``."""
+
+LOOPBACK = ("localhost", "127.0.0.1", "::1")
+"""Hosts that are this machine."""
 
 BYTES_PER_CHUNK = 512
 """How much RSS one chunk of an open collection costs besides its vector (measured: 2 KB with 384 dimensions, of
@@ -179,17 +186,99 @@ class Chunking(Section):
     overlap: Annotated[int, count(0, 10_000)] = 100
 
 
-class Entities(Section):
-    """What finds entities, and how many chunks it looks at side by side."""
+class Remote(Section):
+    """A model behind a server with OpenAI's API, where a section's ``provider`` is ``openai``.
 
-    provider: Literal["patterns", "none"] = "patterns"
+    ``url``: all that comes before ``/embeddings`` or ``/chat/completions``; ``key_file``: absolute, or the name
+    of a systemd credential, empty for none; ``timeout``: seconds that the server may take for one request.
+    """
+
+    provider: str = ""
+    url: str = ""
+    model: str = ""
+    key_file: str = ""
+    timeout: Annotated[float, duration("1s", "10m")] = 60.0
+
+    @field_validator("url", mode="before")
+    @classmethod
+    def _endpoint(cls, value: object) -> str:
+        if value == "":
+            return ""
+        if not isinstance(value, str) or not _ENDPOINT.fullmatch(value):
+            raise ValueError(
+                f"{shown(value)} is not the address of a server; write for instance http://127.0.0.1:11434/v1,"
+                " and a key into a file of its own"
+            )
+        return value.rstrip("/")
+
+    @field_validator("model", mode="before")
+    @classmethod
+    def _named(cls, value: object, info: ValidationInfo) -> str:  # noqa: ARG003 (others look at the provider)
+        return _name_of_model(value)
+
+    @field_validator("key_file", mode="before")
+    @classmethod
+    def _key(cls, value: object, info: ValidationInfo) -> str:
+        if value == "" or (isinstance(value, str) and _CREDENTIAL.fullmatch(value)):
+            return value
+        return str(_placed(value, info, "the path of a file, or the name of a credential"))
+
+
+class Entities(Remote):
+    """What finds entities, and how many chunks it looks at side by side.
+
+    ``model``: for ``spacy`` a pipeline, its package or folder, for ``openai`` what the server calls it;
+    ``region``: whose phone numbers come without a country (two letters, as ``DE``), "" for nobody's.
+    """
+
+    provider: Literal["patterns", "spacy", "openai", "none"] = "patterns"
+    region: str = ""
     max_concurrent: Annotated[int, count(1, 64)] = 2
 
+    @field_validator("region", mode="before")
+    @classmethod
+    def _country(cls, value: object) -> str:
+        if not isinstance(value, str) or not re.fullmatch("([A-Z]{2})?", value):
+            raise ValueError(
+                f"{shown(value)} is not the code of a country; write two capitals, for instance DE"
+            )
+        return value
 
-class Embed(Section):
-    """What turns a chunk into a vector."""
 
-    provider: Literal["static"] = "static"
+class Embed(Remote):
+    """What turns a chunk into a vector.
+
+    ``model``: for ``onnx`` the folder, absolute, empty for Chroma's own, for ``openai`` what the server calls
+    it; ``threads`` of one run of a model, None to have them chosen. The rest is for ``openai``. ``dimensions``:
+    length of the model's vectors, 0 for not said; ``batch_size``: texts in one request; ``query_prefix`` and
+    ``document_prefix`` stand before each question and each chunk.
+    """
+
+    provider: Literal["minilm", "static", "onnx", "openai"] = "minilm"
+    threads: Annotated[int | None, count(1, 64)] = None
+    dimensions: Annotated[int, count(0, 16_384)] = 0
+    batch_size: Annotated[int, count(1, 2048)] = 32
+    query_prefix: str = ""
+    document_prefix: str = ""
+
+    @field_validator("model", mode="before")
+    @classmethod
+    def _named(cls, value: object, info: ValidationInfo) -> str:
+        if value and info.data.get("provider") == "onnx":
+            return str(_placed(value, info, "the folder of a model"))
+        return _name_of_model(value)
+
+    @field_validator("threads", mode="wrap")
+    @classmethod
+    def _chosen(cls, value: object, number: ValidatorFunctionWrapHandler) -> Any:
+        return None if value in (None, "auto") else number(value)
+
+    @field_validator("query_prefix", "document_prefix", mode="before")
+    @classmethod
+    def _short(cls, value: object) -> str:
+        if not isinstance(value, str) or len(value) > 500 or "\0" in value:
+            raise ValueError(f'{shown(value)} cannot stand before a text; write for instance "query: "')
+        return value
 
 
 class Pipeline(Section):
@@ -365,20 +454,23 @@ def shard_chunks(settings: Settings) -> int:
 
 def bytes_per_chunk(settings: Settings) -> int:
     """RSS that one chunk of an open shard takes."""
-    return 4 * DIMENSIONS[settings.embed.provider] + BYTES_PER_CHUNK
+    embed = settings.embed
+    return 4 * DIMENSIONS.get(embed.provider, embed.dimensions) + BYTES_PER_CHUNK
 
 
 def notation(settings: Settings, key: str) -> str:
     """The value of a dotted key as the YAML would write it: ``50MB``, ``2s``, ``80%``."""
     found = value(settings, key)
     if found is None:
-        return "auto" if key == "store.shard_chunks" else '""'
+        return "auto" if key in ("store.shard_chunks", "embed.threads") else '""'
+    if found == "" or key.endswith("_prefix"):
+        return json.dumps(found)
     if isinstance(found, int | float):
         [quantity] = [meta for meta in OPTIONS[key].metadata if isinstance(meta, Quantity)]
         return quantity.show(found)
     if isinstance(found, tuple):
         return json.dumps(found)
-    return printable(str(found))
+    return printable(str(found)) or '""'
 
 
 @dataclass(frozen=True, slots=True)
@@ -408,7 +500,31 @@ def conflicts(settings: Settings) -> list[Conflict]:
             less, more = (f"{key} ({notation(settings, key)})" for key in (small, large))
             text = f"{less} must be {relation} {more}; lower {small} or raise {large}"
             found.append(Conflict((small, large), text))
-    return found
+    found += _missing(settings, "embed", _EMBED_NEEDS)
+    return found + _missing(settings, "entities", _ENTITIES_NEED)
+
+
+_ENTITIES_NEED = {
+    "url": "where the server is, for instance http://127.0.0.1:11434/v1",
+    "model": "what the server calls the model",
+}
+_EMBED_NEEDS = {**_ENTITIES_NEED, "dimensions": "how many numbers a vector of the model has, for instance 768"}
+
+
+def _missing(settings: Settings, section: str, needed: Mapping[str, str]) -> list[Conflict]:
+    if value(settings, f"{section}.provider") != "openai":
+        return []
+    return [
+        Conflict((f"{section}.provider",), f"openai needs {section}.{option}; write there {what}")
+        for option, what in needed.items()
+        if not value(settings, f"{section}.{option}")
+    ]
+
+
+def _name_of_model(value: object) -> str:
+    if not isinstance(value, str) or not _MODEL.fullmatch(value):
+        raise ValueError(f"{shown(value)} is not the name of a model; write for instance nomic-embed-text")
+    return value
 
 
 def _placed(value: object, info: ValidationInfo, wanted: str) -> Path:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import Future
 from typing import Any, Protocol
 
@@ -31,6 +31,10 @@ class Embedder(Protocol):
     def dimensions(self) -> int:
         """Length of each vector."""
 
+    @property
+    def options(self) -> Mapping[str, str]:
+        """What of the section ``embed`` brings it back, besides the provider, with which its name begins."""
+
     def begin(self, texts: Sequence[str]) -> Tokens:
         """Begin to cut texts into tokens, in native code that runs beside the caller's."""
 
@@ -39,6 +43,9 @@ class Embedder(Protocol):
 
         ``tokens`` are those of these texts, where ``begin`` has made them.
         """
+
+    def query(self, text: str) -> NDArray[np.float32]:
+        """The vector of a question, shape ``(dimensions,)``, which some models want marked as one."""
 
     def close(self) -> None:
         """Give the model's memory back; it is loaded again when next needed."""

@@ -10,7 +10,7 @@ the cosine to the exact one is under 0.9999. About 3,400 chunks of real text a C
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from importlib.metadata import PackageNotFoundError, distribution
 
@@ -35,6 +35,7 @@ class StaticEmbedder:
 
     name = "static/wordllama-l2-supercat-256"
     dimensions = 256
+    options: Mapping[str, str] = {}
 
     def __init__(self, trim: Callable[[], object] = lambda: None) -> None:
         """Find the model's files. Raises ``ConfigError`` when they are not installed.
@@ -46,7 +47,7 @@ class StaticEmbedder:
             package = distribution("wordllama")
         except PackageNotFoundError:
             raise ConfigError(
-                ["embed.provider: static needs the package wordllama; pip install wordllama"]
+                ["embed.provider: static needs the package wordllama; pip install 'bouquetd[static]'"]
             ) from None
         self._weights = str(package.locate_file(WEIGHTS))
         self._tokenizer_file = str(package.locate_file(TOKENIZER))
@@ -96,6 +97,11 @@ class StaticEmbedder:
                 np.dot(scales.take(encoding.ids, mode="clip"), rows, out=row)
                 row /= np.linalg.norm(row) or 1.0
         return out
+
+    def query(self, text: str) -> NDArray[np.float32]:
+        """The vector of a question, shape ``(256,)``: that of the same text in a document."""
+        vector: NDArray[np.float32] = self.embed([text])[0]
+        return vector
 
     def close(self) -> None:
         """Drop the model, some 20 MB; the next ``embed`` loads it again in about 0.1 s."""

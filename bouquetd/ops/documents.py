@@ -19,6 +19,7 @@ from bouquetd.inbox.archive import put_back
 from bouquetd.inbox.scan import Ignore, Skipped, scan
 from bouquetd.ledger import Entry, Ledger
 from bouquetd.model import State, printable
+from bouquetd.ops.entities import entities
 
 MOST_IGNORED = 1000
 """Ignored names that are listed."""
@@ -120,6 +121,7 @@ def _retry(ledger: Ledger, paths: Paths, arguments: Mapping[str, Any]) -> list[d
 
 LIGHT: Mapping[str, Callable[[Ledger, Paths, Mapping[str, Any]], Any]] = {
     "counts": _counts,
+    "entities": entities,
     "files": _files,
     "ignored": _ignored,
     "retry": _retry,
@@ -127,6 +129,7 @@ LIGHT: Mapping[str, Callable[[Ledger, Paths, Mapping[str, Any]], Any]] = {
 
 _NOTHING: Mapping[str, Any] = {
     "counts": {},
+    "entities": [],
     "files": {"documents": [], "left_alone": []},
     "ignored": [],
     "retry": [],

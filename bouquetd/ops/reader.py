@@ -7,13 +7,18 @@ looked up anew for each page; the ids within stay the same.
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 
+from bouquetd.config import Embed
 from bouquetd.embed import Embedder
+from bouquetd.embed.choice import chosen
 from bouquetd.errors import Unavailable
-from bouquetd.model import Document, Filter, Hit, Record, Vector
+from bouquetd.model import EVERYTHING, Document, Filter, Hit, Record, Vector
+from bouquetd.ops.answer import answer
+from bouquetd.ops.filters import Conditions
+from bouquetd.ops.passages import Passage
 from bouquetd.ops.search import query
 from bouquetd.store.chroma import PAGE
 from bouquetd.store.findings import described
@@ -25,14 +30,66 @@ from bouquetd.store.server import Server
 class Reader:
     """Any thread may use it; one at a time gets through."""
 
-    def __init__(self, server: Server, embedder: Embedder) -> None:
+    def __init__(self, server: Server, embedder: Embedder | None) -> None:
+        """Without an ``embedder`` texts are embedded with the one that the collections name."""
         self._server = server
         self._embedder = embedder
         self._lock = threading.Lock()
+        self._asked: int | None = None
 
-    def query(self, question: str | Vector, n: int, only: Filter) -> list[Hit]:
-        """The best passages, best first; see ``ops.search.query``."""
-        return query(self, self._embedder, question, n, only)
+    def answer(
+        self, question: str | Vector, n: int, conditions: Conditions, *, context: int, merged: bool
+    ) -> list[Passage]:
+        """The best passages, best first; see ``ops.answer``."""
+        return answer(self, question, n, conditions, context=context, merged=merged)
+
+    def hits(self, question: str | Vector, n: int, only: Filter) -> list[Hit]:
+        """The best chunks, best first; see ``ops.search.query``."""
+        return query(self, self.embedder, question, n, only)
+
+    @property
+    def embedder(self) -> Embedder:
+        """What texts are embedded with. Raises ``ConfigError`` for one that we do not have."""
+        with self._lock:
+            shards = self._shards()
+            if self._embedder is None or self._server.generation != self._asked:
+                if not shards:
+                    return chosen(Embed())  # nothing is stored yet that could say
+                self._embedder = self._server.embedder(shards[max(shards)])
+                self._asked = self._server.generation
+            return self._embedder
+
+    def sources(self) -> Iterator[str]:
+        """The source of each document, by its first chunk."""
+        with self._lock:
+            shards = self._shards()
+        for number in sorted(shards):
+            ids = self._ids(number, {"chunk": 0})
+            for start in range(0, len(ids), PAGE):
+                found = self._page(number, ids[start : start + PAGE], vectors=False)
+                yield from (str(record.metadata["source"]) for record in found.values())
+
+    def chunks_by_id(self, ids: Sequence[str]) -> dict[str, Record]:
+        """Chunks of any documents; each shard is asked for all."""
+        with self._lock:
+            shards = self._shards()
+        found: dict[str, Record] = {}
+        for number in shards:
+            found |= self._page(number, list(ids), vectors=False)
+        return found
+
+    def place(self, _document: str) -> tuple[str | None, str | None]:
+        """Only the ledger knows."""
+        return None, None
+
+    def fitting(self, only: Filter) -> int:
+        """How many chunks fit a filter."""
+        with self._lock:
+            return sum(self._server.count(name, only) for name in self._shards().values())
+
+    def documents_and_chunks(self) -> tuple[int, int]:
+        """How much is stored."""
+        return self.fitting(Filter({"last": True})), self.fitting(EVERYTHING)
 
     def search(self, vector: Vector, n: int, pattern: str | None, only: Filter) -> list[Hit]:
         """The chunks nearest to a vector, and the nearest of those that match a pattern; ``n`` of each."""
@@ -41,6 +98,13 @@ class Reader:
             with suppress(_Replaced):
                 return self._nearest(shards, vector, n, pattern, only)
             return self._nearest(self._shards(), vector, n, pattern, only)
+
+    def matching(self, text: str, n: int, only: Filter) -> None:
+        """None: the index of words is the daemon's."""
+
+    def vectors(self, ids: Sequence[str]) -> dict[str, Vector]:  # noqa: ARG002
+        """None: each would have to come over the network."""
+        return {}
 
     def _nearest(
         self, shards: Mapping[int, str], vector: Vector, n: int, pattern: str | None, only: Filter
@@ -66,11 +130,14 @@ class Reader:
         """A page in memory at a time, and the ids of one shard: a count would shift when something goes."""
         with self._lock:
             shards = self._shards()
+            generation = self._server.generation
         for number in sorted(shards):
             ids = self._ids(number, where)
             for start in range(0, len(ids), PAGE):
                 page = ids[start : start + PAGE]
                 found = self._page(number, page, vectors=vectors)
+                if self._server.generation != generation:
+                    raise Unavailable("the store was reindexed while it was read", "begin again")
                 yield from (found[id_] for id_ in page if id_ in found)
 
     def _ids(self, number: int, where: Mapping[str, Any] | None) -> list[str]:
@@ -84,6 +151,7 @@ class Reader:
             return self._server.get(name, ids, vectors=vectors) if name else {}
 
     def _shards(self) -> dict[int, str]:
+        self._server.generation = self._server.in_force()
         return collections(self._server.names())
 
     def close(self) -> None:

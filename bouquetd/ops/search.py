@@ -1,16 +1,22 @@
 """``bouquetd search``: passages by meaning and by words.
 
-Candidates are the nearest chunks of each shard, and those that hold a run of the question's words or one of its
-numbers as they stand, found by Chroma's own full text index (0.1 s a shard). They are ranked by reciprocal rank
-over two orders, by distance and by BM25, with statistics of the candidates alone; pairs of neighbouring words
-that a passage shares with the question add a little, so that a sentence quoted from it comes first.
+Candidates are the nearest chunks of all shards, and those that share most with the question's words by the
+index of words (``store.words``), whose BM25 has the statistics of the whole collection. Each of the two scores
+is stretched over the candidates from 0 to 1, and their sum ranks them (CombSUM: Fox and Shaw, 1994). The
+passage that comes first so is taken for an answer, and all are ranked once more by a question half-way towards
+it (Rocchio's feedback, 1971, with nobody asked). Pairs of neighbouring words that a passage shares with the
+question add to it, so that a sentence quoted from it comes first.
+
+Who reads a Chroma server without the daemon has no index of words. There candidates are also those that hold a
+run of the question's words or one of its numbers as they stand, found by Chroma's own full text index (0.1 s a
+shard), BM25 has the statistics of the candidates alone, and the question is not moved.
 """
 
 from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from itertools import pairwise
 from math import log
@@ -21,7 +27,7 @@ from numpy.typing import NDArray
 
 from bouquetd.embed import Embedder
 from bouquetd.errors import Rejected
-from bouquetd.model import EVERYTHING, Filter, Hit, Vector
+from bouquetd.model import EVERYTHING, Filter, Hit, Record, Vector
 
 CANDIDATES = 300
 """Chunks taken from each shard for their meaning: among so many of 57,000 lay 94 % of what was looked for."""
@@ -32,14 +38,11 @@ RUN, RUNS, NUMBERS = 3, 4, 3
 SHORTEST = 3
 """Characters of a word that is looked for by itself: Chroma's index is one of trigrams."""
 
-DAMPING = 20
-"""The constant of reciprocal rank fusion (Cormack, Clarke and Buettcher, 2009); theirs was 60."""
-
 SATURATION, LENGTH = 1.5, 0.75
 """BM25's k1 and b, as Robertson and Zaragoza (2009) advise."""
 
-QUOTED = 0.1
-"""What a passage with all pairs of the question gains; first place in one order is worth half of it."""
+QUOTED = 1.0
+"""What a passage with all pairs of the question gains; to be first of both orders is worth 2."""
 
 _WORD = re.compile(r"\w+")
 _TOKEN = re.compile(r"\w(?:\S*\w)?")
@@ -50,6 +53,12 @@ class Searched(Protocol):
 
     def search(self, vector: Vector, n: int, pattern: str | None, only: Filter) -> list[Hit]:
         """The chunks nearest to a vector, and the nearest of those that match a pattern; ``n`` of each."""
+
+    def matching(self, text: str, n: int, only: Filter) -> list[tuple[Record, float]] | None:
+        """The ``n`` that share most with the words of a text, with their scores; None without an index."""
+
+    def vectors(self, ids: Sequence[str]) -> Mapping[str, Vector]:
+        """The vectors of chunks, by id; those that are not at hand are left out."""
 
 
 def query(
@@ -75,8 +84,31 @@ def query(
 
 def search(store: Searched, embedder: Embedder, text: str, n: int, only: Filter = EVERYTHING) -> list[Hit]:
     """The ``n`` best passages for a question, best first, what was stored a moment ago included."""
-    vector: NDArray[np.float32] = embedder.embed([text])[0]
-    return rank(text, store.search(vector, max(n, CANDIDATES), runs(text), only))[:n]
+    vector = embedder.query(text)
+    most = max(n, CANDIDATES)
+    matching = store.matching(text, most, only)
+    hits = {hit.id: hit for hit in store.search(vector, most, runs(text) if matching is None else None, only)}
+    for record, _ in matching or ():
+        if record.id not in hits:
+            [distance] = _distances(record.vector[np.newaxis], vector)
+            hits[record.id] = Hit(record.id, record.text, record.metadata, distance)
+    scores = None if matching is None else {record.id: score for record, score in matching}
+    found = list(hits.values())
+    vectors = store.vectors(list(hits))
+    if len(vectors) < len(hits):
+        return rank(text, found, scores)[:n]
+    own = np.stack([vectors[hit.id] for hit in found]) if found else np.zeros((0, len(vector)), np.float32)
+    return rank(text, found, scores, lambda best: _distances(own, _moved(vector, own[best])))[:n]
+
+
+def _moved(vector: Vector, adopted: Vector) -> Vector:
+    """The middle between a question's vector and that of what is taken for an answer, of unit length."""
+    both: Vector = vector + adopted
+    return both / (np.linalg.norm(both) or np.float32(1))
+
+
+def _distances(vectors: NDArray[np.float32], vector: Vector) -> list[float]:
+    return [1 - float(cosine) for cosine in vectors @ vector]
 
 
 def runs(text: str) -> str | None:
@@ -98,25 +130,48 @@ def runs(text: str) -> str | None:
     return "(?i)" + "|".join(parts) if parts else None
 
 
-def rank(text: str, hits: Sequence[Hit]) -> list[Hit]:
-    """Hits by distance and by what they share with the question, best first."""
+def rank(
+    text: str,
+    hits: Sequence[Hit],
+    scores: Mapping[str, float] | None = None,
+    again: Callable[[int], Sequence[float]] | None = None,
+) -> list[Hit]:
+    """Hits by distance and by what they share with the question, best first.
+
+    ``scores`` are those of an index of words, by id, of the hits that have one; without them it is BM25 over
+    the hits. ``again`` gives other distances to rank them by once more, from which of them came first.
+    """
     question = _words(text)
     found = [_words(hit.text) for hit in hits]
     rarity = _rarity(set(question), found)
-    bm25 = _bm25(rarity, found)
+    bm25 = _bm25(rarity, found) if scores is None else [scores.get(hit.id, 0.0) for hit in hits]
+    distance = [hit.distance for hit in hits]
     quoted = [_quoted(question, own, rarity) for own in found]
-    score = [QUOTED * share**2 for share in quoted]
-    meaning = sorted(range(len(hits)), key=lambda i: (hits[i].distance, hits[i].id))
-    words = sorted(range(len(hits)), key=lambda i: (-bm25[i], hits[i].distance, hits[i].id))
-    found_at: dict[int, list[int]] = {i: [] for i in meaning}
-    for order in (meaning, words):
-        for place, i in enumerate(order):
-            score[i] += 1 / (DAMPING + place)
-            found_at[i].append(place + 1)
-    best = sorted(range(len(hits)), key=lambda i: (-score[i], hits[i].distance, hits[i].id))
-    return [
-        replace(hits[i], by_meaning=found_at[i][0], by_words=found_at[i][1] if bm25[i] else None) for i in best
-    ]
+    shared = [a + QUOTED * b**2 for a, b in zip(_stretched(bm25), quoted, strict=True)]
+    best = _ranked(hits, distance, shared)
+    if again and best:
+        distance = list(again(best[0]))
+        best = _ranked(hits, distance, shared)
+    meaning = _places(best, lambda i: (distance[i], hits[i].id))
+    words = _places((i for i in best if bm25[i]), lambda i: (-bm25[i], distance[i], hits[i].id))
+    return [replace(hits[i], by_meaning=meaning[i], by_words=words.get(i)) for i in best]
+
+
+def _ranked(hits: Sequence[Hit], distance: Sequence[float], shared: Sequence[float]) -> list[int]:
+    """By the sum of both scores, best first; each by its place among the hits."""
+    near = _stretched([-d for d in distance])
+    return sorted(range(len(hits)), key=lambda i: (-near[i] - shared[i], distance[i], hits[i].id))
+
+
+def _places(of: Iterable[int], key: Callable[[int], tuple[float | str, ...]]) -> dict[int, int]:
+    """The place of each in the order of a key, from 1."""
+    return {i: place for place, i in enumerate(sorted(of, key=key), start=1)}
+
+
+def _stretched(scores: Sequence[float]) -> list[float]:
+    """Scores from 0 for the worst to 1 for the best; all 0 where they are the same."""
+    least, most = min(scores, default=0.0), max(scores, default=0.0)
+    return [(score - least) / (most - least) if most > least else 0.0 for score in scores]
 
 
 def _rarity(question: set[str], found: Sequence[list[str]]) -> dict[str, float]:

@@ -7,21 +7,23 @@ Answers are plain values that JSON can say.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import TimeoutError as TookTooLong
 from dataclasses import asdict, dataclass
 from functools import partial
-from typing import Any, TypeVar
+from typing import Any, NoReturn, TypeVar
 
 import numpy as np
 
 from bouquetd.config import Settings
 from bouquetd.embed import Embedder
-from bouquetd.errors import Unavailable
+from bouquetd.errors import Rejected, Unavailable
 from bouquetd.ledger import Entry, Ledger
-from bouquetd.model import EVERYTHING, Filter, Hit, State, printable
+from bouquetd.model import PACKED, Filter, Hit, Record, State, Vector, printable
 from bouquetd.ops import listing
+from bouquetd.ops.answer import answer, searched
 from bouquetd.ops.documents import LIGHT, matching, requeue
+from bouquetd.ops.filters import Conditions
 from bouquetd.ops.search import query
 from bouquetd.ops.verify import repair, verify
 from bouquetd.store.shards import Store
@@ -33,60 +35,114 @@ PATIENCE = 600.0
 """Seconds a request waits for the worker to come to the end of the document in hand."""
 
 
+Handlers = dict[str, Callable[[dict[str, Any]], Any]]
+"""What may be asked, by name."""
+
+
 @dataclass(frozen=True, slots=True)
-class Service:
-    """Everything a command may ask; ``handlers`` are what the control socket offers."""
+class Reading:
+    """What a command may ask of a store that is not to be changed."""
 
     settings: Settings
     ledger: Ledger
     store: Store
     embedder: Embedder
-    worker: Worker
 
-    def handlers(self, owner: Callable[[Callable[[], Any]], Any]) -> dict[str, Callable[[dict[str, Any]], Any]]:
-        """By name; ``owner`` runs what writes in the thread that owns the store."""
+    def asked(self) -> Handlers:
+        """Questions that change nothing."""
         light = {op: partial(do, self.ledger, self.settings.paths) for op, do in LIGHT.items()}
         return {
             **light,
-            "search": lambda a: self.search(str(a["text"]), int(a["n"]), _only(a)),
-            "query": lambda a: [asdict(hit) for hit in self.query(a["question"], int(a["n"]), _only(a))],
+            "search": self.search,
             "documents": lambda a: listing.documents(self.ledger, str(a["after"])),
             "chunks": lambda a: listing.chunks(
                 self.ledger, self.store, a["after"], a["source"], vectors=bool(a["vectors"])
             ),
-            "verify": lambda a: owner(self.repair) if a.get("repair") else asdict(verify(*self._verified())),
-            "forget": lambda a: owner(lambda: self.forget(list(a["patterns"]), missing=bool(a.get("missing")))),
+            "verify": lambda _: asdict(verify(*self._verified())),
         }
 
-    def search(self, text: str, n: int, only: Filter = EVERYTHING) -> list[dict[str, Any]]:
-        """The best passages, best first."""
-        return [
-            {
-                "source": hit.metadata.get("source"),
-                "page": hit.metadata.get("page"),
-                "row": hit.metadata.get("row"),
-                "chunk": hit.metadata.get("chunk"),
-                "start": hit.metadata.get("start"),
-                "end": hit.metadata.get("end"),
-                "media_type": hit.metadata.get("media_type"),
-                "title": hit.metadata.get("title"),
-                "headings": hit.metadata.get("headings"),
-                "language": hit.metadata.get("language"),
-                "document": hit.id.rpartition(":")[0],
-                "id": hit.id,
-                "distance": round(hit.distance, 4),
-                "text": hit.text,
-            }
-            for hit in self.query(text, n, only)
-        ]
+    def while_reindexing(self) -> Handlers:
+        """The same; whatever would change something is put off."""
+        asked = self.asked()
+        verified = asked["verify"]
+        return {
+            **asked,
+            "verify": lambda a: _later(a) if a.get("repair") else verified(a),
+            **dict.fromkeys(("forget", "retry"), _later),
+        }
 
-    def query(self, question: str | list[float], n: int, only: Filter = EVERYTHING) -> list[Hit]:
-        """The same for a text or a vector, with all that is stored beside each."""
+    def search(self, arguments: dict[str, Any]) -> dict[str, Any]:
+        """The best passages, best first; where there are none, what was searched."""
+        question, n, context = arguments["question"], int(arguments["n"]), int(arguments["context"])
+        conditions = _conditions(arguments["conditions"])
         asked = question if isinstance(question, str) else np.asarray(question, dtype=np.float32)
-        return query(self.store, self.embedder, asked, n, only)
+        found = answer(self, asked, n, conditions, context=context, merged=bool(arguments["merged"]))
+        return {
+            "passages": [asdict(passage) for passage in found],
+            "searched": None if found else asdict(searched(self, conditions)),
+        }
+
+    # -- what an answer needs -----------------------------------------------------------------------------
+
+    def hits(self, question: str | Vector, n: int, only: Filter) -> list[Hit]:
+        """The best chunks, best first; see ``ops.search.query``."""
+        return query(self.store, self.embedder, question, n, only)
+
+    def sources(self) -> Iterator[str]:
+        """The sources of all that has chunks."""
+        return map(printable, self.ledger.sources())
+
+    def chunks_by_id(self, ids: Sequence[str]) -> dict[str, Record]:
+        """Chunks of any documents, each shard asked once."""
+        wanted: dict[int, list[str]] = {}
+        shards: dict[str, list[tuple[int, int, int]]] = {}
+        for id_ in ids:
+            document, _, number = id_.rpartition(":")
+            placements = shards.setdefault(document, self.ledger.placements(document))
+            for shard, first, last in placements:
+                if first <= int(number) <= last:
+                    wanted.setdefault(shard, []).append(id_)
+        found: dict[str, Record] = {}
+        for shard, own in wanted.items():
+            found |= self.store.records(shard, own, vectors=False)
+        return found
+
+    def place(self, document: str) -> tuple[str | None, str | None]:
+        """Where the file of a document lies now, and the name in it of what is packed."""
+        entry = self.ledger.find(document)
+        around = entry and self.ledger.outermost(entry.document)
+        if not entry or not around or around.destination == "":
+            return None, None
+        source, paths = around.document.source, self.settings.paths
+        path = paths.inbox / source if around.destination is None else paths.archive / around.destination
+        packed = entry.document.source.removeprefix(source).removeprefix(PACKED)
+        return str(path), printable(packed) or None
+
+    def fitting(self, only: Filter) -> int:
+        """How many chunks fit a filter."""
+        return self.store.count(only)
+
+    def documents_and_chunks(self) -> tuple[int, int]:
+        """How much is stored, what is just being stored included."""
+        return sum(1 for _ in self.ledger.sources()), sum(shard.chunks for shard in self.ledger.shards())
 
     def _verified(self) -> tuple[Ledger, Store, int]:
         return self.ledger, self.store, self.embedder.dimensions
+
+
+@dataclass(frozen=True, slots=True)
+class Service(Reading):
+    """Everything a command may ask; ``handlers`` are what the control socket offers."""
+
+    worker: Worker
+
+    def handlers(self, owner: Callable[[Callable[[], Any]], Any]) -> Handlers:
+        """By name; ``owner`` runs what writes in the thread that owns the store."""
+        return {
+            **self.asked(),
+            "verify": lambda a: owner(self.repair) if a.get("repair") else asdict(verify(*self._verified())),
+            "forget": lambda a: owner(lambda: self.forget(list(a["patterns"]), missing=bool(a.get("missing")))),
+        }
 
     def repair(self) -> dict[str, Any]:
         """Verify and put right; see ``ops.verify``."""
@@ -111,8 +167,19 @@ class Service:
         return [printable(entry.document.source) for entry in entries]
 
 
-def _only(arguments: dict[str, Any]) -> Filter:
-    return Filter(arguments.get("where"), tuple(map(str, arguments.get("texts", ()))))
+def _later(_arguments: object) -> NoReturn:
+    raise Unavailable("the store is being reindexed", "try again when that is done (bouquetd status)")
+
+
+def _conditions(given: dict[str, Any]) -> Conditions:
+    try:
+        known: dict[str, Any] = {key: tuple(v) if isinstance(v, list) else v for key, v in given.items()}
+        return Conditions(**known)
+    except TypeError:
+        raise Rejected(
+            f"the daemon does not know all of the conditions {', '.join(given)}",
+            "daemon and command are of different versions: restart the daemon",
+        ) from None
 
 
 def by_worker(worker: Worker, wake: Callable[[], None]) -> Callable[[Callable[[], T]], T]:

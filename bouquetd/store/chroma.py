@@ -5,7 +5,9 @@ chromadb. One thread at a time uses it (the caller sees to that). The client is 
 be closed at any time; reopening takes 10 ms (section 6 of the design).
 
 A collection is called by the ledger's name, ``bouquet-00001``; in Chroma ``store.collection`` takes the place
-of the first word.
+of the first word. A store that was reindexed is of another generation, and its collections say which behind
+that word, ``bouquet-g1-00001``. While one generation is filled the one before is in force, and after that,
+until it is removed, they lie side by side: the newest one that is marked as whole counts.
 """
 
 from __future__ import annotations
@@ -17,7 +19,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from bouquetd.errors import BouquetdError, Rejected, Unavailable
+from bouquetd.embed import Embedder
+from bouquetd.errors import BouquetdError, ConfigError, Rejected, Unavailable
 from bouquetd.model import EVERYTHING, Filter, Hit, Metadata, Record, Vector
 
 if TYPE_CHECKING:  # the annotations must not import what is imported late
@@ -34,7 +37,11 @@ EF_SEARCH = 1000
 OWN = "bouquet"
 """The first word of a collection's name in the ledger."""
 
+WHOLE = f"{OWN}-whole"
+"""An empty collection that marks a generation after the first as one that holds all that the one before did."""
+
 _TAIL = re.compile(r"-(\d{5,}(-r\d+)?|scratch)")
+_ANY_TAIL = re.compile(r"(?:-g(\d+))?-(\d{5,}(-r\d+)?|scratch|whole)")
 
 
 class Refused(Unavailable):
@@ -52,9 +59,14 @@ class Chroma:
     remedy = "see that Chroma is well"
     """What to do when it fails, for a person."""
 
-    def __init__(self, where: str, collection: str = OWN) -> None:
+    def __init__(self, where: str, collection: str = OWN, embedder: Embedder | None = None) -> None:
+        """``embedder`` is what the collections that are made here name, if any."""
         self.where = where
-        self._prefix = collection
+        self.filled_by = embedder
+        self.record: Mapping[str, Any] = {}
+        """What a new collection's metadata say of how it is filled."""
+        self._first_word = collection
+        self._generation = 0
         self._client: ClientAPI | None = None
 
     @property
@@ -62,11 +74,66 @@ class Chroma:
         """Whether there is anything of ours."""
         return bool(self.names())
 
+    # -- generations --------------------------------------------------------------------------------------
+
+    @property
+    def generation(self) -> int:
+        """Whose collections are ours to see; the first is 0."""
+        return self._generation
+
+    @generation.setter
+    def generation(self, generation: int) -> None:
+        if generation != self._generation:
+            self.close()
+            self._generation = generation
+
+    def generations(self) -> set[int]:
+        """All of which something is there."""
+        found = map(self._generation_of, self._outers())
+        return {generation for generation in found if generation is not None}
+
+    def in_force(self) -> int:
+        """The generation that a reader without a ledger is to read."""
+        word = self._first_word
+        whole = (re.fullmatch(rf"{re.escape(word)}-g(\d+)-whole", outer) for outer in self._outers())
+        return max((int(match[1]) for match in whole if match), default=0)
+
+    def mark_whole(self) -> None:
+        """From here on this generation is in force for readers, and for a ledger that is rebuilt."""
+        if self._outer(WHOLE) not in self._outers():
+            self.create(WHOLE)
+
+    def drop(self, generation: int) -> None:
+        """Remove all collections of another generation."""
+        own, self.generation = self.generation, generation
+        try:
+            if self._outer(WHOLE) in self._outers():
+                self.delete(WHOLE)
+            for name in sorted(self.names()):
+                self.delete(name)
+        finally:
+            self.generation = own
+
+    def recorded(self) -> Mapping[str, Any]:
+        """What the metadata of the newest collection say; of one without records nothing."""
+        names = sorted(name for name in self.names() if not name.endswith("-scratch"))
+        with self._translated():
+            return dict(self._collection(names[-1]).metadata or {}) if names else {}
+
+    def _generation_of(self, outer: str) -> int | None:
+        tail = outer.removeprefix(self._first_word)
+        match = _ANY_TAIL.fullmatch(tail) if tail != outer else None
+        return int(match[1] or 0) if match else None
+
     # -- what differs -------------------------------------------------------------------------------------
+
+    def _outers(self) -> set[str]:
+        """Names in Chroma, at least of all collections that are ours, of any generation."""
+        raise NotImplementedError
 
     def names(self) -> set[str]:
         """Our collections."""
-        raise NotImplementedError
+        return {name for outer in self._outers() if (name := self._inner(outer))}
 
     def create(self, name: str) -> None:
         """Make an empty collection measured by cosine distance."""
@@ -121,12 +188,17 @@ class Chroma:
         """Whether a client, and with it memory, is held."""
         return self._client is not None
 
+    @property
+    def _prefix(self) -> str:
+        return self._first_word + (f"-g{self._generation}" if self._generation else "")
+
     def _outer(self, name: str) -> str:
         return self._prefix + name.removeprefix(OWN)
 
     def _collection(self, name: str) -> Collection:
         client = self._reach(name)
-        _function()  # Chroma looks for it by name with each `add`
+        import bouquetd.store.function  # noqa: F401 (Chroma looks for it by name with each `add`)
+
         return client.get_collection(self._outer(name), embedding_function=None)
 
     def close(self) -> None:
@@ -144,8 +216,8 @@ class Chroma:
     def _make(self, client: ClientAPI, name: str, marks: dict[str, Any] | None = None) -> None:
         client.create_collection(
             self._outer(name),
-            embedding_function=_function(),
-            metadata=marks,
+            embedding_function=_function(self.filled_by),
+            metadata={**self.record, **(marks or {})} or None,
             configuration={"hnsw": {"space": "cosine", "ef_search": EF_SEARCH}},
         )
 
@@ -184,14 +256,24 @@ class Chroma:
         with self._translated():
             return set(self._collection(name).get(where=only, include=[])["ids"])
 
-    def get(self, name: str, ids: Sequence[str], *, vectors: bool = True) -> dict[str, Record]:
-        """Records by id. A record whose vector is missing is left out when ``vectors`` are asked for."""
+    def count(self, name: str, only: Filter) -> int:
+        """How many records of a collection fit a filter."""
+        conditions = _conditions(only)
+        with self._translated():
+            return len(self._collection(name).get(**conditions, include=[])["ids"])
+
+    def get(
+        self, name: str, ids: Sequence[str], *, vectors: bool = True, only: Filter = EVERYTHING
+    ) -> dict[str, Record]:
+        """Records by id that pass ``only``; one without a vector is left out when ``vectors`` are asked for."""
         include = ["documents", "metadatas", *(["embeddings"] if vectors else [])]
+        conditions = _conditions(only)
         found: dict[str, Record] = {}
         with self._translated():
             collection = self._collection(name)
             for start in range(0, len(ids), PAGE):
-                page: Any = collection.get(ids=list(ids[start : start + PAGE]), include=include)  # type: ignore[arg-type]
+                asked = list(ids[start : start + PAGE])
+                page: Any = collection.get(ids=asked, include=include, **conditions)  # type: ignore[arg-type]
                 rows = page["embeddings"] if vectors else [np.zeros(0)] * len(page["ids"])
                 for id_, text, metadata, vector in zip(
                     page["ids"], page["documents"], page["metadatas"], rows, strict=True
@@ -212,9 +294,22 @@ class Chroma:
                         found[id_] = np.asarray(vector, dtype=np.float32)
         return found
 
-    def metadatas(self, name: str) -> Iterator[list[tuple[str, Metadata]]]:
-        """Id and metadata of all records, a page at a time."""
-        for page in self._pages(name, ["metadatas"]):
+    def embedder(self, name: str) -> Embedder:
+        """The embedder that a collection names. Raises ``ConfigError`` for one that we do not have."""
+        from bouquetd.store.function import behind
+
+        with self._translated():
+            named: Any = self._collection(name).configuration_json.get("embedding_function")
+        try:
+            return behind(named)
+        except ValueError as error:
+            raise ConfigError([f"{self._outer(name)} at {self.where}: {error}"]) from None
+
+    def metadatas(
+        self, name: str, where: Mapping[str, Any] | None = None
+    ) -> Iterator[list[tuple[str, Metadata]]]:
+        """Id and metadata of all records, or of those whose metadata fit, a page at a time."""
+        for page in self._pages(name, ["metadatas"], where):
             yield [(i, values or {}) for i, values in zip(page["ids"], page["metadatas"], strict=True)]
 
     def _pages(self, name: str, include: list[Any], where: Mapping[str, Any] | None = None) -> Iterator[Any]:
@@ -235,16 +330,12 @@ class Chroma:
 
         Capitals count in the texts of a filter.
         """
-        words: list[Any] = [{"$contains": text} for text in only.texts]
-        words += [{"$regex": pattern}] if pattern else []
-        if only.where:
-            _understood(only.where)
+        conditions = _conditions(only, pattern)
         with self._translated():
             answer: Any = self._collection(name).query(
                 query_embeddings=vector,
                 n_results=n,
-                where=dict(only.where) if only.where else None,
-                where_document={"$and": words} if len(words) > 1 else words[0] if words else None,
+                **conditions,
                 include=["documents", "metadatas", "distances"],
             )
         return [
@@ -272,11 +363,23 @@ class Chroma:
         return Unavailable(f"Chroma at {self.where} failed: {type(error).__name__}: {error}", self.remedy)
 
 
-def _function() -> Any:
-    """What collections say they were embedded with; imported late as Chroma is, which is then to know it."""
-    from bouquetd.store.function import EmbeddingFunction
+def _function(embedder: Embedder | None) -> Any:
+    """What collections say they were embedded with; imported late as Chroma is."""
+    from bouquetd.store.function import function
 
-    return EmbeddingFunction()
+    return function(embedder) if embedder else None
+
+
+def _conditions(only: Filter, pattern: str | None = None) -> dict[str, Any]:
+    """A filter as Chroma takes it. Raises ``Rejected`` for one that it would not understand."""
+    words: list[Any] = [{"$contains": text} for text in only.texts]
+    words += [{"$regex": pattern}] if pattern else []
+    if only.where:
+        _understood(only.where)
+    return {
+        "where": dict(only.where) if only.where else None,
+        "where_document": {"$and": words} if len(words) > 1 else words[0] if words else None,
+    }
 
 
 def _understood(where: Mapping[str, Any]) -> None:

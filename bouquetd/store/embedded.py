@@ -17,6 +17,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from bouquetd.embed import Embedder
 from bouquetd.model import Record
 from bouquetd.store import together
 from bouquetd.store.chroma import OWN, Chroma
@@ -55,8 +56,8 @@ class Embedded(Chroma):
 
     remedy = "look at the free space and permissions there; a restart rebuilds the shard being written"
 
-    def __init__(self, path: Path, collection: str = OWN) -> None:
-        super().__init__(str(path), collection)
+    def __init__(self, path: Path, collection: str = OWN, embedder: Embedder | None = None) -> None:
+        super().__init__(str(path), collection, embedder)
         self.path = path
         self._opened: Path | None = None
         self._written: set[str] = set()
@@ -64,11 +65,9 @@ class Embedded(Chroma):
     def _folder(self, name: str) -> Path:
         return self.path / self._outer(name)
 
-    def names(self) -> set[str]:
-        """Our collections; asked without opening any."""
-        if not self.path.is_dir():
-            return set()
-        return {name for entry in self.path.iterdir() if (name := self._inner(entry.name))}
+    def _outers(self) -> set[str]:
+        """Asked without opening any."""
+        return {entry.name for entry in self.path.iterdir()} if self.path.is_dir() else set()
 
     def _reach(self, name: str) -> ClientAPI:
         folder = self._folder(name)

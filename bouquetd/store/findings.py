@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from itertools import groupby
 from typing import Any
 
+from bouquetd import mentions
 from bouquetd.model import PACKED, Document, Metadata
 
 CACHE_KB = 2048
@@ -44,7 +45,8 @@ class Findings:
         self._db = sqlite3.connect("", isolation_level=None)
         self._db.execute(f"PRAGMA cache_size = -{CACHE_KB}")
         self._db.execute("PRAGMA synchronous = OFF")
-        self._db.executescript(_SCHEMA)
+        self._db.executescript(_SCHEMA + mentions.SCHEMA)
+        self._mentions = mentions.Mentions(self._db)
 
     def close(self) -> None:
         """Forget everything."""
@@ -66,7 +68,15 @@ class Findings:
                 for id_, n, values in split
             ],
         )
+        for id_, of_one in groupby(split, key=lambda row: row[0]):
+            self._mentions.add(id_, mentions.counted(values for *_, values in of_one), begun=True)
         self._db.execute("COMMIT")
+
+    def mentions(self, id_: str) -> dict[str, int]:
+        """In how many chunks of a document each entity occurs."""
+        return dict(
+            self._db.execute("SELECT entity, chunks FROM mentions WHERE document = ? ORDER BY entity", (id_,))
+        )
 
     def documents(self) -> Iterator[Found]:
         """All documents, whole or not."""

@@ -206,7 +206,9 @@ def ledger_from(chroma: Chroma, ledger: Ledger, locate: Locate, beat: Beat) -> t
                 beat()
                 document = found.document
                 fingerprint, destination = locate(document.source, document.digest) or (GONE, "")
-                ledger.adopt(document, found.placements, fingerprint, destination)
+                ledger.adopt(
+                    document, found.placements, fingerprint, destination, findings.mentions(document.id)
+                )
     return kept, dropped
 
 

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
+from bouquetd.embed import Embedder
 from bouquetd.errors import ConfigError, Unavailable
 from bouquetd.model import Record, printable
 from bouquetd.store.chroma import OWN, PAGE, Chroma, Refused
@@ -106,8 +107,9 @@ class Server(Chroma):
         owner: str | None,
         access: Access | None = None,
         restart: Restart | None = None,
+        embedder: Embedder | None = None,
     ) -> None:
-        super().__init__(url, collection)
+        super().__init__(url, collection, embedder)
         self.owner = owner
         self._access = access or Access()
         self._restart = restart or Restart()
@@ -197,12 +199,12 @@ class Server(Chroma):
     def greet(self) -> None:
         """Raise ``Unavailable`` unless the server answers, ``ConfigError`` where our names are taken."""
         with self._translated():
-            foreign = sorted(self._outer(name) for name, mine in self._listed() if not mine)
+            foreign = sorted(name for name, mine in self._listed() if not mine)
         if foreign:
             raise ConfigError(
                 [
                     f"store.collection: {foreign[0]} at {self.where} belongs to another bouquetd; give each one"
-                    f" a name of its own there (now {self._prefix}), or delete that collection if it is not"
+                    f" a name of its own there (now {self._first_word}), or delete that collection if it is not"
                     " needed any more"
                 ]
             )
@@ -210,16 +212,17 @@ class Server(Chroma):
     # -- collections --------------------------------------------------------------------------------------
 
     def _listed(self) -> Iterator[tuple[str, bool]]:
-        """The collections of our names, whoever made them, and whether that was us."""
+        """The collections of our names, of any generation, whoever made them, and whether that was us."""
         api, start = self._api(), 0
         while page := api.list_collections(limit=LISTED, offset=start):
             for collection in page:
-                if name := self._inner(collection.name):
-                    yield name, self.owner in (None, (collection.metadata or {}).get(OWNER))
+                if self._generation_of(collection.name) is not None:
+                    owner = (collection.metadata or {}).get(OWNER)
+                    yield collection.name, self.owner in (None, owner)
             start += len(page)
 
-    def names(self) -> set[str]:
-        """Our collections; asks the server."""
+    def _outers(self) -> set[str]:
+        """Asks the server."""
         with self._translated():
             return {name for name, mine in self._listed() if mine}
 

@@ -14,6 +14,7 @@ import threading
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 
@@ -23,7 +24,9 @@ from bouquetd.model import EVERYTHING, Filter, Hit, Record, Vector
 from bouquetd.store import rebuild
 from bouquetd.store.chroma import PAGE, Chroma, Refused
 from bouquetd.store.kept import Kept
+from bouquetd.store.lexical import Lexical
 from bouquetd.store.nearest import nearest
+from bouquetd.store.words import Words
 
 WORTH_IT = 1000
 """Deleted chunks in a single collection without bounds (``shard_chunks`` 0) that are worth filling it anew."""
@@ -49,6 +52,7 @@ class Store:
         chroma: Chroma,
         ledger: Ledger,
         kept: Kept,
+        words: Words,
         *,
         shard_chunks: int,
         batch_size: int,
@@ -67,6 +71,7 @@ class Store:
         self._chroma = chroma
         self._ledger = ledger
         self._kept = kept
+        self._lexical = Lexical(ledger, kept, words)
         self._shard_chunks = shard_chunks
         self._batch_size = batch_size
         self._embed = embed
@@ -99,6 +104,7 @@ class Store:
             if len(self._gathering) >= 2 * self._batch_size:  # nobody called ``land`` in between
                 self.flush()
             shard = self._ledger.active()
+            self._lexical.add(shard.number, records)
             if self._shard_chunks and shard.chunks + shard.deleted >= self._shard_chunks:
                 self._retire(shard)
             elif not self._shard_chunks and shard.hollow and shard.deleted >= WORTH_IT:
@@ -226,6 +232,7 @@ class Store:
                     self._kept.remove(number, chunks)
                 if self._writing:
                     self._chroma.confirm()
+            self._lexical.remove(documents, held)
             self._ledger.removed(documents)
             if any(number in shards and shards[number].sealed for number in self._writing):
                 self.rest()
@@ -290,6 +297,31 @@ class Store:
             self._suspect.discard(shard.number)
         return bool(found)
 
+    def matching(self, text: str, n: int, only: Filter = EVERYTHING) -> list[tuple[Record, float]]:
+        """The chunks that share most with the words of a text, and how much; see ``Lexical.search``."""
+        with self._lock:
+            return self._lexical.search(text, n, only, partial(self._passing, only))
+
+    def vectors(self, ids: Sequence[str]) -> dict[str, Vector]:
+        """The vectors of chunks, by id, as they were journalled; those that are not there are left out."""
+        with self._lock:
+            return self._lexical.vectors(ids)
+
+    def tidy(self) -> bool:
+        """Bring the index of words nearer to the ledger by a page; whether there is more to do."""
+        with self._lock:
+            return self._lexical.tidy(lambda number, ids: self.records(number, ids, vectors=False))
+
+    def _passing(self, only: Filter, number: int, ids: Sequence[str]) -> dict[str, Record]:
+        made = self._chroma.names()
+        for shard in self._ledger.shards():
+            if shard.number == number and shard.collection in made:
+                found = self._chroma.get(shard.collection, ids, only=only)
+                if shard.sealed:
+                    self._leave()
+                return found
+        return {}
+
     def records(self, number: int, ids: Sequence[str], *, vectors: bool) -> dict[str, Record]:
         """Records of one shard by id, what was just stored included; those that are not there are left out."""
         with self._lock:
@@ -299,6 +331,17 @@ class Store:
             for shard in self._ledger.shards():
                 if shard.number == number and shard.collection in made:
                     found = self._chroma.get(shard.collection, ids, vectors=vectors)
+            return found
+
+    def count(self, only: Filter) -> int:
+        """How many chunks fit a filter, what was just stored included; one shard's ids in memory at a time."""
+        with self._lock:
+            self._settle()
+            made, found = self._chroma.names(), 0
+            for shard in self._ledger.shards():
+                if shard.collection in made:
+                    found += self._chroma.count(shard.collection, only)
+                    self._leave()
             return found
 
     def inspect(self, shard: Shard, dimensions: int) -> Inspection:
@@ -389,6 +432,7 @@ class Store:
                     self._chroma.confirm()
                 self._chroma.end()
             self._close()
+            self._lexical.close()
             self._ledger.mark_clean(self._suspect)
             self._writing.clear()
 

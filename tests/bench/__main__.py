@@ -17,6 +17,9 @@ from pathlib import Path
 
 from tests.bench import (
     ceiling,
+    cranfield,
+    embedders,
+    entities,
     formats,
     fuzz,
     idle,
@@ -28,6 +31,7 @@ from tests.bench import (
     operation,
     pictures,
     recall,
+    remote,
     resume,
     small,
     speed,
@@ -38,6 +42,7 @@ from tests.bench.report import Failed, Result, gather, left, write
 from tests.bench.text import pool
 
 MEASUREMENTS: dict[str, Callable[[Bench], Result]] = {
+    "embedders": embedders.measure,
     "speed": speed.measure,
     "peers": beside.measure,
     "small": small.measure,
@@ -47,16 +52,19 @@ MEASUREMENTS: dict[str, Callable[[Bench], Result]] = {
     "fuzz": fuzz.measure,
     "idle": idle.measure,
     "operation": operation.measure,
+    "remote": remote.measure,
     "formats": formats.measure,
+    "entities": entities.measure,
     "ceiling": ceiling.measure,
     "million": million.measure,
     "kills": kills.measure,
     "recall": recall.measure,
+    "cranfield": cranfield.measure,
 }
 """By name, in the order in which they are run."""
 
-LONG = ("layouts", "ceiling", "million", "kills", "recall")
-"""Half an hour or more each, or other people's programs to be installed: run only when named."""
+LONG = ("layouts", "ceiling", "million", "kills", "recall", "cranfield")
+"""Half an hour or more each, or what is not on every machine is needed: run only when named."""
 
 
 def main() -> int:

@@ -64,15 +64,17 @@ class Home:
 
     @classmethod
     def fresh(cls, folder: Path, **changes: Mapping[str, object]) -> Self:
-        """``changes`` are options by section; all others are as shipped."""
+        """``changes`` are options by section; all others are as shipped, but for the embedder: ``static``.
+
+        What is measured with it is the path around the embedder, of which ``embedders`` measures each.
+        """
         folder.mkdir(parents=True)
         config = folder / "bouquetd.yaml"
         subprocess.run([COMMAND, "init", config], check=True, stdout=subprocess.DEVNULL)
-        if changes:
-            values = yaml.safe_load(config.read_text())
-            for section, options in changes.items():
-                values[section].update(options)
-            config.write_text(yaml.safe_dump(values))
+        values = yaml.safe_load(config.read_text())
+        for section, options in ({"embed": {"provider": "static"}} | changes).items():
+            values[section].update(options)
+        config.write_text(yaml.safe_dump(values))
         return cls(config)
 
     def __getattr__(self, name: str) -> Path:

@@ -58,11 +58,12 @@ class Running:
 
 @pytest.fixture(scope="module")
 def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
-    """A daemon with its default options, into whose inbox the corpus was copied while it ran."""
+    """A daemon with its default options and the quick embedder, into whose inbox the corpus was copied."""
     samples = corpus.fetch()
     root = tmp_path_factory.mktemp("findability")
     config = root / "bouquetd.yaml"
     subprocess.run([BOUQUETD, "init", config], check=True, capture_output=True)
+    config.write_text(config.read_text().replace("provider: minilm", "provider: static"))
     with open(root / "log", "wb") as log:
         daemon = subprocess.Popen([BOUQUETD, "run", "--config", config], stdout=log, stderr=log)
     try:

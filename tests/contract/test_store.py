@@ -17,6 +17,7 @@ from bouquetd.store.embedded import Embedded
 from bouquetd.store.kept import Kept
 from bouquetd.store.server import Server
 from bouquetd.store.shards import Store
+from bouquetd.store.words import Words
 from tests.chroma_server import ChromaServer
 from tests.fake_chroma import InMemory
 
@@ -65,8 +66,9 @@ class House:
         self.ledger = Ledger(self.root / "ledger.db", "recipe")
         self.chroma = self.connect()
         self.kept = Kept(self.root / "kept")
+        self.words = Words(self.root / "words.db")
         self.store = Store(
-            self.chroma, self.ledger, self.kept, shard_chunks=self.shard, batch_size=self.batch,
+            self.chroma, self.ledger, self.kept, self.words, shard_chunks=self.shard, batch_size=self.batch,
             embed=embed, beat=beat, tell=self.told.append, trim=lambda: None,
         )  # fmt: skip
 
@@ -377,6 +379,20 @@ def test_a_sealed_shard_that_holds_nothing_any_more_is_dropped_with_its_folder(e
     embedded.check()
 
 
+def test_chunks_are_found_by_their_words_in_every_shard_until_their_document_goes(house):
+    ids = [house.put(f"document {n}", SHARD) for n in range(2)]
+    house.complete(*ids)
+    found = house.store.matching("seven says 7", 4)
+    assert {record.id for record, _ in found[:2]} == {f"{id_}:7" for id_ in ids}
+    assert found[0][1] >= found[1][1] > found[2][1]
+    texts = Filter({"chunk": {"$lt": 8}}, ("document 1",))
+    [(record, _)] = house.store.matching("7", 4, texts)
+    assert record.id == f"{ids[1]}:7"
+    assert house.store.vectors([record.id])[record.id].tolist() == house.expected[record.id].vector.tolist()
+    house.remove(ids[1])
+    assert [record.id for record, _ in house.store.matching("7", 4)] == [f"{ids[0]}:7"]
+
+
 def test_a_search_keeps_to_what_metadata_and_texts_are_asked_for_in_every_shard(house):
     ids = [house.put(f"document {n}", BATCH) for n in range(2 * SHARD // BATCH)]
     house.complete(*ids)
@@ -388,6 +404,10 @@ def test_a_search_keeps_to_what_metadata_and_texts_are_asked_for_in_every_shard(
     texts = Filter(None, ("document 3", "says 5"))
     assert [hit.id for hit in house.store.search(last.vector, 5, "says", texts)] == [f"{ids[3]}:5"]
     assert house.store.search(last.vector, 5, "says", Filter(None, ("DOCUMENT 3",))) == []
+    fitting = [
+        house.store.count(only) for only in (Filter(), Filter({"chunk": {"$lt": 2}}), Filter(both), texts)
+    ]
+    assert fitting == [len(house.expected), 2 * len(ids), 1, 1]
 
 
 # -- what was deleted does not take room for ever -----------------------------------------------------------
@@ -1036,3 +1056,35 @@ def test_metadata_is_read_back_in_pages_of_any_number(house):
 def test_whatever_chroma_throws_becomes_unavailable(house):
     with pytest.raises(Unavailable, match=r"Chroma at .* failed"):
         house.chroma.ids("no such collection")
+
+
+@pytest.mark.parametrize("kind", ["embedded", "server", "memory"])
+def test_generations_lie_side_by_side_and_the_newest_that_is_whole_is_in_force(kind, tmp_path, request):
+    if kind == "server":
+        connect = in_server(tmp_path, request.getfixturevalue("server"))
+    else:
+        connect = in_memory() if kind == "memory" else in_folder(tmp_path)
+    first, next_ = connect(), connect()
+    next_.generation = 1
+    first.record, next_.record = {"embedder": "one"}, {"embedder": "two"}
+    for chroma, text in ((first, "first"), (next_, "next")):
+        chroma.create("bouquet-00001")
+        chroma.add("bouquet-00001", [Record("a:0", text, {"source": "a"}, vector(text))])
+        assert chroma.names() == {"bouquet-00001"}
+        assert chroma.get("bouquet-00001", ["a:0"])["a:0"].text == text
+    assert (first.recorded()["embedder"], next_.recorded()["embedder"]) == ("one", "two")
+    assert first.generations() == {0, 1}
+    assert first.in_force() == 0
+    next_.mark_whole()
+    next_.mark_whole()
+    assert first.in_force() == 1
+    assert next_.names() == {"bouquet-00001"}
+    next_.drop(0)
+    assert next_.generations() == {1}
+    assert first.names() == set()
+    assert next_.get("bouquet-00001", ["a:0"])["a:0"].text == "next"
+    next_.drop(1)
+    assert first.generations() == set()
+    assert first.in_force() == 0
+    first.close()
+    next_.close()

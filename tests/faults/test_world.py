@@ -439,7 +439,8 @@ def test_init_once_and_search_work_as_a_newcomer_types_them(tmp_path):
     (tmp_path / "inbox").mkdir(exist_ok=True)
     (tmp_path / "inbox" / "owl.txt").write_text("The owl hunts at dusk.")
     assert bouquetd("once").returncode == 0
-    assert "1. owl.txt  (chunk 0, distance" in bouquetd("search", "owl at dusk").stdout
+    shown = bouquetd("search", "owl at dusk").stdout
+    assert shown.startswith("1. owl.txt\n   The owl hunts at dusk.\n   1st by meaning (distance ")
 
 
 def test_once_stops_between_two_batches_when_interrupted_and_has_lost_nothing(tmp_path):

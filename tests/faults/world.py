@@ -40,6 +40,7 @@ pipeline: {{max_attempts: 100}}
 chunk: {{size: {size}, overlap: {overlap}}}
 store: {{shard_chunks: {shard_chunks}, batch_size: {store_batch}}}
 paths: {{archive: {archive}}}
+embed: {{provider: static}}
 """
 
 STARTED: list[BaseProcess] = []

@@ -74,8 +74,8 @@ def bare(tree: Path, tmp_path: Path) -> Iterator[Served]:
 
 
 @pytest.fixture
-def machine(installed: list[Path], tmp_path: Path) -> Iterator[Served]:
-    """A machine with bouquetd, off: tests change what they need, then boot it."""
+def fresh(installed: list[Path], tmp_path: Path) -> Iterator[Served]:
+    """A machine with bouquetd as it was installed, off."""
     yield from _used(Served(tmp_path / "machine", installed))
 
 
@@ -83,6 +83,13 @@ def machine(installed: list[Path], tmp_path: Path) -> Iterator[Served]:
 def recognising(installed_beside_tesseract: list[Path], tmp_path: Path) -> Iterator[Served]:
     """A machine with bouquetd and tesseract, off."""
     yield from _used(Served(tmp_path / "machine", installed_beside_tesseract))
+
+
+@pytest.fixture
+def machine(fresh: Served) -> Served:
+    """The same with the embedder of bulk loads: tests change what they need, then boot it."""
+    fresh.bring_words()
+    return fresh
 
 
 def _used(machine: Served) -> Iterator[Served]:

@@ -7,6 +7,7 @@ import shlex
 import shutil
 import uuid
 from collections.abc import Mapping
+from importlib.metadata import distribution
 from pathlib import Path
 from typing import Any
 
@@ -89,6 +90,16 @@ class Served(Machine):
         (folder / "mischief.py").write_text(MISCHIEF)
         (info / "METADATA").write_text("Metadata-Version: 2.1\nName: mischief\nVersion: 1.0\n")
         (info / "entry_points.txt").write_text("[bouquetd.extractors]\nmischief = mischief\n")
+
+    def bring_words(self) -> None:
+        """Install what the static embedder needs, as the README says, and have it used."""
+        package = distribution("wordllama")
+        for file in package.files or ():
+            if file.parts[0].startswith("wordllama") and "__pycache__" not in file.parts:
+                target = self.upper / PLUGINS / file
+                target.parent.mkdir(parents=True, exist_ok=True)
+                shutil.copyfile(str(package.locate_file(file)), target)
+        self.configure({"embed.provider": "static"})
 
     # -- the package --------------------------------------------------------------------------------------
 

@@ -22,9 +22,9 @@ MOST = 350 * 2**20
 """Bytes that an installation may take."""
 
 
-def test_it_is_small_and_brings_pages_completion_and_a_configuration_of_ones_own(machine: Served) -> None:
-    machine.boot()
-    listed = machine.out("dpkg -L bouquetd").split()
+def test_it_is_small_and_brings_pages_completion_and_a_configuration_of_ones_own(fresh: Served) -> None:
+    fresh.boot()
+    listed = fresh.out("dpkg -L bouquetd").split()
     for path in (
         "/usr/share/man/man1/bouquetd.1.gz", "/usr/share/man/man5/bouquetd.yaml.5.gz",
         "/usr/share/man/man8/bouquetd.8.gz", "/usr/share/bash-completion/completions/bouquetd",
@@ -32,15 +32,15 @@ def test_it_is_small_and_brings_pages_completion_and_a_configuration_of_ones_own
         "/etc/bouquetd-chroma.yaml",
     ):  # fmt: skip
         assert path in listed
-    taken = int(machine.out("du -s --block-size=1 /usr/lib/bouquetd").split()[0])
+    taken = int(fresh.out("du -s --block-size=1 /usr/lib/bouquetd").split()[0])
     assert taken < MOST, f"{taken / 2**20:.0f} MB"
-    conffiles = machine.out("dpkg-query -f '${Conffiles}' -W bouquetd").split()[::2]
+    conffiles = fresh.out("dpkg-query -f '${Conffiles}' -W bouquetd").split()[::2]
     assert conffiles == ["/etc/bouquetd/bouquetd.yaml", "/etc/bouquetd-chroma.yaml"]
-    assert not machine.run("dpkg -V bouquetd").stdout
-    assert machine.unit("UnitFileState") == "enabled"
+    assert not fresh.run("dpkg -V bouquetd").stdout
+    assert fresh.unit("UnitFileState") == "enabled"
     for person in ("bouquetd", "bouquetd-chroma"):
-        assert machine.out(f"getent passwd {person}").strip().endswith("nologin")
-    assert "bouquetd search" in machine.out("bash -c '. /usr/share/bash-completion/completions/bouquetd; "
+        assert fresh.out(f"getent passwd {person}").strip().endswith("nologin")
+    assert "bouquetd search" in fresh.out("bash -c '. /usr/share/bash-completion/completions/bouquetd; "
         "COMP_WORDS=(bouquetd se); COMP_CWORD=1; _bouquetd; echo bouquetd $COMPREPLY'")  # fmt: skip
 
 

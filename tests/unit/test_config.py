@@ -6,6 +6,7 @@ import os
 import re
 import shutil
 from pathlib import Path
+from typing import get_args
 
 import pytest
 from hypothesis import given
@@ -16,6 +17,7 @@ from bouquetd.config import (
     LIVE,
     OPTIONS,
     Config,
+    Embed,
     Settings,
     advise,
     changed,
@@ -29,6 +31,7 @@ from bouquetd.config import (
 from bouquetd.config.loader import defaults
 from bouquetd.config.settings import DIMENSIONS, PROFILES, notation, value
 from bouquetd.config.units import Quantity
+from bouquetd.embed.choice import chosen
 from bouquetd.embed.static import StaticEmbedder
 from bouquetd.errors import ConfigError
 
@@ -305,7 +308,7 @@ def test_numbers_from_python_are_taken_as_they_are() -> None:
         ("memory.limit: 5MB", "1: memory.limit: unknown option; write `limit` under `memory:`"),
         ("inbox: {profile: speed}", "1: inbox.profile: unknown option; write `profile` at the left margin"),
         ("max_file_sise: 5MB", "1: max_file_sise: unknown option; did you mean `inbox.max_file_size`?"),
-        ("embed: {zzz: 1}", "1: embed.zzz: unknown option; remove it, or use one of provider"),
+        ("chunk: {zzz: 1}", "1: chunk.zzz: unknown option; remove it, or use one of size, overlap"),
         ("? [a]\n: 1", "1: a key must be a plain word; remove the brackets or the `?` in front of it"),
         ("memory: 5", "1: memory: is a section; write its options under it, for instance `limit: ...`"),
         ("memory: [5]", "1: memory: is a section; write its options under it, for instance `limit: ...`"),
@@ -611,20 +614,20 @@ def test_folders_on_another_file_system_are_allowed_with_a_warning(yaml_file: Pa
 
 def test_a_shard_that_is_large_for_the_limit_is_warned_of(yaml_file: Path) -> None:
     [advice] = advise(loaded(yaml_file, "store: {shard_chunks: 100000}").settings)
-    assert advice.startswith("store.shard_chunks: 100000 chunks in a shard take some 146 MB of RSS")
+    assert advice.startswith("store.shard_chunks: 100000 chunks in a shard take some 195 MB of RSS")
 
 
 def test_a_single_collection_is_warned_of_with_the_size_at_which_work_stops(yaml_file: Path) -> None:
     [advice] = advise(loaded(yaml_file, "store: {shard_chunks: 0}").settings)
     assert advice.startswith("store.shard_chunks: 0 puts all chunks into one collection")
-    assert "at some 170,000 chunks work stops for good at memory.limit (500MB)" in advice
+    assert "at some 128,000 chunks work stops for good at memory.limit (500MB)" in advice
 
 
 @pytest.mark.parametrize(
     ("text", "chunks"),
     [
         ("", 5_000),
-        ("memory: {limit: 100MB}", 4_000),
+        ("memory: {limit: 100MB}", 3_000),
         ("memory: {limit: 50MB}", 2_000),
         ("memory: {limit: 64GB}", 5_000),
         ("memory: {limit: 50MB}\nstore: {batch_size: 3000}", 3_000),
@@ -642,6 +645,15 @@ def test_the_size_of_a_shard_follows_from_the_limit_unless_it_is_set(
 
 def test_the_dimensions_known_to_the_configuration_are_the_embedders() -> None:
     assert DIMENSIONS["static"] == StaticEmbedder.dimensions
+    assert DIMENSIONS["minilm"] == chosen(Embed()).dimensions
+    assert {*DIMENSIONS, "openai"} == set(get_args(Embed.model_fields["provider"].annotation))
+
+
+def test_the_folder_of_a_model_lies_beside_the_file_and_threads_are_chosen_unless_given(
+    yaml_file: Path,
+) -> None:
+    embed = loaded(yaml_file, "embed: {provider: onnx, model: models/e5, threads: auto}").settings.embed
+    assert (embed.model, embed.threads) == (str(yaml_file.parent / "models/e5"), None)
 
 
 # Finding, comparing, printing

@@ -242,6 +242,17 @@ def test_documents_are_listed_by_state_over_pages_and_the_recent_ones_newest_fir
     assert ledger.counts() == dict.fromkeys(State, 0) | {"filed": 8, "claimed": 1}
 
 
+def test_the_sources_of_all_that_has_chunks_are_gone_over_page_by_page(ledger, monkeypatch):
+    monkeypatch.setattr("bouquetd.ledger.PAGE", 2)
+    for number in range(5):
+        filed(ledger, f"{number}.txt", f"sha {number}")
+    half = ledger.claim("half.txt", "sha", FILE)
+    journal(ledger, half, 0, 2)
+    ledger.claim("new.txt", "sha new", FILE)
+    ledger.failed(ledger.claim("bad.txt", "sha bad", FILE).id, "it is bad", "mend it", "bad.txt")
+    assert sorted(ledger.sources()) == [*(f"{number}.txt" for number in range(5)), "half.txt"]
+
+
 def test_a_rebuilt_shard_takes_another_name_and_an_empty_sealed_one_can_be_dropped(ledger):
     document = filed(ledger, "a")
     ledger.seal(1)
@@ -349,4 +360,67 @@ def test_a_ledger_of_the_first_schema_is_brought_up_to_date_with_all_it_holds(tm
         db.close()
     ledger = Ledger(path, "recipe")
     assert [(s.number, s.chunks, s.deleted, s.hollow) for s in ledger.shards()] == [(1, 30, 0, False)]
+    ledger.close()
+
+
+def test_the_ledger_of_the_next_generation_takes_over_every_row_under_its_own_ids(tmp_path):
+    old, new = Ledger(tmp_path / "ledger.db", "recipe"), Ledger(tmp_path / "next.db", "other")
+    f = Fingerprint(1, 2, 3, 4, 5)
+    held = old.claim("held", "sha", f)
+    old.journal([(held, [Record(f"{held.id}:0", "text", {}, np.zeros(2, np.float32))], True)])
+    old.complete([Whole(held.id, (), "a note")])
+    old.filed([(held.id, "archive/held")])
+    old.duplicate("twin", "sha", f, held.id, "archive/twin")
+    bad = old.claim("bad", "sha2", f)
+    old.failed(bad.id, "reason", "remedy", "failed/bad", "text/plain")
+    packed = old.claim("held!/in", "sha3", f, held)
+    old.leave_alone("link", "a link")
+    old.remember("inbox.device", "7")
+    new.remember("recipe", "of the next")
+    [entry] = new.inherit([held])
+    assert (entry.document.id, entry.document.since) == (identity("held", "sha", "other"), held.since)
+    texts = [Record(f"{entry.document.id}:{n}", "text", {}, np.zeros(2, np.float32)) for n in range(3)]
+    new.journal([(entry.document, texts, True)])
+    assert new.inherit([held])[0].chunks == 3
+    for _ in range(2):  # a kill may come between
+        new.succeed(old.path)
+    [anew] = new.by_source("held")
+    assert (anew.state, anew.chunks, anew.whole, anew.note, anew.destination) == (
+        "filed", 3, True, "a note", "archive/held"
+    )  # fmt: skip
+    [twin] = new.by_source("twin")
+    assert (twin.document.id, twin.twin) == (identity("twin", "sha", "other"), anew.document.id)
+    [failed] = new.by_source("bad")
+    assert (failed.state, failed.reason, failed.remedy, failed.destination) == (
+        "failed", "reason", "remedy", "failed/bad"
+    )  # fmt: skip
+    [inside] = new.by_source("held!/in")
+    assert (inside.state, inside.document.attempts, inside.document.parent) == ("claimed", 1, "held")
+    assert (
+        new._rows("SELECT within FROM documents WHERE id = ?", inside.document.id)[0]["within"]
+        == anew.document.id
+    )
+    assert new.left_alone() == [("link", "a link")]
+    assert (new.fact("inbox.device"), new.fact("recipe")) == ("7", "of the next")
+    assert sum(new.counts().values()) == sum(old.counts().values()) == 4
+    assert packed.id not in {e.document.id for e in new.entries()}
+    old.close()
+    new.close()
+
+
+def test_a_ledger_that_is_to_be_replaced_has_no_side_files_and_nobody_else_in_it(tmp_path, monkeypatch):
+    path = tmp_path / "ledger.db"
+    ledger, other = Ledger(path, "recipe"), Ledger(path, "recipe")
+    ledger.remember("key", "value")
+    monkeypatch.setattr(module, "PATIENCE", 0.2)
+    with pytest.raises(Unavailable, match="cannot be used"), ledger.alone():
+        pass
+    other.close()
+    ledger = Ledger(path, "recipe")
+    with ledger.alone():
+        assert [p.name for p in tmp_path.iterdir()] == ["ledger.db"]
+        with pytest.raises(Unavailable):
+            Ledger(path, "recipe")
+    ledger = Ledger(path, "recipe")
+    assert ledger.fact("key") == "value"
     ledger.close()

@@ -25,7 +25,7 @@ class Late:
 
 def wait_for(ready, patience=60.0):
     late, log = Late(ready), Recorder()
-    meet(late, log, late, patience, lambda: None, late.clock)
+    meet(late.greet, "Chroma", log, late, patience, lambda: None, late.clock)
     return log.lines
 
 

@@ -22,6 +22,22 @@ def test_a_passage_that_shares_the_questions_words_overtakes_nearer_ones_that_do
     assert ids(rank("Where do birds rest?", [*hits[:2], hit("c", "herons sleep", 0.3)])) == ["a", "b", "c"]
 
 
+def test_scores_of_an_index_of_words_take_the_place_of_those_over_the_hits():
+    hits = [hit("a", "herons", 0.1), hit("b", "nothing of the kind", 0.2)]
+    first, second = rank("herons", hits, {"b": 7.0, "a": 1.0})
+    assert (first.id, first.by_meaning, first.by_words) == ("a", 1, 2)
+    assert (second.id, second.by_meaning, second.by_words) == ("b", 2, 1)
+    assert [h.by_words for h in rank("herons", hits, {"b": 7.0})] == [None, 1]
+
+
+def test_the_distances_from_what_came_first_rank_all_once_more():
+    hits = [hit("a", "x", 0.1), hit("b", "x", 0.2), hit("c", "x", 0.3)]
+    ranked = rank("y", hits, again=lambda best: [abs(n - best) / 10 for n in (0, 2, 1)])
+    assert ids(ranked) == ["a", "c", "b"]
+    assert [h.by_meaning for h in ranked] == [1, 2, 3]
+    assert [h.distance for h in ranked] == [0.1, 0.3, 0.2]
+
+
 def test_without_a_shared_word_the_nearest_comes_first():
     hits = [hit("far", "one", 0.9), hit("near", "two", 0.1), hit("middle", "three", 0.5)]
     assert ids(rank("something else", hits)) == ["near", "middle", "far"]
@@ -113,8 +129,21 @@ def test_a_search_can_be_narrowed_by_metadata_and_by_words_that_must_stand_there
     assert found() == {"a.txt", "b.md"}
     assert found("--where", 'media_type = "text/markdown"') == {"b.md"}
     assert found("--where", 'name != "b.md"', "--containing", "hurries", "--containing", "reeds") == {"a.txt"}
-    nothing = home.cli("search", "heron", "--where", 'name = "c"')
-    assert (nothing.status, nothing.out.strip()) == (1, "Nothing found that fits --where and --containing.")
+    assert found("--kind", "markdown", "--since", "1h", "--source", "b*", "--source", "c*") == {"b.md"}
+    nothing = home.cli("search", "heron", "--where", 'name = "c"', "--kind", "text")
+    assert nothing.status == 1
+    assert nothing.out.splitlines()[:3] == [
+        "Nothing found. Searched: 2 documents, 2 chunks.",
+        "   --kind text: 1 chunk",
+        "   --where: no chunk",
+    ]
+    shown = home.cli("search", "the herons name", "-n", "1").out.splitlines()
+    assert shown[0] == "1. b.md, Birds"
+    assert shown[1] == "   # Birds The heron waits in the reeds. Its name is Anton."
+    assert re.fullmatch(r"   1st by meaning \(distance 0\.\d\d\), 1st by words: heron, name", shown[2])
+    assert shown[3] == f"   {home.archive / 'b.md'}"
+    for option in ("--kind", "--since", "--language", "--entity"):
+        assert home.cli("search", "heron", option, "").status == 2
     wrong = home.cli("search", "heron", "--where", "name = c")
     assert wrong.status == 2
     assert "Expected a value, text in quotes" in " ".join(wrong.err.replace("│", " ").split())

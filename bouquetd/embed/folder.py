@@ -1,0 +1,122 @@
+"""A sentence-transformer in a folder, as its authors publish it: what is to be run, and how.
+
+``model.onnx`` (or ``onnx/model.onnx``) and ``tokenizer.json`` must be there; ``1_Pooling/config.json``,
+``sentence_bert_config.json``, ``modules.json``, ``tokenizer_config.json`` and ``config.json`` are heeded where
+they are. A ``facts.json`` that ``bouquetd model install`` wrote has the hashes of both.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from bouquetd.errors import ConfigError
+from bouquetd.model import printable
+
+MINILM = Path(__file__).parents[1] / "models" / "all-MiniLM-L6-v2"
+"""Where the model of ``embed.provider: minilm`` lies: in the package, put there by ``make model``."""
+
+CHROMA = Path("~/.cache/chroma/onnx_models/all-MiniLM-L6-v2/onnx")
+"""Where Chroma's own function keeps its model; what its tokenizer file says of lengths does not hold there."""
+
+FACTS = "facts.json"
+
+MODELS = ("model.onnx", "onnx/model.onnx")
+TOKENIZER = "tokenizer.json"
+ABOUT = (
+    "config.json", "sentence_bert_config.json", "modules.json", "tokenizer_config.json",
+    "special_tokens_map.json", "vocab.txt", "1_Pooling/config.json", "README.md",
+)  # fmt: skip
+"""What else of a folder is worth keeping."""
+
+WINDOW = 256
+"""Tokens that a model is shown at a time, where its folder does not say."""
+
+LARGEST_WINDOW = 512
+"""Tokens at most, whatever the folder says: attention takes memory by the square, 12 MB here."""
+
+_KNOWN = ("Transformer", "Pooling", "Normalize")
+
+
+@dataclass(frozen=True, slots=True)
+class Folder:
+    """A model: ``window`` in tokens, special ones included; ``revision``: 8 digits of the file's SHA-256."""
+
+    path: Path
+    model: Path
+    name: str
+    window: int
+    pooling: Literal["mean", "cls"]
+    dimensions: int
+    revision: str
+
+    @property
+    def tokenizer(self) -> Path:
+        """Its tokenizer."""
+        return self.path / TOKENIZER
+
+
+def read(path: Path, option: str, remedy: str) -> Folder:
+    """What a folder holds, its model not loaded.
+
+    Raises ``ConfigError``, which blames ``option`` and tells ``remedy``, for one without a model that we run.
+    """
+
+    def refused(reason: str) -> ConfigError:
+        return ConfigError([f"{option}: {printable(str(path))} {reason}; {remedy}"])
+
+    model = next((path / name for name in MODELS if (path / name).is_file()), None)
+    for there, wanted in ((path.is_dir(), "is no folder"), (model, f"has no {MODELS[0]}")):
+        if not there:
+            raise refused(wanted)
+    if model is None or not (path / TOKENIZER).is_file():
+        raise refused(f"has no {TOKENIZER}")
+    try:
+        modules: Any = _json(path / "modules.json") or ()
+        pooling, config = _json(path / "1_Pooling" / "config.json"), _json(path / "config.json")
+        kinds = [str(module["type"]).rpartition(".")[2] for module in modules]
+        modes = [
+            key.removeprefix("pooling_mode_") for key, on in pooling.items() if on is True and "mode" in key
+        ]
+        mode = pooling.get("pooling_mode") or (modes[0] if len(modes) == 1 else "mean_tokens")
+        dimensions = int(config.get("hidden_size") or pooling["word_embedding_dimension"])
+        window = _window(path, config)
+        sums = _json(path / FACTS).get("sha256", {})
+    except (AttributeError, KeyError, OSError, TypeError, ValueError) as error:
+        raise refused(f"is not as sentence-transformers lay it out ({type(error).__name__}: {error})") from None
+    if unknown := [kind for kind in kinds if kind not in _KNOWN]:
+        raise refused(f"wants a layer of kind {unknown[0]}, which bouquetd does not run")
+    if len(modes) > 1 or mode not in ("mean_tokens", "mean", "cls_token", "cls"):
+        raise refused(f"pools by {' and '.join(modes) or mode}, and bouquetd by mean or cls only")
+    digest = sums.get(MODELS[0]) or sha256(model)
+    name = path.parent.name if path.name == "onnx" else path.name
+    return Folder(
+        path, model, re.sub(r"[^A-Za-z0-9._-]+", "-", name) or "model", window,
+        "cls" if mode.startswith("cls") else "mean", dimensions, digest[:8],
+    )  # fmt: skip
+
+
+def sha256(path: Path) -> str:
+    """The SHA-256 of a file, in hexadecimal; 90 MB take about 0.1 s."""
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _window(path: Path, config: Mapping[str, Any]) -> int:
+    stated = (
+        WINDOW if path == CHROMA.expanduser() else None,
+        _json(path / "sentence_bert_config.json").get("max_seq_length"),
+        _json(path / "tokenizer_config.json").get("model_max_length"),
+        config.get("max_position_embeddings"),
+    )
+    return min(next((int(value) for value in stated if value), WINDOW), LARGEST_WINDOW)
+
+
+def _json(path: Path) -> Any:
+    """What a file holds; nothing where there is none."""
+    return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}

@@ -1,0 +1,187 @@
+"""Sentence-transformers as ONNX, run by onnxruntime: ``minilm``, the default, and any other in a folder.
+
+``minilm`` is all-MiniLM-L6-v2 in 8 bits, 384 dimensions: the space in which every plain Chroma client asks.
+67 MB of RSS with onnxruntime (``python -m tests.bench embedders``); a quiet machine does 57 chunks of real text
+a second on one thread, 95 on two (section 7 of the design).
+
+Each text is run by itself, in its own length: there is no padding, a vector cannot depend on its batch (the
+scale of what is quantized at run time would), and memory is that of the longest window. The first run is one,
+and onnxruntime's arena keeps what it took, so that no later text takes more, also when the heap is trimmed
+between two. Its plans of memory, one for every length that was ever seen, are off, and so are threads that spin
+while they wait. A text longer than the window is cut into windows of like length, and its vector is the mean of
+theirs by their tokens, so that nothing of it is passed over.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bouquetd.embed import Tokens
+from bouquetd.embed.folder import Folder
+from bouquetd.errors import ConfigError
+from bouquetd.model import printable
+
+if TYPE_CHECKING:
+    from tokenizers import Tokenizer
+
+THREADS = 2
+"""Threads of one run unless the settings say: more gain little on texts of one chunk."""
+
+Ids = NDArray[np.int64]
+
+_OUTPUTS = ("last_hidden_state", "token_embeddings")
+_TYPES = {"tensor(int64)": np.int64, "tensor(int32)": np.int32}
+
+
+@dataclass(frozen=True, slots=True)
+class _Loaded:
+    tokenizer: Tokenizer
+    session: Any
+    inputs: Mapping[str, Any]
+    output: str
+    before: Ids
+    after: Ids
+
+
+class OnnxEmbedder:
+    """A model from a folder. Not shared between threads while loading."""
+
+    def __init__(
+        self,
+        folder: Folder,
+        provider: str,
+        threads: int | None = None,
+        trim: Callable[[], object] = lambda: None,
+        options: Mapping[str, str] | None = None,
+    ) -> None:
+        """``provider`` and ``options`` as in the section ``embed``; ``trim`` gives freed memory back."""
+        self.name = f"{provider}/{folder.name}-{folder.revision}"
+        self.dimensions = folder.dimensions
+        self.options = options or {}
+        self._folder = folder
+        self._threads = threads or min(THREADS, len(os.sched_getaffinity(0)))
+        self._trim = trim
+        self._loaded: _Loaded | None = None
+        self._beside = ThreadPoolExecutor(1, thread_name_prefix="tokens")
+
+    def begin(self, texts: Sequence[str]) -> Tokens:
+        """Begin to cut texts into tokens."""
+        return Tokens(self._beside.submit(_cut, self._model().tokenizer, list(texts)))
+
+    def embed(self, texts: Sequence[str], tokens: Sequence[Ids] | None = None) -> NDArray[np.float32]:
+        """Vectors of unit length, shape ``(len(texts), dimensions)``, zero for a text without tokens.
+
+        Raises ``ConfigError`` for a model that cannot be loaded or gives something else than was announced.
+        """
+        model = self._model()
+        if tokens is None:
+            tokens = _cut(model.tokenizer, list(texts))
+        out = np.zeros((len(texts), self.dimensions), dtype=np.float32)
+        room = self._folder.window - len(model.before) - len(model.after)
+        for row, ids in zip(out, tokens, strict=True):
+            if len(ids):
+                for part in np.array_split(ids, -(-len(ids) // room)):
+                    row += len(part) * self._vector(model, part)
+                row /= np.linalg.norm(row) or 1.0
+        return out
+
+    def query(self, text: str) -> NDArray[np.float32]:
+        """The vector of a question, shape ``(dimensions,)``: that of the same text in a document."""
+        vector: NDArray[np.float32] = self.embed([text])[0]
+        return vector
+
+    def close(self) -> None:
+        """Drop the model; the next ``embed`` loads it again in about half a second."""
+        self._loaded = None
+
+    def _vector(self, model: _Loaded, ids: Ids) -> NDArray[np.float32]:
+        whole = np.concatenate([model.before, ids, model.after])
+        given = {
+            "input_ids": whole,
+            "attention_mask": np.ones_like(whole),
+            "token_type_ids": np.zeros_like(whole),
+        }
+        states = model.session.run(
+            [model.output], {name: given[name][np.newaxis].astype(kind) for name, kind in model.inputs.items()}
+        )[0][0]
+        vector: NDArray[np.float32] = (
+            states[0] if self._folder.pooling == "cls" else states.mean(axis=0)
+        ).astype(np.float32)
+        if not np.isfinite(length := np.linalg.norm(vector)):
+            raise self._refused("gives vectors that are no numbers")
+        return vector / (length or 1.0)
+
+    def _model(self) -> _Loaded:
+        if self._loaded is None:
+            loaded = self._load()
+            # The longest window there will be: what it takes is of the baseline, and nothing takes more.
+            room = self._folder.window - len(loaded.before) - len(loaded.after)
+            vector = self._vector(
+                loaded, np.full(room, loaded.before[0] if len(loaded.before) else 0, np.int64)
+            )
+            if vector.shape != (self.dimensions,):
+                raise self._refused(
+                    f"gives {vector.shape[0]} dimensions, but its config.json {self.dimensions}"
+                )
+            self._loaded = loaded
+            self._trim()
+        return self._loaded
+
+    def _load(self) -> _Loaded:
+        # Its own threads would take the core that the rest of the pipeline works on.
+        os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+        from tokenizers import Tokenizer
+
+        try:
+            tokenizer = Tokenizer.from_file(str(self._folder.tokenizer))
+            session = _session(str(self._folder.model), self._threads)
+        except Exception as error:  # neither library has a base class for what it raises
+            raise self._refused(f"cannot be loaded: {printable(str(error))[:300]}") from error
+        tokenizer.no_padding()
+        tokenizer.no_truncation()
+        inputs = {each.name: _TYPES.get(each.type) for each in session.get_inputs()}
+        if strange := [name for name, kind in inputs.items() if kind is None or name not in _GIVEN]:
+            raise self._refused(f"wants an input {strange[0]}, which bouquetd does not give")
+        outputs = [
+            each.name for each in session.get_outputs() if len(each.shape) == len(("batch", "token", "width"))
+        ]
+        if not outputs:
+            raise self._refused("gives no vector for each token")
+        probe = tokenizer.encode("a")
+        own = [n for n, special in enumerate(probe.special_tokens_mask) if not special]
+        ids = np.array(probe.ids, np.int64)
+        before, after = ids[: own[0]], ids[own[-1] + 1 :]
+        output = next((name for name in outputs if name in _OUTPUTS), outputs[0])
+        return _Loaded(tokenizer, session, inputs, output, before, after)
+
+    def _refused(self, reason: str) -> ConfigError:
+        where = printable(str(self._folder.path))
+        return ConfigError(
+            [f"embed.provider: the model in {where} {reason}; `bouquetd model check` looks into it"]
+        )
+
+
+_GIVEN = ("input_ids", "attention_mask", "token_type_ids")
+
+
+def _session(path: str, threads: int) -> Any:
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads, options.inter_op_num_threads = threads, 1
+    options.enable_mem_pattern = False
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    options.log_severity_level = 3
+    return onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
+
+
+def _cut(tokenizer: Tokenizer, texts: list[str]) -> Sequence[Ids]:
+    cut = tokenizer.encode_batch_fast(texts, add_special_tokens=False)
+    return [np.array(encoding.ids, np.int64) for encoding in cut]

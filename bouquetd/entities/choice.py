@@ -1,0 +1,38 @@
+"""The provider that the settings ask for. Each is imported only where it is used."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+
+from bouquetd.config import Entities
+from bouquetd.entities import Provider, nothing
+from bouquetd.model import Chunk
+
+
+def chosen(settings: Entities, pulse: Callable[[], None] = lambda: None) -> Provider:
+    """The provider behind ``entities.provider``; ``pulse`` is called before each request to a server.
+
+    Raises ``ConfigError`` where what it needs is missing.
+    """
+    if settings.provider == "none":
+        return nothing
+    if settings.provider == "openai":
+        from bouquetd.entities.remote import remote
+
+        return remote(settings.url, settings.model, settings.key_file, settings.timeout, pulse, settings.region)
+    if settings.provider == "spacy":
+        from bouquetd.entities.spacy_ import pipeline
+
+        return pipeline(settings.model or "en_core_web_sm")
+    from bouquetd.entities.patterns import patterns
+
+    return patterns(settings.region)
+
+
+def names(settings: Entities) -> Callable[[Iterable[Chunk]], Iterable[Chunk]]:
+    """What adds to each chunk of a document the names known so far; nothing, where a model finds them."""
+    if settings.provider != "patterns":
+        return lambda chunks: chunks
+    from bouquetd.entities.names import named
+
+    return named

@@ -1,0 +1,109 @@
+"""The index of words beside ledger and kept records: kept like them, and asked for whole records."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+
+from bouquetd.ledger import Ledger
+from bouquetd.model import EVERYTHING, Filter, Record, Vector
+from bouquetd.store.chroma import PAGE
+from bouquetd.store.kept import Kept
+from bouquetd.store.words import Words
+
+FILTERED = 2000
+"""Chunks that share most with a question's words and are then tried with the question's filter."""
+
+Fetch = Callable[[int, Sequence[str]], Mapping[str, Record]]
+"""Records of a shard by id; those that are not there are left out."""
+
+
+class Lexical:
+    """Which chunks share words with a question. One thread at a time uses it."""
+
+    def __init__(self, ledger: Ledger, kept: Kept, words: Words) -> None:
+        self._ledger = ledger
+        self._kept = kept
+        self._words = words
+        # Shards of which the index may be behind the ledger or ahead of it; None: not one was looked at yet.
+        self._doubted: set[int] | None = None
+
+    def add(self, shard: int, records: Sequence[Record]) -> None:
+        """Take in what was journalled. What fails is made up for by ``tidy``: nobody waits for it."""
+        if not self._words.add(shard, records):
+            self._doubt([shard])
+
+    def remove(self, documents: Collection[str], shards: Iterable[int]) -> None:
+        """Let go of the chunks of documents, which lie in these shards."""
+        if not self._words.remove(documents):
+            self._doubt(shards)
+
+    def close(self) -> None:
+        """Close the file until it is next needed."""
+        self._words.close()
+
+    def search(self, text: str, n: int, only: Filter, passing: Fetch) -> list[tuple[Record, float]]:
+        """The ``n`` chunks that share most with the words of a text, best first, each with its BM25 score.
+
+        With a filter, those of the ``FILTERED`` best that are ``passing`` it. Without one no Chroma is asked.
+        """
+        found = self._words.search(text, n if only == EVERYTHING else max(n, FILTERED))
+        fetch = self._at_hand if only == EVERYTHING else passing
+        records: dict[str, Record] = {}
+        for shard, ids in _grouped((shard, id_) for shard, id_, _ in found).items():
+            records.update(fetch(shard, ids))
+        return [(records[id_], score) for _, id_, score in found if id_ in records][:n]
+
+    def vectors(self, ids: Sequence[str]) -> dict[str, Vector]:
+        """The vectors of chunks, by id; those that are not at hand are left out."""
+        placed: dict[str, list[tuple[int, int, int]]] = {}
+        places: list[tuple[int, str]] = []
+        for id_ in ids:
+            document, _, number = id_.rpartition(":")
+            if document not in placed:
+                placed[document] = self._ledger.placements(document)
+            places += [(shard, id_) for shard, first, last in placed[document] if first <= int(number) <= last]
+        return {
+            id_: record.vector
+            for shard, own in _grouped(places).items()
+            for id_, record in self._at_hand(shard, own).items()
+        }
+
+    def tidy(self, fetch: Fetch) -> bool:
+        """Bring the index nearer to the ledger by a page of chunks; whether there is more to do.
+
+        After a start each shard is looked at once, which takes 40 ms for 20,000 chunks where nothing is amiss.
+        ``fetch`` gives what is neither in the journal nor kept.
+        """
+        numbers = [shard.number for shard in self._ledger.shards()]
+        if self._doubted is None:
+            if not self._words.keep_only(numbers):
+                return False
+            self._doubted = set(numbers)
+        self._doubted.intersection_update(numbers)
+        for number in sorted(self._doubted)[:1]:
+            wanted, there = set(self._ledger.expected(number)), self._words.ids(number)
+            missing, stray = sorted(wanted - there)[:PAGE], sorted(there - wanted)[:PAGE]
+            records = self._at_hand(number, missing)
+            if lost := [id_ for id_ in missing if id_ not in records]:
+                records.update(fetch(number, lost))
+            if not (self._words.discard(stray) and self._words.add(number, list(records.values()))):
+                return False
+            if not (records or stray):
+                self._doubted.discard(number)
+        return bool(self._doubted)
+
+    def _at_hand(self, shard: int, ids: Sequence[str]) -> dict[str, Record]:
+        """Records that need no Chroma: from the journal while their shard is active, else as they are kept."""
+        return self._kept.get(shard, ids) or self._ledger.journalled_by_id(ids)
+
+    def _doubt(self, shards: Iterable[int]) -> None:
+        if self._doubted is not None:
+            self._doubted.update(shards)
+
+
+def _grouped(places: Iterable[tuple[int, str]]) -> dict[int, list[str]]:
+    """Ids by shard."""
+    found: dict[int, list[str]] = {}
+    for shard, id_ in places:
+        found.setdefault(shard, []).append(id_)
+    return found

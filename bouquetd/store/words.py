@@ -1,0 +1,178 @@
+"""The index of words: which chunks have which words, over all shards, ranked by BM25.
+
+SQLite's FTS5 in a file of its own in the state directory. Its statistics, how many chunks have a word and how
+long a chunk is, are those of the whole collection, whatever shard a chunk lies in. Words are compared without
+capitals and accents and by their English stems (Porter, 1980); of scripts that put no blanks between words
+each two neighbouring characters count as one. Beside its text a chunk has its title, its headings and the name
+of its file.
+
+It is derived: every chunk of it is in the journal or in what is kept of a full shard too. So its transactions
+do not wait for the disk, a damaged file is begun anew, and what it lacks after a kill, or has too much, is
+found by comparing ids with the ledger, a shard at a time (``Lexical.tidy``). Until then a search finds less by
+words.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import sqlite3
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from typing import TypeVar
+
+from bouquetd.model import Metadata, Record
+
+T = TypeVar("T")
+
+MOST_WORDS = 64
+"""Different words of a question that are looked for, its first ones: a page put as a question must not take
+seconds."""
+
+VERSION = 1
+"""Of the file's tables and of how words are cut; a file of another one is begun anew."""
+
+_SCHEMA = f"""
+    CREATE TABLE chunks (seq INTEGER PRIMARY KEY, shard INTEGER NOT NULL, id TEXT NOT NULL UNIQUE) STRICT;
+    CREATE INDEX chunks_shard ON chunks (shard);
+    CREATE VIRTUAL TABLE words USING fts5 (text, about, tokenize = 'porter unicode61 remove_diacritics 2');
+    PRAGMA user_version = {VERSION};
+"""
+
+_WORD = re.compile(r"\w+")
+
+_UNSPACED = re.compile(
+    "[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff]+"
+)
+"""Thai, Lao, Burmese, Khmer, Kana and Han."""
+
+
+class Words:
+    """The open index. One thread at a time uses it. No method raises for the state of its file."""
+
+    def __init__(self, path: Path) -> None:
+        """Open or make the file; it is first touched when first needed."""
+        self._path = path
+        self._db: sqlite3.Connection | None = None
+
+    def add(self, shard: int, records: Sequence[Record]) -> bool:
+        """Take chunks in, those that are there already left as they are; false when that failed."""
+
+        def work(db: sqlite3.Connection) -> bool:
+            for record in records:
+                new = db.execute(
+                    "INSERT INTO chunks (shard, id) VALUES (?,?) ON CONFLICT DO NOTHING", (shard, record.id)
+                )
+                if new.rowcount:
+                    db.execute(
+                        "INSERT INTO words (rowid, text, about) VALUES (?,?,?)",
+                        (new.lastrowid, _cut(record.text), _cut(about(record.metadata))),
+                    )
+            return True
+
+        return self._transaction(work, failed=False)
+
+    def remove(self, documents: Iterable[str]) -> bool:
+        """Let go of documents' chunks; false when that failed."""
+        # Ids are the document's, a colon, a number; the semicolon is the character after the colon.
+        return self._delete("id > ? AND id < ?", [(f"{d}:", f"{d};") for d in documents])
+
+    def discard(self, ids: Iterable[str]) -> bool:
+        """Let go of chunks; false when that failed."""
+        return self._delete("id = ?", [(id_,) for id_ in ids])
+
+    def keep_only(self, shards: Sequence[int]) -> bool:
+        """Let go of what belongs to another shard; false when that failed."""
+        return self._delete(f"shard NOT IN ({','.join('?' * len(shards))})", [shards])
+
+    def ids(self, shard: int) -> set[str]:
+        """The chunks of a shard that it has."""
+        sql = "SELECT id FROM chunks WHERE shard = ?"
+        nothing: set[str] = set()
+        return self._transaction(lambda db: {id_ for (id_,) in db.execute(sql, (shard,))}, failed=nothing)
+
+    def search(self, text: str, n: int) -> list[tuple[int, str, float]]:
+        """The ``n`` chunks that share most with a text, best first: shard, id and BM25 score."""
+        asked = list(dict.fromkeys(_WORD.findall(_cut(text).casefold())))[:MOST_WORDS]
+        sql = (
+            "SELECT shard, id, -rank FROM (SELECT rowid AS seq, rank FROM words WHERE words MATCH ?"
+            " ORDER BY rank LIMIT ?) JOIN chunks USING (seq) ORDER BY rank, id"
+        )
+        either = " OR ".join(f'"{word}"' for word in asked)
+        nothing: list[tuple[int, str, float]] = []
+        return self._transaction(lambda db: db.execute(sql, (either, n)).fetchall(), nothing) if asked else []
+
+    def close(self) -> None:
+        """Close the file; it is opened again when next needed."""
+        if self._db is not None:
+            db, self._db = self._db, None
+            db.close()
+
+    def _delete(self, condition: str, each: Sequence[Sequence[object]]) -> bool:
+        def work(db: sqlite3.Connection) -> bool:
+            for arguments in each:
+                db.execute(
+                    f"DELETE FROM words WHERE rowid IN (SELECT seq FROM chunks WHERE {condition})", arguments
+                )
+                db.execute(f"DELETE FROM chunks WHERE {condition}", arguments)
+            return True
+
+        return self._transaction(work, failed=False)
+
+    def _transaction(self, work: Callable[[sqlite3.Connection], T], failed: T) -> T:
+        """What the work gives; when it cannot be done, ``failed``, and nothing of it was done."""
+        try:
+            db = self._open()
+            db.execute("BEGIN")
+            try:
+                done = work(db)
+                db.execute("COMMIT")
+            finally:
+                if db.in_transaction:
+                    db.execute("ROLLBACK")
+        except (sqlite3.OperationalError, OSError):  # a full disk, a folder that may not be written
+            return failed
+        except sqlite3.DatabaseError:  # damaged
+            self.close()
+            self._clear()
+            return failed
+        return done
+
+    def _open(self) -> sqlite3.Connection:
+        if self._db is None:
+            self._db = self._connected()
+            if self._db.execute("PRAGMA user_version").fetchone()[0] != VERSION:
+                self.close()
+                self._clear()
+                self._db = self._connected()
+                self._db.executescript(f"BEGIN; {_SCHEMA} COMMIT;")
+        return self._db
+
+    def _connected(self) -> sqlite3.Connection:
+        db = sqlite3.connect(self._path, isolation_level=None, check_same_thread=False)
+        os.chmod(self._path, 0o600)
+        db.execute("PRAGMA journal_mode = WAL")
+        db.execute("PRAGMA synchronous = NORMAL")
+        db.execute("PRAGMA cache_size = -2000")
+        db.execute("PRAGMA journal_size_limit = 4194304")
+        return db
+
+    def _clear(self) -> None:
+        for suffix in ("", "-wal", "-shm"):
+            self._path.with_name(self._path.name + suffix).unlink(missing_ok=True)
+
+
+def about(metadata: Metadata) -> str:
+    """What is said of a chunk outside its text: title, headings, and the file's name."""
+    headings = metadata.get("headings", [])
+    inner = headings if isinstance(headings, list) else []
+    return " ".join([str(metadata.get("title", "")), *inner, str(metadata.get("name", "")).replace("_", " ")])
+
+
+def _cut(text: str) -> str:
+    """The text with each two neighbouring characters as a word, where a script puts no blanks between words."""
+    return _UNSPACED.sub(lambda match: f" {' '.join(_pairs(match[0]))} ", text)
+
+
+def _pairs(run: str) -> list[str]:
+    return [run[i : i + 2] for i in range(len(run) - 1)] or [run]
