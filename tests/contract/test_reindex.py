@@ -13,13 +13,13 @@ import pytest
 
 from bouquetd import recovery, reindexing
 from bouquetd.bouquet import Bouquet
-from bouquetd.errors import Rejected, Stopped, Unavailable
+from bouquetd.errors import ConfigError, Stopped, Unavailable
 from bouquetd.store.embedded import Embedded
 from bouquetd.store.shards import Store
 from tests import another
 from tests.chroma_server import ChromaServer
 from tests.fake_chroma import InMemory
-from tests.harness import Home, merged, prose
+from tests.harness import Home, merged, prose, until
 
 SMALL = {"store": {"batch_size": 10, "shard_chunks": 20}, "pipeline": {"batch_size": 10}}
 OTHER = {"chunk": {"size": 500, "overlap": 60}}
@@ -178,6 +178,7 @@ def test_the_store_as_it_was_answers_meanwhile_and_nothing_is_changed_in_it(home
         original(work)  # all is stored anew, and the old store still the one that is asked
         quoted = SOURCES["1.txt"][5_000:5_080]
         seen["search"] = home.cli("search", quoted)
+        until(lambda: "100 %" in home.cli("status").out, "it says how far it is, as it does once a second")
         for command in ASKED:
             seen[command] = home.cli(*command.split())
 
@@ -370,5 +371,5 @@ def test_a_store_in_a_server_is_moved_while_applications_read_it(tmp_path):
             assert home.cli("verify").status == 0
         with Bouquet(server.url) as bouquet:
             assert len(list(bouquet)) == len(after)
-            with pytest.raises(Rejected, match="filled with another/first-half"):
+            with pytest.raises(ConfigError, match="no embedder 'another/first-half'"):
                 bouquet.query("harbour")
