@@ -34,7 +34,7 @@ class Likeness:
         """The next piece."""
         text = self._tail + text
         end = len(text) - 1  # the last letter waits for marks that may come
-        while end > 0 and combining(text[end]) and len(text) - end < _REACH:
+        while end > 0 and combining(normalize("NFKD", text[end])[0]) and len(text) - end < _REACH:
             end -= 1
         self._take(text[:end])
         self._tail = text[end:]
