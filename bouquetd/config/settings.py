@@ -249,7 +249,7 @@ class Embed(Remote):
     """What turns a chunk into a vector.
 
     ``model``: for ``onnx`` the folder, absolute, empty for Chroma's own, for ``openai`` what the server calls
-    it; ``threads`` of one run of a model, None to have them chosen. The rest is for ``openai``. ``dimensions``:
+    it; ``threads``: texts side by side, None to have it chosen. The rest is for ``openai``. ``dimensions``:
     length of the model's vectors, 0 for not said; ``batch_size``: texts in one request; ``query_prefix`` and
     ``document_prefix`` stand before each question and each chunk.
     """

@@ -1,15 +1,15 @@
 """Sentence-transformers as ONNX, run by onnxruntime: ``minilm``, the default, and any other in a folder.
 
 ``minilm`` is all-MiniLM-L6-v2 in 8 bits, 384 dimensions: the space in which every plain Chroma client asks.
-67 MB of RSS with onnxruntime (``python -m tests.bench embedders``); a quiet machine does 57 chunks of real text
-a second on one thread, 95 on two (section 7 of the design).
+67 MB of RSS with onnxruntime (``python -m tests.bench embedders``).
 
 Each text is run by itself, in its own length: there is no padding, a vector cannot depend on its batch (the
-scale of what is quantized at run time would), and memory is that of the longest window. The first run is one,
-and onnxruntime's arena keeps what it took, so that no later text takes more, also when the heap is trimmed
-between two. Its plans of memory, one for every length that was ever seen, are off, and so are threads that spin
-while they wait. A text longer than the window is cut into windows of like length, and its vector is the mean of
-theirs by their tokens, so that nothing of it is passed over.
+scale of what is quantized at run time would), and memory is that of the longest window. So many texts are run
+side by side as there are threads, each on one: two threads that share a text wait for one another six times a
+layer. The first runs are of the longest window, and onnxruntime's arena keeps what they took, so that no later
+text takes more, also when the heap is trimmed between two. Its plans of memory, one for every length that was
+ever seen, are off. A text longer than the window is cut into windows of like length, and its vector is the mean
+of theirs by their tokens, so that nothing of it is passed over.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
     from tokenizers import Tokenizer
 
 THREADS = 2
-"""Threads of one run unless the settings say: more gain little on texts of one chunk."""
+"""Texts that are run side by side unless the settings say: more leave nothing to the rest of the pipeline."""
 
 Ids = NDArray[np.int64]
 
@@ -70,6 +71,7 @@ class OnnxEmbedder:
         self._trim = trim
         self._loaded: _Loaded | None = None
         self._beside = ThreadPoolExecutor(1, thread_name_prefix="tokens")
+        self._runs = ThreadPoolExecutor(self._threads, thread_name_prefix="embed")
 
     def begin(self, texts: Sequence[str]) -> Tokens:
         """Begin to cut texts into tokens."""
@@ -85,11 +87,17 @@ class OnnxEmbedder:
             tokens = _cut(model.tokenizer, list(texts))
         out = np.zeros((len(texts), self.dimensions), dtype=np.float32)
         room = self._folder.window - len(model.before) - len(model.after)
-        for row, ids in zip(out, tokens, strict=True):
-            if len(ids):
-                for part in np.array_split(ids, -(-len(ids) // room)):
-                    row += len(part) * self._vector(model, part)
-                row /= np.linalg.norm(row) or 1.0
+        parts = [
+            (row, part)
+            for row, ids in zip(out, tokens, strict=True)
+            if len(ids)
+            for part in np.array_split(ids, -(-len(ids) // room))
+        ]
+        vectors = self._runs.map(partial(self._vector, model), (part for _, part in parts))
+        for (row, part), vector in zip(parts, vectors, strict=True):
+            row += len(part) * vector
+        lengths = np.linalg.norm(out, axis=1, keepdims=True)
+        out /= np.where(lengths, lengths, 1)
         return out
 
     def query(self, text: str) -> NDArray[np.float32]:
@@ -123,9 +131,8 @@ class OnnxEmbedder:
             loaded = self._load()
             # The longest window there will be: what it takes is of the baseline, and nothing takes more.
             room = self._folder.window - len(loaded.before) - len(loaded.after)
-            vector = self._vector(
-                loaded, np.full(room, loaded.before[0] if len(loaded.before) else 0, np.int64)
-            )
+            longest = np.full(room, loaded.before[0] if len(loaded.before) else 0, np.int64)
+            vector, *_ = self._runs.map(partial(self._vector, loaded), [longest] * self._threads)
             if vector.shape != (self.dimensions,):
                 raise self._refused(
                     f"gives {vector.shape[0]} dimensions, but its config.json {self.dimensions}"
@@ -141,7 +148,7 @@ class OnnxEmbedder:
 
         try:
             tokenizer = Tokenizer.from_file(str(self._folder.tokenizer))
-            session = _session(str(self._folder.model), self._threads)
+            session = _session(str(self._folder.model))
         except Exception as error:  # neither library has a base class for what it raises
             raise self._refused(f"cannot be loaded: {printable(str(error))[:300]}") from error
         tokenizer.no_padding()
@@ -171,13 +178,12 @@ class OnnxEmbedder:
 _GIVEN = ("input_ids", "attention_mask", "token_type_ids")
 
 
-def _session(path: str, threads: int) -> Any:
+def _session(path: str) -> Any:
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads, options.inter_op_num_threads = threads, 1
+    options.intra_op_num_threads = options.inter_op_num_threads = 1
     options.enable_mem_pattern = False
-    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     options.log_severity_level = 3
     return onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
 

@@ -2,7 +2,8 @@
 
 Chroma's index may tear when a kill falls into a change of a sealed shard, a Chroma server may be emptied or
 exchanged for another. With these every shard can be filled again, each vector to the last bit, and nothing is
-embedded for it. One SQLite file a shard, about 2.4 KB a chunk; a document that is removed leaves it too.
+embedded for it. One SQLite file a shard, about 2.4 KB a chunk; a document that is removed leaves it too. A
+search finds the nearest of them without Chroma, by a second file that has the vectors alone (``store.flat``).
 """
 
 from __future__ import annotations
@@ -14,10 +15,13 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 
 from bouquetd.errors import Unavailable
-from bouquetd.model import Record
+from bouquetd.model import Record, Vector
 from bouquetd.row import Row, unpacked
+from bouquetd.store import flat
 
 _SCHEMA = "CREATE TABLE records (id TEXT UNIQUE, text TEXT, metadata TEXT, vector BLOB) STRICT"
+
+_SPAN = "FROM records WHERE id > ? AND id < ?"
 
 MOST = 500
 """Ids asked for in one statement; SQLite takes 32,766."""
@@ -31,6 +35,9 @@ class Kept:
 
     def _path(self, shard: int) -> Path:
         return self._folder / f"{shard:05d}.records"
+
+    def _flat(self, shard: int) -> Path:
+        return self._folder / f"{shard:05d}.vectors"
 
     def keep(self, shard: int, pages: Iterable[Sequence[Row]]) -> None:
         """Write packed records durably; there under their name only when whole. Raises ``Unavailable``."""
@@ -49,44 +56,72 @@ class Kept:
                     db.executemany("INSERT INTO records VALUES (?,?,?,?)", page)
                 db.execute("COMMIT")
             _sync(partial)
+            self._flat(shard).unlink(missing_ok=True)
             partial.rename(path)
+            self._flatten(shard)
             _sync(self._folder)
 
     def get(self, shard: int, ids: Sequence[str]) -> dict[str, Record]:
         """Those of the records that are kept, by id; none when the file is gone or damaged."""
+        return {record.id: record for _, record in self._those(shard, "id", ids)}
+
+    def nearest(self, shard: int, vector: Vector, n: int) -> list[tuple[float, int]] | None:
+        """Cosine distance and place of the ``n`` nearest to a vector; None when the records are not there."""
+        found = flat.nearest(self._flat(shard), vector, n)
+        if found is None and self._path(shard).exists():
+            try:
+                self._flatten(shard)
+            except (sqlite3.DatabaseError, OSError):
+                return None
+            found = flat.nearest(self._flat(shard), vector, n)
+        return found
+
+    def at(self, shard: int, places: Sequence[int]) -> dict[int, Record]:
+        """The records at some places; those that were removed are left out."""
+        return dict(self._those(shard, "rowid", places))
+
+    def _those(self, shard: int, column: str, values: Sequence[object]) -> list[tuple[int, Record]]:
         if not self._path(shard).exists():
-            return {}
-        found: dict[str, Record] = {}
+            return []
+        found: list[tuple[int, Record]] = []
         try:
             with closing(self._open(shard)) as db:
-                for start in range(0, len(ids), MOST):
-                    page = ids[start : start + MOST]
+                for start in range(0, len(values), MOST):
+                    page = values[start : start + MOST]
                     marks = ",".join("?" * len(page))
-                    for row in db.execute(f"SELECT * FROM records WHERE id IN ({marks})", page):
-                        found[row[0]] = unpacked(row)
+                    sql = f"SELECT rowid, id, text, metadata, vector FROM records WHERE {column} IN ({marks})"
+                    found += [(place, unpacked(row)) for place, *row in db.execute(sql, page)]
         except (sqlite3.DatabaseError, ValueError):
-            return {}
+            return []
         return found
+
+    def _flatten(self, shard: int) -> None:
+        with closing(self._open(shard)) as db:
+            flat.write(self._flat(shard), db.execute("SELECT rowid, vector FROM records ORDER BY rowid"))
 
     def remove(self, shard: int, documents: Iterable[str]) -> None:
         """Let go of documents' records, for good: their bytes are overwritten. Raises ``Unavailable``."""
         path = self._path(shard)
         if path.exists():
+            # Ids are the document's, a colon, a number; the semicolon is the character after the colon.
+            spans = [(f"{d}:", f"{d};") for d in documents]
             with self._writing(path), closing(self._open(shard)) as db:
                 db.execute("PRAGMA secure_delete = ON")
-                # Ids are the document's, a colon, a number; the semicolon is the character after the colon.
+                for span in spans:
+                    own = db.execute(f"SELECT rowid, length(vector) {_SPAN}", span).fetchall()
+                    if own:
+                        flat.erase(self._flat(shard), [place for place, _ in own], own[0][1])
                 with db:
-                    db.executemany(
-                        "DELETE FROM records WHERE id > ? AND id < ?", [(f"{d}:", f"{d};") for d in documents]
-                    )
+                    db.executemany(f"DELETE {_SPAN}", spans)
 
     def drop(self, shard: int) -> None:
         """Remove the records of a shard that is no more."""
         self._path(shard).unlink(missing_ok=True)
+        self._flat(shard).unlink(missing_ok=True)
 
     def sweep(self, sealed: Iterable[int]) -> None:
         """Remove what belongs to no sealed shard."""
-        names = {self._path(shard).name for shard in sealed}
+        names = {path.name for shard in sealed for path in (self._path(shard), self._flat(shard))}
         if self._folder.is_dir():
             for path in self._folder.iterdir():
                 # A rollback journal beside a file is what a kill left; SQLite needs it to put the file right.
@@ -104,6 +139,7 @@ class Kept:
             raise _unavailable(path, error) from error
         except sqlite3.DatabaseError:  # damaged: what is left is of no use
             path.unlink(missing_ok=True)
+            path.with_suffix(".vectors").unlink(missing_ok=True)
         except OSError as error:
             raise _unavailable(path, error.strerror) from error
 

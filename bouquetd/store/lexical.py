@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 
 from bouquetd.ledger import Ledger
 from bouquetd.model import EVERYTHING, Filter, Record, Vector
@@ -26,27 +27,54 @@ class Lexical:
         self._words = words
         # Shards of which the index may be behind the ledger or ahead of it; None: not one was looked at yet.
         self._doubted: set[int] | None = None
+        self._gathered: dict[int, list[Record]] = {}
+        self._beside = ThreadPoolExecutor(1, thread_name_prefix="words")
+        self._writing: Future[list[int]] | None = None
 
     def add(self, shard: int, records: Sequence[Record]) -> None:
-        """Take in what was journalled. What fails is made up for by ``tidy``: nobody waits for it."""
-        if not self._words.add(shard, records):
-            self._doubt([shard])
+        """Take in what was journalled, by ``begin`` or by whatever is called next.
+
+        What fails is made up for by ``tidy``: nobody waits for it.
+        """
+        self._gathered.setdefault(shard, []).extend(records)
+
+    def begin(self) -> None:
+        """Write what was gathered, in a thread, so that Chroma can be given the same meanwhile."""
+        self._join()
+        if self._gathered:
+            self._writing = self._beside.submit(self._write, self._gathered)
+            self._gathered = {}
+
+    def _write(self, gathered: Mapping[int, Sequence[Record]]) -> list[int]:
+        """Returns the shards for which that failed."""
+        return [shard for shard, records in gathered.items() if not self._words.add(shard, records)]
+
+    def _join(self) -> None:
+        if self._writing is not None:
+            self._doubt(self._writing.result())
+            self._writing = None
+
+    def _catch_up(self) -> Words:
+        """The index with all in it that was added."""
+        self.begin()
+        self._join()
+        return self._words
 
     def remove(self, documents: Collection[str], shards: Iterable[int]) -> None:
         """Let go of the chunks of documents, which lie in these shards."""
-        if not self._words.remove(documents):
+        if not self._catch_up().remove(documents):
             self._doubt(shards)
 
     def close(self) -> None:
         """Close the file until it is next needed."""
-        self._words.close()
+        self._catch_up().close()
 
     def search(self, text: str, n: int, only: Filter, passing: Fetch) -> list[tuple[Record, float]]:
         """The ``n`` chunks that share most with the words of a text, best first, each with its BM25 score.
 
         With a filter, those of the ``FILTERED`` best that are ``passing`` it. Without one no Chroma is asked.
         """
-        found = self._words.search(text, n if only == EVERYTHING else max(n, FILTERED))
+        found = self._catch_up().search(text, n if only == EVERYTHING else max(n, FILTERED))
         fetch = self._at_hand if only == EVERYTHING else passing
         records: dict[str, Record] = {}
         for shard, ids in _grouped((shard, id_) for shard, id_, _ in found).items():
@@ -74,6 +102,7 @@ class Lexical:
         After a start each shard is looked at once, which takes 40 ms for 20,000 chunks where nothing is amiss.
         ``fetch`` gives what is neither in the journal nor kept.
         """
+        self._catch_up()
         numbers = [shard.number for shard in self._ledger.shards()]
         if self._doubted is None:
             if not self._words.keep_only(numbers):

@@ -21,6 +21,8 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import TypeVar
 
+import orjson
+
 from bouquetd.model import Metadata, Record
 
 T = TypeVar("T")
@@ -37,6 +39,16 @@ _SCHEMA = f"""
     CREATE INDEX chunks_shard ON chunks (shard);
     CREATE VIRTUAL TABLE words USING fts5 (text, about, tokenize = 'porter unicode61 remove_diacritics 2');
     PRAGMA user_version = {VERSION};
+"""
+
+# A whole batch is one statement, its rows one text in JSON: SQLite works without the interpreter's lock, which
+# Chroma holds meanwhile.
+_PLACED = """
+    INSERT INTO chunks (shard, id) SELECT ?, value ->> 0 FROM json_each(?) WHERE true ON CONFLICT DO NOTHING
+"""
+_INDEXED = """
+    INSERT INTO words (rowid, text, about)
+    SELECT seq, value ->> 1, value ->> 2 FROM json_each(?) JOIN chunks ON chunks.id = value ->> 0 AND seq > ?
 """
 
 _WORD = re.compile(r"\w+")
@@ -57,17 +69,12 @@ class Words:
 
     def add(self, shard: int, records: Sequence[Record]) -> bool:
         """Take chunks in, those that are there already left as they are; false when that failed."""
+        rows = orjson.dumps([[r.id, _cut(r.text), _cut(about(r.metadata))] for r in records]).decode()
 
         def work(db: sqlite3.Connection) -> bool:
-            for record in records:
-                new = db.execute(
-                    "INSERT INTO chunks (shard, id) VALUES (?,?) ON CONFLICT DO NOTHING", (shard, record.id)
-                )
-                if new.rowcount:
-                    db.execute(
-                        "INSERT INTO words (rowid, text, about) VALUES (?,?,?)",
-                        (new.lastrowid, _cut(record.text), _cut(about(record.metadata))),
-                    )
+            [last] = db.execute("SELECT coalesce(max(seq), 0) FROM chunks").fetchone()
+            db.execute(_PLACED, (shard, rows))
+            db.execute(_INDEXED, (rows, last))
             return True
 
         return self._transaction(work, failed=False)

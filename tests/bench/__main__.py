@@ -33,6 +33,7 @@ from tests.bench import (
     recall,
     remote,
     resume,
+    searches,
     small,
     speed,
 )
@@ -57,13 +58,14 @@ MEASUREMENTS: dict[str, Callable[[Bench], Result]] = {
     "entities": entities.measure,
     "ceiling": ceiling.measure,
     "million": million.measure,
+    "searches": searches.measure,
     "kills": kills.measure,
     "recall": recall.measure,
     "cranfield": cranfield.measure,
 }
 """By name, in the order in which they are run."""
 
-LONG = ("layouts", "ceiling", "million", "kills", "recall", "cranfield")
+LONG = ("layouts", "ceiling", "million", "searches", "kills", "recall", "cranfield")
 """Half an hour or more each, or what is not on every machine is needed: run only when named."""
 
 

@@ -1,0 +1,73 @@
+"""The nearest of all vectors of a sealed shard, found without an index and without error."""
+
+import os
+
+import numpy as np
+import pytest
+
+from bouquetd.model import Record
+from bouquetd.row import packed
+from bouquetd.store import flat
+from bouquetd.store.kept import Kept
+
+DIMENSIONS = 16
+
+
+def made(count, seed=1):
+    vectors = np.random.default_rng(seed).standard_normal((count, DIMENSIONS)).astype(np.float32)
+    return vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+
+
+@pytest.fixture
+def vectors():
+    return made(500)
+
+
+@pytest.fixture
+def kept(tmp_path, vectors):
+    kept = Kept(tmp_path / "kept")
+    rows = [packed(Record(f"{n // 10:032x}:{n % 10}", f"text {n}", {}, v)) for n, v in enumerate(vectors)]
+    kept.keep(1, [rows[:300], rows[300:]])
+    return kept
+
+
+def numbers(kept, found):
+    records = kept.at(1, [place for _, place in found])
+    return [int(records[place].text.split()[1]) for _, place in found if place in records]
+
+
+def test_they_are_those_of_exact_search_in_its_order_with_their_distances(kept, vectors):
+    for question in made(20, seed=2):
+        exact = 1 - vectors @ question
+        found = kept.nearest(1, question, 10)
+        assert numbers(kept, found) == list(np.argsort(exact)[:10])
+        assert [distance for distance, _ in found] == pytest.approx(sorted(exact)[:10], abs=1e-6)
+
+
+@pytest.mark.parametrize("read", [DIMENSIONS * 4, 1000, flat.READ])
+def test_the_size_of_a_read_changes_nothing(kept, vectors, monkeypatch, read):
+    monkeypatch.setattr(flat, "READ", read)
+    assert numbers(kept, kept.nearest(1, vectors[77], 1)) == [77]
+    assert len(kept.nearest(1, vectors[77], 10_000)) == len(vectors)
+
+
+def test_a_removed_document_is_not_found_and_its_vectors_are_overwritten(kept, vectors, tmp_path):
+    kept.remove(1, [f"{7:032x}"])
+    assert not {*range(70, 80)}.intersection(numbers(kept, kept.nearest(1, vectors[77], 500)))
+    assert len(kept.nearest(1, vectors[77], 500)) == 490
+    assert vectors[77].tobytes() not in (tmp_path / "kept" / "00001.vectors").read_bytes()
+
+
+def test_a_missing_file_is_written_anew_with_the_places_as_they_were(kept, vectors, tmp_path):
+    kept.remove(1, [f"{7:032x}"])
+    before = kept.nearest(1, vectors[200], 500)
+    os.unlink(tmp_path / "kept" / "00001.vectors")
+    assert kept.nearest(1, vectors[200], 500) == before
+
+
+def test_vectors_of_other_dimensions_and_records_that_are_gone_give_nothing(kept, tmp_path):
+    assert kept.nearest(1, made(1)[0][:7], 3) is None
+    assert kept.nearest(2, made(1)[0], 3) is None
+    kept.drop(1)
+    assert not list((tmp_path / "kept").iterdir())
+    assert kept.nearest(1, made(1)[0], 3) is None
