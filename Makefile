@@ -66,10 +66,10 @@ lint: $(VENV)/dev.stamp ## style, and imports that run only downward
 types: $(VENV)/dev.stamp ## mypy, strict
 	$(BIN)/mypy
 
-faults: $(VENV)/test.stamp $(MODEL) ## the full fault campaign: 100 kills at random moments, one at every named step, 50 MB of every kind
+faults: $(VENV)/test.stamp $(MODEL) ## the full fault campaign: 100 kills at random moments, one at every named step, 12 MB of every layout
 	$(PYTEST) -n $(WORKERS) --maxschedchunk 1 -rP -m "long and not system and not campaign" tests
 
-campaigns: $(VENV)/test.stamp $(MODEL) ## the fault campaigns at the size that is promised, where make faults has a smaller one (half an hour)
+campaigns: $(VENV)/test.stamp $(MODEL) ## what make faults has in a smaller size, at the size that is promised: 20,000 chunks reindexed, 50 MB of every layout
 	$(PYTEST) -rP -m campaign tests
 
 system: $(VENV)/test.stamp $(MODEL) ## the package and the units under a real systemd in a machine of the tests' own (root, debootstrap)
