@@ -50,7 +50,7 @@ def test_an_https_server_is_trusted_when_its_authority_is_named_and_only_then(se
         assert "store.ca_file" in refused.value.remedy
 
 
-@pytest.mark.parametrize("header", ["Authorization", "X-Chroma-Token"])
+@pytest.mark.parametrize("header", ["Authorization", pytest.param("X-Chroma-Token", marks=pytest.mark.long)])
 def test_the_token_is_sent_as_configured_and_a_new_one_in_the_file_is_taken_without_a_restart(
     proxy, tmp_path, header
 ):
@@ -106,7 +106,12 @@ def test_a_chunk_too_large_for_any_request_says_what_to_raise(proxy, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("status", "said"), [(403, "did not let us in"), (429, "wants fewer requests"), (502, "failed: 502")]
+    ("status", "said"),
+    [
+        (502, "failed: 502"),
+        pytest.param(403, "did not let us in", marks=pytest.mark.long),
+        pytest.param(429, "wants fewer requests", marks=pytest.mark.long),
+    ],
 )
 def test_what_a_proxy_answers_in_the_place_of_chroma_is_told_and_passes(proxy, tmp_path, status, said):
     house = through(proxy, tmp_path)

@@ -23,7 +23,13 @@ from tests.fake_chroma import InMemory
 DIMENSIONS = 8
 SHARD = 30
 BATCH = 10
-INDEX_FILES = ["data_level0.bin", "link_lists.bin", "header.bin", "length.bin", "index_metadata.pickle"]
+INDEX_FILES = [
+    "data_level0.bin",
+    *(
+        pytest.param(name, marks=pytest.mark.long)
+        for name in ("link_lists.bin", "header.bin", "length.bin", "index_metadata.pickle")
+    ),
+]
 
 
 def vector(text):
@@ -601,7 +607,9 @@ def test_a_chroma_that_was_emptied_is_filled_again_without_embedding(house):
     house.check()
 
 
-@pytest.mark.parametrize("accident", ["gone", "cut", "no database"])
+@pytest.mark.parametrize(
+    "accident", ["gone", *(pytest.param(it, marks=pytest.mark.long) for it in ("cut", "no database"))]
+)
 def test_without_its_kept_records_a_shard_is_embedded_again_from_its_texts_and_kept_anew(house, accident):
     dirty_sealed(house)
     [file] = (house.root / "kept").iterdir()

@@ -26,9 +26,11 @@ def of(*pieces: str) -> str:
 def test_case_white_space_and_the_shape_of_marks_do_not_count_and_words_do():
     assert of("The “fish” \N{EN DASH} a pike") == of('THE\r\n"fish" -\na   pike') == of("the ﬁsh, a pike")
     assert of("the fish, a pike") != of("the fish, a perch") != of("a pike, the fish")
+    assert of("कि") != of("की")
+    assert of("Müller") == of("Mu\u0308ller") != of("Muller")
 
 
-@given(st.lists(st.text(alphabet="aB ß.é-\n7日", max_size=6), max_size=6))
+@given(st.lists(st.text(alphabet="aB ß.é-\n7日ﾊﾞᄀ\u1161\u0301\u0331", max_size=6), max_size=6))
 def test_it_does_not_depend_on_how_the_text_was_cut(pieces: list[str]):
     assert of(*pieces) == of("".join(pieces))
 
