@@ -1,4 +1,7 @@
-"""Every option, with its type, range and default, and the combinations of them that cannot work."""
+"""Every option, with its type, range and default, and the combinations of them that cannot work.
+
+Past 400 lines because it is one table: who looks for an option, or adds one, finds all of it here.
+"""
 
 import json
 import os

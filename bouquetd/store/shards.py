@@ -6,6 +6,8 @@ Chroma 1.5 holds the GIL while it adds (measured: other Python threads stall for
 marked dirty in the ledger before it is first written and clean when its client was closed in good order; what
 is dirty at start is rebuilt. A Chroma that is a process of its own may die while we live: what it was writing
 is then rebuilt before anything else is done.
+
+Past 400 lines because one lock spans what is gathered, written, sealed, searched and mended: one class.
 """
 
 from __future__ import annotations

@@ -39,7 +39,6 @@ FEW = [
     *("one paragraph.docx", "one chapter.epub", "one picture.rtf", "one text.eml", "pages.pdf"),
 ]
 
-
 FULL_SIZE = [pytest.mark.long, pytest.mark.campaign]
 
 
