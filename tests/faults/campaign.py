@@ -8,6 +8,8 @@ from functools import partial
 from itertools import cycle
 from pathlib import Path
 
+import pytest
+
 from tests import samples
 from tests.faults import documents
 from tests.faults.world import (
@@ -20,6 +22,12 @@ from tests.faults.world import (
     make,
     undisturbed,
 )
+
+AS_SHIPPED = 5_000
+"""Chunks in a shard of the embedder that the campaigns use, unless the configuration says otherwise."""
+
+LARGE = pytest.param(20_000, marks=pytest.mark.campaign)
+"""The more chunks, the more often a kill tears Chroma's index, and the longer each rebuild: half an hour."""
 
 AT_START = 0.1
 """Share of the lives that are killed at a random moment after their start, ready or not."""

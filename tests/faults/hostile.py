@@ -1,7 +1,7 @@
 """Files that are made to do harm, or look as if: each with how it must end.
 
-A reason is a regular expression for why it is refused; none is for one that has to be read. ``full`` ones take
-minutes to make or to read.
+A reason is a regular expression for why it is refused; none is for one that has to be read. With a ``scale``
+over 1 what is refused has its full size, and what is read so many times its smallest: minutes from 10 on.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ def made(data: Callable[[], bytes | str]) -> Callable[[Path], object]:
     return write
 
 
-def files(*, full: bool) -> Mapping[str, Hostile]:
+def files(scale: int = 1) -> Mapping[str, Hostile]:
     """All of them by name, in the order in which they are to be dropped."""
     few: dict[str, Hostile] = {
         "bomb.zip": Hostile(made(bomb), r"bounds\.ratio"),
@@ -82,17 +82,17 @@ def files(*, full: bool) -> Mapping[str, Hostile]:
         "columns.csv": Hostile(made(lambda: (",".join(map(str, range(16_384))) + "\n") * 3)),
         "huge.txt": Hostile(sparse, "too large"),
     }  # fmt: skip
-    if full:
+    if scale > 1:
         few |= {
             "pages.pdf": Hostile(made(lambda: pages(100_000)), r"bounds\.pages"),
             "jpx.pdf": Hostile(made(lambda: jpeg_2000(60_000)), "only pictures"),
             "jbig2.pdf": Hostile(made(lambda: jbig2(46_000)), "only pictures"),
-            "cells.xlsx": Hostile(lambda path: cells(path, 1_500_000)),
             "nested.zip": Hostile(made(lambda: nested(3_000)), r"bounds\.depth"),
             "deep.html": Hostile(made(lambda: "<html>" + "<div>" * 5_000_000 + "Deep text.")),
-            "line.txt": Hostile(made(lambda: "word " * 2_000_000)),
-            "unbroken.txt": Hostile(made(lambda: "x" * 2_000_000)),
-            "columns.csv": Hostile(made(lambda: (",".join(map(str, range(16_384))) + "\n") * 30)),
+            "cells.xlsx": Hostile(lambda path: cells(path, 40_000 * scale)),
+            "line.txt": Hostile(made(lambda: "word " * 50_000 * scale)),
+            "unbroken.txt": Hostile(made(lambda: "x" * 50_000 * scale)),
+            "columns.csv": Hostile(made(lambda: (",".join(map(str, range(16_384))) + "\n") * (2 + scale))),
         }
     return few
 

@@ -234,10 +234,8 @@ def three(tmp_path, server, count):
 
 
 @pytest.mark.long
-def test_three_daemons_with_overlapping_files_share_a_server_without_a_trace_of_each_other(tmp_path, server):
-    three(tmp_path, server, 12)
-
-
-@pytest.mark.long
-def test_three_daemons_with_three_thousand_overlapping_files_share_a_server(tmp_path, server):
-    three(tmp_path, server, 1000)
+@pytest.mark.parametrize("count", [50, pytest.param(1000, marks=pytest.mark.campaign)])
+def test_three_daemons_with_overlapping_files_share_a_server_without_a_trace_of_each_other(
+    tmp_path, server, count
+):
+    three(tmp_path, server, count)

@@ -69,10 +69,11 @@ def _as_it_must(state: str, reason: str | None, wanted: str | None) -> bool:
 
 
 def test_hostile_files_end_as_they_must_and_the_next_one_is_read(tmp_path: Path) -> None:
-    swallow(Home(tmp_path / "home", {"memory": {"limit": "500MB"}}), hostile.files(full=False))
+    swallow(Home(tmp_path / "home", {"memory": {"limit": "500MB"}}), hostile.files())
 
 
 @pytest.mark.long
 @pytest.mark.timeout(3600)
-def test_hostile_files_of_full_size_end_as_they_must(tmp_path: Path) -> None:
-    swallow(Home(tmp_path / "home", {"memory": {"limit": "500MB"}}), hostile.files(full=True))
+@pytest.mark.parametrize("scale", [4, pytest.param(40, marks=pytest.mark.campaign)])
+def test_hostile_files_of_full_size_end_as_they_must(tmp_path: Path, scale: int) -> None:
+    swallow(Home(tmp_path / "home", {"memory": {"limit": "500MB"}}), hostile.files(scale))

@@ -4,15 +4,18 @@ from pathlib import Path
 
 import pytest
 
-from tests.faults.campaign import Quota, campaign, drop_mostly_new
+from tests.faults.campaign import AS_SHIPPED, LARGE, Quota, campaign, drop_mostly_new
 from tests.faults.world import World
 
 pytestmark = pytest.mark.faults
 
 
 @pytest.mark.long
-@pytest.mark.timeout(7200)  # half an hour on two cores
-def test_fifty_kills_while_a_store_grows_past_its_first_shard_leave_no_trace(tmp_path: Path) -> None:
-    world = World(tmp_path / "killed")
-    quota = Quota(kills=50, full=30, replacing=2, shard=10_000, small=14, sealed=1)
+@pytest.mark.timeout(7200)
+@pytest.mark.parametrize("shard", [AS_SHIPPED, LARGE])
+def test_fifty_kills_while_a_store_grows_past_its_first_shard_leave_no_trace(
+    tmp_path: Path, shard: int
+) -> None:
+    world = World(tmp_path / "killed", shard_chunks=shard)
+    quota = Quota(kills=50, full=30, replacing=2, shard=shard // 2, small=14, sealed=1)
     campaign(world, quota, drop_mostly_new, "fifty, growing", chunks=(60, 240), kept=1500)

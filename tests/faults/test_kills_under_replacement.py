@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.faults.campaign import Quota, campaign, drop_mostly_replacements
+from tests.faults.campaign import AS_SHIPPED, LARGE, Quota, campaign, drop_mostly_replacements
 from tests.faults.world import World
 
 pytestmark = pytest.mark.faults
@@ -17,8 +17,11 @@ def test_a_few_kills_while_documents_come_and_are_replaced_leave_no_trace(tmp_pa
 
 
 @pytest.mark.long
-@pytest.mark.timeout(7200)  # half an hour on two cores
-def test_fifty_kills_while_documents_of_a_large_shard_are_replaced_leave_no_trace(tmp_path: Path) -> None:
-    world = World(tmp_path / "killed")
-    quota = Quota(kills=50, full=30, replacing=24, shard=10_000, small=14)
+@pytest.mark.timeout(7200)
+@pytest.mark.parametrize("shard", [AS_SHIPPED, LARGE])
+def test_fifty_kills_while_documents_of_a_large_shard_are_replaced_leave_no_trace(
+    tmp_path: Path, shard: int
+) -> None:
+    world = World(tmp_path / "killed", shard_chunks=shard)
+    quota = Quota(kills=50, full=30, replacing=24, shard=shard // 2, small=14)
     campaign(world, quota, drop_mostly_replacements, "fifty, replaced", chunks=(60, 240), kept=1000)
