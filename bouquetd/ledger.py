@@ -1,10 +1,10 @@
 """The ledger: what happened to every document, and the journal of the shard being written.
 
 One SQLite file in WAL mode with ``synchronous=FULL``: when a method returns, what it wrote survives a power
-cut (``claim`` says why it alone need not). Every step of a document's life is one transaction here, made
-*before* the step it permits: an attempt is counted before the file is parsed, a batch is journalled before
-Chroma sees it, a document is complete before its file moves. Sources are stored as bytes, since a file name
-need not be text.
+cut (``claim`` and ``journal`` say why theirs need not). Every step of a document's life is one transaction
+here, made *before* the step it permits: an attempt is counted before the file is parsed, a batch is journalled
+before Chroma sees it, a document is complete before its file moves. Sources are stored as bytes, since a file
+name need not be text.
 
 Past 400 lines because these transactions span documents, placements and journal: one file, one class.
 """
@@ -299,9 +299,10 @@ class Ledger:
         """Write a batch and its documents' progress in one transaction, before Chroma sees the batch.
 
         Of each document its records, which continue its numbering without a gap, and whether the last chunk is
-        among them.
+        among them. It outlives any death of the process, and once ``sync`` was called a power cut: many batches
+        go to Chroma in one call.
         """
-        with self._write() as db:
+        with self._write(durably=False) as db:
             shard, now = self._active(db), time.time()
             for document, records, whole in parts:
                 numbers = [int(r.id.rpartition(":")[2]) for r in records]
@@ -332,6 +333,10 @@ class Ledger:
                 "UPDATE shards SET chunks = chunks + ?, dirty = 1 WHERE number = ?",
                 (sum(len(records) for _, records, _ in parts), shard),
             )
+
+    def sync(self) -> None:
+        """See that all that was written so far survives a power cut, before Chroma sees any of it."""
+        self.remember("synced", str(time.time()))
 
     def complete(self, documents: Iterable[Whole]) -> None:
         """Every chunk of these is in Chroma. What they replace is queued for removal in the same breath.

@@ -112,7 +112,7 @@ class Pipeline:
             records = [
                 record(document, chunk, entities, vector) for (document, chunk), entities, vector in rows
             ]
-            self.journal(parts(batch, records))  # durable before Chroma sees it
+            self.journal(parts(batch, records))  # before Chroma sees it, which a kill may break
             del self.ahead[: len(batch)]
             done += len(batch)
             self.store(records)

@@ -176,7 +176,7 @@ def _packages(site: Path, work: Path, python: str) -> None:
     tools = (site / "onnxruntime" / name for name in TOOLS)
     for waste in (*site.glob("*/tests"), *site.glob("*/test"), *site.glob("bin"), *tools):
         shutil.rmtree(waste)
-    # The library for programs in C, 35 MB: the module for Python, which is all of it once more, does not load it.
+    # The library for programs in C, 35 MB; the module for Python is all of it once more and does not load it.
     for library in (site / "onnxruntime" / "capi").glob("libonnxruntime.so*"):
         library.unlink()
 

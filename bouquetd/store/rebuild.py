@@ -85,6 +85,7 @@ def shard(
 
     One that is ``sound`` may be asked until the new one takes its place.
     """
+    ledger.sync()
     if entry.sealed:
         return from_kept(chroma, ledger, kept, entry, embed, beat, sound=sound)
     return from_journal(chroma, ledger, entry, beat)

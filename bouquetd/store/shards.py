@@ -129,6 +129,7 @@ class Store:
 
     def _land(self) -> None:
         if self._gathering:
+            self._ledger.sync()
             self._lexical.begin()
             with self._guarded():
                 shard = self._open_for_writing(self._ledger.active())

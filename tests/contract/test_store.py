@@ -245,6 +245,22 @@ def test_records_land_in_batches_and_flush_lands_the_rest(house):
     house.check()
 
 
+def test_what_chroma_is_given_first_or_anew_is_in_the_journal_on_the_disk(house, monkeypatch):
+    done = []
+    with monkeypatch.context() as spied:
+        for owner, name in ((Ledger, "journal"), (Ledger, "sync"), (type(house.chroma), "add")):
+            function = getattr(owner, name)
+            spied.setattr(owner, name, lambda *a, _f=function, _n=name, **k: (done.append(_n), _f(*a, **k))[1])
+        house.put("a", 3)
+        house.put("b", BATCH)
+        house.put("c", 2)
+        house.store.flush()
+        house.die()
+        house.recover()
+    assert done == ["journal", "journal", "sync", "add", "journal", "sync", "add", "sync", "add"]
+    house.check()
+
+
 def test_a_full_shard_is_sealed_the_journal_emptied_and_the_next_one_begun(house):
     for n in range(8):
         house.put(f"document {n}", BATCH)

@@ -349,6 +349,16 @@ def test_the_ledger_is_for_its_owner_alone_and_survives_a_power_cut_after_each_c
     assert ledger._db.execute("PRAGMA journal_mode").fetchone()[0] == "wal"
 
 
+def test_batches_wait_for_the_disk_once_when_they_are_synced_and_not_one_by_one(ledger, monkeypatch):
+    def synchronous():
+        return ledger._db.execute("PRAGMA synchronous").fetchone()[0]
+
+    journal(ledger, ledger.claim("a.txt", "sha", FILE), 0, 2)
+    assert synchronous() == 1
+    ledger.sync()
+    assert synchronous() == 2
+
+
 def test_a_ledger_of_the_first_schema_is_brought_up_to_date_with_all_it_holds(tmp_path, monkeypatch):
     path = tmp_path / "ledger.db"
     with monkeypatch.context() as earlier:
