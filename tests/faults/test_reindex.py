@@ -96,7 +96,7 @@ def test_it_ends_complete_with_every_question_answered_and_within_memory(tmp_pat
     program = f"{another.PATCH}\nimport sys\nfrom bouquetd.cli import main\nmain()"
     command = [sys.executable, "-c", program, "reindex", "-c", str(home.yaml)]
     chance, began = random.Random(6), time.monotonic()
-    question = texts["7.txt"][100_000:].split(". ")[1]
+    question = texts["2.txt"][100_000:].split(". ")[1]
     asking = Asking(
         home, question, [hit["ids"] for hit in home.cli("search", question, "-n", "3", "--json").json]
     )

@@ -164,6 +164,7 @@ class Served(Machine):
     def verified(self) -> dict[str, Any]:
         """`bouquetd verify` must be clean; its report."""
         done = self.run("bouquetd verify --json", check=False, timeout=300)
+        assert done.stdout, f"{done.returncode}: {done.stderr}"
         report: dict[str, Any] = json.loads(done.stdout)
         assert (done.returncode, report["faults"], report["findings"]) == (0, 0, []), report
         return report
