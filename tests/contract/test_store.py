@@ -182,7 +182,7 @@ def in_memory():
     return lambda: InMemory(collections)
 
 
-@pytest.fixture(params=["embedded", "server", "memory"])
+@pytest.fixture(params=["embedded", pytest.param("server", marks=pytest.mark.long), "memory"])
 def house(request, tmp_path):
     """A store in a Chroma of any kind."""
     if request.param == "server":
