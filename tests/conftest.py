@@ -6,5 +6,5 @@ import pytest
 
 
 def pytest_make_parametrize_id(config: pytest.Config, val: object, argname: str) -> str | None:
-    """The name of a test with a whole file for a parameter: the time may stand in that, and differ by worker."""
+    """No test is named by a whole file: the time may stand in that, and differ from worker to worker."""
     return argname if isinstance(val, bytes) and len(val) > 40 else None
