@@ -149,7 +149,7 @@ def test_a_ledger_lost_in_an_unclean_stop_is_rebuilt_and_every_vector_is_right(t
 
 @pytest.mark.parametrize("moment", ["reading", "entering"])
 def test_a_rebuild_that_is_itself_interrupted_is_begun_again_and_loses_nothing(tmp_path, moment):
-    home = filled(tmp_path)
+    home = filled(tmp_path / moment)  # Chroma remembers, by its folder, the client that an interrupted one left
     before, stored = known(home), home.stored()
     lose(home)
     owner, name, after = (rebuild.Findings, "see", 1) if moment == "reading" else (rebuild.Ledger, "adopt", 2)
