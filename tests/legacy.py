@@ -11,6 +11,7 @@ Tree = Mapping[str, "bytes | Tree"]
 """The streams of a compound file, and its storages, by name."""
 
 _END, _NONE, _FAT_SECTOR, _TABLES_SECTOR = 0xFFFFFFFE, 0xFFFFFFFF, 0xFFFFFFFD, 0xFFFFFFFC
+_BODIES = {"html": "10130102", "rtf": "10090102", "headers": "007D001E"}
 _MAIL_SENT = datetime(2026, 3, 3, 10, tzinfo=UTC)
 
 
@@ -275,7 +276,10 @@ def msg(text: str = "", attached: Mapping[str, bytes | Tree] | None = None, **bo
 def message(
     text: str, attached: Mapping[str, bytes | Tree] | None = None, *, inner: bool = False, **bodies: bytes
 ) -> Tree:
-    """The streams of an Outlook message; one that is ``inner`` goes to who attaches it."""
+    """The streams of an Outlook message; one that is ``inner`` goes to who attaches it.
+
+    ``headers`` are those with which it came.
+    """
     filetime = int((_MAIL_SENT - datetime(1601, 1, 1, tzinfo=UTC)).total_seconds()) * 10**7
     head = bytes(24 if inner else 32) + struct.pack("<HHLQ", 0x40, 0x39, 6, filetime)
     tree: dict[str, bytes | Tree] = {"__properties_version1.0": head}
@@ -284,7 +288,7 @@ def message(
         if value:
             tree[f"__substg1.0_{number:04X}001F"] = value.encode("utf-16-le")
     for name, data in bodies.items():
-        tree[{"html": "__substg1.0_10130102", "rtf": "__substg1.0_10090102"}[name]] = data
+        tree[f"__substg1.0_{_BODIES[name]}"] = data
     tree["__recip_version1.0_#00000000"] = {
         "__properties_version1.0": bytes(8),
         "__substg1.0_39FE001F": "reader@example.org".encode("utf-16-le"),

@@ -143,6 +143,21 @@ def test_a_message_has_its_headers_its_text_and_the_names_of_what_is_attached() 
     assert found[0].facts.created_at == 1772532000
 
 
+def test_a_message_that_came_through_the_internet_is_told_with_the_headers_it_came_with() -> None:
+    headers = (
+        b"Microsoft Mail Internet Headers Version 2.0\r\nReceived: from example.org;\r\n\tsome time\r\n"
+        b"From: =?utf-8?q?Gr=C3=BC=C3=9Fe?= <other@example.org>\r\n"
+        b"To: A <a@example.org>,\r\n B <b@example.org>\r\n"
+    )
+    found = pieces(legacy.msg("text", headers=headers))
+    assert "".join(p.text for p in found) == (
+        "From: Grüße <other@example.org>\nTo: A <a@example.org>, B <b@example.org>\n"
+        "Date: Tue, 03 Mar 2026 10:00:00 +0000\nSubject: A message\n\ntext\n\n"
+    )
+    assert found[0].facts.author == "Grüße <other@example.org>"
+    assert found[0].facts.recipients == ("A <a@example.org>", "B <b@example.org>")
+
+
 def test_a_message_without_plain_text_has_that_of_its_html_or_its_rtf() -> None:
     assert text(legacy.msg(html=b"<p>as <b>HTML</b></p>")).endswith("as HTML")
     plain = b"{\\rtf1 as RTF}"
