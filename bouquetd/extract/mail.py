@@ -33,6 +33,7 @@ _HEADERS = 256 * 1024  # bytes of all headers of a part
 _MAX_DEPTH = 20
 _SHOWN = ("From", "To", "Cc", "Date", "Subject")
 _ENVELOPE = re.compile(rb"From \S+ .*\d{4}")
+_ADDRESS = re.compile(r'(?:"[^"]*"|[^,"])+')  # of several; a name in quotes may have a comma
 _NOT_BASE64 = re.compile(rb"[^A-Za-z0-9+/=]+")
 _NAMES_SHOWN = 100
 _MOST_PARTS = 10_000
@@ -216,7 +217,7 @@ def facts_of(headers: EmailMessage) -> Facts:
     recipients = [
         address.strip()[:_LONGEST_ADDRESS]
         for name in ("To", "Cc")
-        for address in _header(headers, name).split(",")
+        for address in _ADDRESS.findall(_header(headers, name))
     ]
     try:
         when: float | None = parsedate_to_datetime(_header(headers, "Date")).timestamp()
