@@ -188,6 +188,16 @@ def doc_of(
     return compound(streams)
 
 
+def doc_95(text: str, *, wide: bool) -> bytes:
+    """A document of Word 95, its text in one byte a character or in two."""
+    head = bytearray(768)
+    data = text.encode("utf-16-le" if wide else "cp1252")
+    struct.pack_into("<HH2xH2xH", head, 0, 0xA5DC, 104, 0x409, 0x1000 * wide)
+    struct.pack_into("<LL", head, 0x18, len(head), len(head) + len(data))
+    struct.pack_into("<8l", head, 0x34, len(text), *([0] * 7))
+    return compound({"WordDocument": bytes(head) + data})
+
+
 def _record(kind: int, data: bytes = b"") -> bytes:
     return struct.pack("<HH", kind, len(data)) + data
 

@@ -123,6 +123,11 @@ def test_a_slide_has_its_title_as_heading_its_number_as_page_and_its_notes() -> 
     ]
 
 
+@pytest.mark.parametrize(("words", "wide"), [("caf\u00e9 au lait", False), ("caf\u00e9 \u4e2d\u6587", True)])
+def test_the_text_of_word_95_has_one_byte_a_character_or_two(words: str, wide: bool) -> None:
+    assert text(legacy.doc_95(f"{words}\r", wide=wide)) == words
+
+
 def test_a_presentation_with_more_slides_than_allowed_is_refused() -> None:
     reading = Reading(bounds=Reading().bounds.model_copy(update={"pages": 1}))
     file = io.BytesIO(legacy.ppt(["one", "two"]))
