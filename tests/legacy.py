@@ -253,8 +253,11 @@ def _shape(kind: int, text: str) -> bytes:
     )
 
 
-def ppt(slides: Sequence[str], mark: int = 0xE391C05F) -> bytes:
-    """A PowerPoint presentation with one slide for each text, which has a title and notes."""
+def ppt(slides: Sequence[str], mark: int = 0xE391C05F, *, lost: bool = False) -> bytes:
+    """A PowerPoint presentation with one slide for each text, which has a title and notes.
+
+    It was saved once; where that is ``lost`` once more, and the second save does not lead to the first.
+    """
     parts: list[bytes] = []
     slide_list = note_list = b""
     for number, text in enumerate(slides, start=1):
@@ -274,8 +277,14 @@ def ppt(slides: Sequence[str], mark: int = 0xE391C05F) -> bytes:
     end = sum(map(len, parts))
     numbers = _atom(0x1772, struct.pack(f"<L{len(places)}L", len(places) << 20 | 1, *places))
     save = _atom(0xFF5, struct.pack("<LLLLLL", 0, 0, 0, end, 1, 0))
-    user = struct.pack("<HHLLLL", 0, 0xFF6, 20, 20, mark, end + len(numbers))
-    return compound({"PowerPoint Document": b"".join(parts) + numbers + save, "Current User": user})
+    last = end + len(numbers)
+    stream = b"".join(parts) + numbers + save
+    if lost:
+        again = _atom(0x1772, struct.pack("<LL", 1 << 20 | 1, 0))
+        end, last = len(stream), len(stream) + len(again)
+        stream += again + _atom(0xFF5, struct.pack("<LLLLLL", 0, 0, last, end, 1, 0))
+    user = struct.pack("<HHLLLL", 0, 0xFF6, 20, 20, mark, last)
+    return compound({"PowerPoint Document": stream, "Current User": user})
 
 
 def msg(text: str = "", attached: Mapping[str, bytes | Tree] | None = None, **bodies: bytes) -> bytes:

@@ -128,6 +128,11 @@ def test_the_text_of_word_95_has_one_byte_a_character_or_two(words: str, wide: b
     assert text(legacy.doc_95(f"{words}\r", wide=wide)) == words
 
 
+def test_a_presentation_whose_earlier_saves_are_nowhere_named_is_read_all_the_same() -> None:
+    slides = ["One body", "Two body"]
+    assert text(legacy.ppt(slides, lost=True)) == text(legacy.ppt(slides))
+
+
 def test_a_presentation_with_more_slides_than_allowed_is_refused() -> None:
     reading = Reading(bounds=Reading().bounds.model_copy(update={"pages": 1}))
     file = io.BytesIO(legacy.ppt(["one", "two"]))
