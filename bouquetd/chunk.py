@@ -83,8 +83,8 @@ class _Window:
                 if not self._places or self._places[-1][1] != place:
                     self._places.append((self.offset + length, place))
                 parts.append(piece.text)
-                self.likeness.add(piece.text)
                 length += len(piece.text)
+        self.likeness.add("".join(parts[1:]))
         self.text = "".join(parts)
 
     def section(self, low: int, high: int) -> int | None:
