@@ -18,6 +18,7 @@ MOST_LINKS = 20
 """Links that are kept with a chunk; a list of hundreds helps nobody and would outweigh the text."""
 
 _AHEAD = 3  # characters behind the longest possible chunk that a cut may depend on
+_BETWEEN_ROWS = "\n\n"
 
 # All greedy, so that the match ends at the last one. A lower-case letter after a stop means an abbreviation.
 # The sentences and clauses of East Asia need no space behind them, but no accent or variation may stand there.
@@ -39,7 +40,8 @@ def chunk(pieces: Iterable[Piece], size: int = 800, overlap: int = 100) -> Itera
 
     A chunk ends where a new section begins in its second half, else at the last paragraph, sentence, line,
     clause (of Chinese and Japanese), word there, else between two characters as they are seen. White space
-    around it is no part of it. ``start`` and ``end`` are offsets in the whole text; ``place`` is that of the
+    around it is no part of it. Of a table, and of whatever else has rows, whole ones are repeated or none, but
+    for a row that is cut itself. ``start`` and ``end`` are offsets in the whole text; ``place`` is that of the
     piece its first character lies in. Memory is bounded by one piece and one chunk. Text without anything but
     white space gives no chunk. Raises ValueError unless ``0 <= overlap < size``.
     """
@@ -83,8 +85,8 @@ class _Window:
                 if not self._places or self._places[-1][1] != place:
                     self._places.append((self.offset + length, place))
                 parts.append(piece.text)
-                self.likeness.add(piece.text)
                 length += len(piece.text)
+        self.likeness.add("".join(parts[1:]))
         self.text = "".join(parts)
 
     def section(self, low: int, high: int) -> int | None:
@@ -99,6 +101,19 @@ class _Window:
                 if offset >= self.offset + low:
                     found = offset - self.offset
         return found
+
+    def row(self, low: int, end: int) -> int | None:
+        """Where the first row from ``low`` on begins, or ``end`` where one does right behind; else None."""
+        row = self._places[0][1].row
+        for offset, place in self._places:
+            at = offset - self.offset
+            if at > end + len(_BETWEEN_ROWS):
+                break
+            if place.row != row:
+                row = place.row
+                if at >= low:
+                    return min(at, end)
+        return None
 
     def place(self, start: int, end: int) -> tuple[Place, tuple[str, ...]]:
         """Where ``text[start]`` stands, and the links up to ``end``; nothing before is asked for again."""
@@ -141,9 +156,17 @@ def _spans(window: _Window, size: int, overlap: int) -> Iterator[tuple[str, int,
         section = window.section(low, high)
         end = _cut(window.text, start, low, high) if section is None else section
         yield window.text[start:end].rstrip(), window.offset + start, *window.place(start, end)
-        overlapped = _WORD_START.search(window.text, max(end - overlap, start + 1), end)
-        start = overlapped.start() if overlapped and section is None else end
+        repeated = max(end - overlap, start + 1)
+        start = end if section is not None else _repeated(window, repeated, end)
         fresh = end
+
+
+def _repeated(window: _Window, low: int, end: int) -> int:
+    """Where the next chunk begins that may repeat what stands from ``low`` to ``end``."""
+    if (row := window.row(low, end)) is not None:
+        return row
+    word = _WORD_START.search(window.text, low, end)
+    return word.start() if word else end
 
 
 def _cut(text: str, start: int, low: int, high: int) -> int:

@@ -11,6 +11,7 @@ Tree = Mapping[str, "bytes | Tree"]
 """The streams of a compound file, and its storages, by name."""
 
 _END, _NONE, _FAT_SECTOR, _TABLES_SECTOR = 0xFFFFFFFE, 0xFFFFFFFF, 0xFFFFFFFD, 0xFFFFFFFC
+_BODIES = {"html": "10130102", "rtf": "10090102", "headers": "007D001E"}
 _MAIL_SENT = datetime(2026, 3, 3, 10, tzinfo=UTC)
 
 
@@ -187,6 +188,16 @@ def doc_of(
     return compound(streams)
 
 
+def doc_95(text: str, *, wide: bool) -> bytes:
+    """A document of Word 95, its text in one byte a character or in two."""
+    head = bytearray(768)
+    data = text.encode("utf-16-le" if wide else "cp1252")
+    struct.pack_into("<HH2xH2xH", head, 0, 0xA5DC, 104, 0x409, 0x1000 * wide)
+    struct.pack_into("<LL", head, 0x18, len(head), len(head) + len(data))
+    struct.pack_into("<8l", head, 0x34, len(text), *([0] * 7))
+    return compound({"WordDocument": bytes(head) + data})
+
+
 def _record(kind: int, data: bytes = b"") -> bytes:
     return struct.pack("<HH", kind, len(data)) + data
 
@@ -242,8 +253,11 @@ def _shape(kind: int, text: str) -> bytes:
     )
 
 
-def ppt(slides: Sequence[str], mark: int = 0xE391C05F) -> bytes:
-    """A PowerPoint presentation with one slide for each text, which has a title and notes."""
+def ppt(slides: Sequence[str], mark: int = 0xE391C05F, *, lost: bool = False) -> bytes:
+    """A PowerPoint presentation with one slide for each text, which has a title and notes.
+
+    It was saved once; where that is ``lost`` once more, and the second save does not lead to the first.
+    """
     parts: list[bytes] = []
     slide_list = note_list = b""
     for number, text in enumerate(slides, start=1):
@@ -263,8 +277,14 @@ def ppt(slides: Sequence[str], mark: int = 0xE391C05F) -> bytes:
     end = sum(map(len, parts))
     numbers = _atom(0x1772, struct.pack(f"<L{len(places)}L", len(places) << 20 | 1, *places))
     save = _atom(0xFF5, struct.pack("<LLLLLL", 0, 0, 0, end, 1, 0))
-    user = struct.pack("<HHLLLL", 0, 0xFF6, 20, 20, mark, end + len(numbers))
-    return compound({"PowerPoint Document": b"".join(parts) + numbers + save, "Current User": user})
+    last = end + len(numbers)
+    stream = b"".join(parts) + numbers + save
+    if lost:
+        again = _atom(0x1772, struct.pack("<LL", 1 << 20 | 1, 0))
+        end, last = len(stream), len(stream) + len(again)
+        stream += again + _atom(0xFF5, struct.pack("<LLLLLL", 0, 0, last, end, 1, 0))
+    user = struct.pack("<HHLLLL", 0, 0xFF6, 20, 20, mark, last)
+    return compound({"PowerPoint Document": stream, "Current User": user})
 
 
 def msg(text: str = "", attached: Mapping[str, bytes | Tree] | None = None, **bodies: bytes) -> bytes:
@@ -275,7 +295,10 @@ def msg(text: str = "", attached: Mapping[str, bytes | Tree] | None = None, **bo
 def message(
     text: str, attached: Mapping[str, bytes | Tree] | None = None, *, inner: bool = False, **bodies: bytes
 ) -> Tree:
-    """The streams of an Outlook message; one that is ``inner`` goes to who attaches it."""
+    """The streams of an Outlook message; one that is ``inner`` goes to who attaches it.
+
+    ``headers`` are those with which it came.
+    """
     filetime = int((_MAIL_SENT - datetime(1601, 1, 1, tzinfo=UTC)).total_seconds()) * 10**7
     head = bytes(24 if inner else 32) + struct.pack("<HHLQ", 0x40, 0x39, 6, filetime)
     tree: dict[str, bytes | Tree] = {"__properties_version1.0": head}
@@ -284,7 +307,7 @@ def message(
         if value:
             tree[f"__substg1.0_{number:04X}001F"] = value.encode("utf-16-le")
     for name, data in bodies.items():
-        tree[{"html": "__substg1.0_10130102", "rtf": "__substg1.0_10090102"}[name]] = data
+        tree[f"__substg1.0_{_BODIES[name]}"] = data
     tree["__recip_version1.0_#00000000"] = {
         "__properties_version1.0": bytes(8),
         "__substg1.0_39FE001F": "reader@example.org".encode("utf-16-le"),

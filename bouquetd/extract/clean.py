@@ -45,8 +45,9 @@ def clean(pieces: Iterable[Piece], buffer_size: int) -> Iterator[Piece]:
         if piece is HEARTBEAT:
             yield piece
             continue
-        if piece.place != place:
-            yield from _cut(_polish("".join(parts)), limit, place)
+        if piece[1:] != place:
+            if parts:
+                yield from _cut(_polish("".join(parts)), limit, place)
             parts, size = [], 0
             place = piece.place
         parts.append(piece.text)

@@ -25,7 +25,7 @@ from bouquetd.model import Piece
 _REPAIR = "Open it in a word processor, save it as .docx or .pdf, and drop that."
 _MAGICS = (0xA5EC, 0xA5DC, 0xA697, 0xA698, 0xA699)
 _WORD_97 = 105  # the least number of a format that has its text in Unicode; below are Word 6 and 95
-_COMPLEX, _ENCRYPTED, _SECOND_TABLE = 0x0004, 0x0100, 0x0200
+_COMPLEX, _ENCRYPTED, _SECOND_TABLE, _EXTENDED = 0x0004, 0x0100, 0x0200, 0x1000
 _COMPRESSED = 0x4000_0000
 _BLOCK = 32 * 1024  # characters of a piece that are read together
 
@@ -93,6 +93,7 @@ class _Document:
             )
         self._codec = "cp1252"
         self._unicode = version >= _WORD_97
+        self._all_wide = not self._unicode and bool(flags & _EXTENDED)
         self._pieces: tuple[int, int] | None = None
         self._begin = 0
         self.styles: list[int] = []
@@ -213,7 +214,8 @@ class _Document:
     def _parts(self, start: int, end: int) -> Iterator[tuple[int, int, bool]]:
         """Where the text between two positions lies: offset, characters, and whether they have two bytes."""
         if self._pieces is None:
-            yield self._begin + start, end - start, False
+            width = 2 if self._all_wide else 1
+            yield self._begin + start * width, end - start, self._all_wide
             return
         at, count = self._pieces
         bounds, places = ole.again(self._table), ole.again(self._table)
@@ -229,8 +231,8 @@ class _Document:
                 return
             places.seek(at + 4 * (count + 1) + 8 * number + 2)
             place = number_at(places)
-            wide = self._unicode and not place & _COMPRESSED
-            if self._unicode and not wide:
+            wide = self._all_wide or (self._unicode and not place & _COMPRESSED)
+            if not wide and self._unicode:
                 place = (place & ~_COMPRESSED) // 2
             skipped = max(0, start - first)
             yield place + skipped * (1 + wide), min(last, end) - first - skipped, wide

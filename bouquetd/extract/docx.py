@@ -7,7 +7,7 @@ from collections.abc import Generator, Iterator, Mapping
 from dataclasses import dataclass
 from typing import BinaryIO
 
-from bouquetd.extract.drawing import FALLBACK, KINDS, Drawing
+from bouquetd.extract.drawing import FALLBACK, drawn
 from bouquetd.extract.flow import Break, Flow
 from bouquetd.extract.links import link
 from bouquetd.extract.package import Handler, Package, Relation, opened, related
@@ -54,12 +54,7 @@ def extract(file: BinaryIO, reading: Reading) -> Iterator[Piece]:
                 yield beat
                 yield from flow.pieces()
             flow.leave()
-        for relation in relations.values():
-            if relation.kind in KINDS and package.has(relation.target):
-                for beat in package.parse(relation.target, Drawing(flow, {})):
-                    yield beat
-                    yield from flow.pieces()
-                flow.separate(Break.PARAGRAPH)
+        yield from drawn(package, relations, flow)
         yield from flow.pieces(last=True)
 
 

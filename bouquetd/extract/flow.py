@@ -119,6 +119,11 @@ class Flow:
             self._level = 0
         self.separate(Break.PARAGRAPH)
 
+    def under(self, title: str) -> None:
+        """What comes next stands under a title that is told elsewhere, and under no other."""
+        self.leave()
+        self._outline.enter(1, title)
+
     def leave(self) -> None:
         """No heading stands above what comes next: another part begins, another slide."""
         self.heading_over()

@@ -52,6 +52,7 @@ _DECLARED = re.compile(
 )
 _REFERENCE = 40  # characters; the longest name of a character reference has 33
 _LONGEST_NAME = 100
+_MOST_DONE = 16  # pieces that are handed on together; each link makes two
 _LONGEST_TAG = 16 * 1024  # characters of one whose attributes are looked at
 
 
@@ -124,9 +125,9 @@ class _Lexer:
         return self._begun if self._spoken else self._skipped
 
     def step(self) -> bool:
-        """Take text and tags until a piece is done or the window ends; false at the end of the document."""
+        """Take text and tags until pieces are done or the window ends; false at the end of the document."""
         source, flow = self._source, self.flow
-        while flow.size < FULL and not flow.done:
+        while flow.size < FULL and len(flow.done) < _MOST_DONE:
             text, pos = source.text, source.pos
             start = text.find("<", pos)
             if start < 0:

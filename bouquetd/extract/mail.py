@@ -33,6 +33,7 @@ _HEADERS = 256 * 1024  # bytes of all headers of a part
 _MAX_DEPTH = 20
 _SHOWN = ("From", "To", "Cc", "Date", "Subject")
 _ENVELOPE = re.compile(rb"From \S+ .*\d{4}")
+_ADDRESS = re.compile(r'(?:"[^"]*"|[^,"])+')  # of several; a name in quotes may have a comma
 _NOT_BASE64 = re.compile(rb"[^A-Za-z0-9+/=]+")
 _NAMES_SHOWN = 100
 _MOST_PARTS = 10_000
@@ -169,9 +170,8 @@ def _opened(data: _Slice) -> BinaryIO:
 
 
 def _told(message: _Message, reading: Reading, row: int | None) -> Iterator[Piece]:
-    shown = [(name, _header(message.headers, name)) for name in _SHOWN]
-    facts = _facts(message.headers)
-    if told := "".join(f"{name}: {value}\n" for name, value in shown if value):
+    facts = facts_of(message.headers)
+    if told := "".join(f"{name}: {value}\n" for name, value in shown(message.headers)):
         yield Piece(f"{told}\n", row=row, facts=facts)
     for text in message.texts:
         data = cast("BinaryIO", text.data)
@@ -190,6 +190,21 @@ def _told(message: _Message, reading: Reading, row: int | None) -> Iterator[Piec
         yield from _told(inner, reading, row)
 
 
+def parsed(headers: bytes) -> EmailMessage:
+    """The headers of a message; none of them where the standard library stumbles over one."""
+    try:
+        return message_from_bytes(headers, policy=policy)
+    except (HeaderParseError, ValueError, IndexError, AttributeError, TypeError, LookupError):
+        return EmailMessage()
+
+
+def shown(headers: EmailMessage) -> Iterator[tuple[str, str]]:
+    """What a mail program shows above the text, as far as it is known."""
+    for name in _SHOWN:
+        if value := _header(headers, name):
+            yield name, value
+
+
 def _header(headers: EmailMessage, name: str) -> str:
     try:
         return " ".join(str(headers.get(name, "")).split())
@@ -197,12 +212,12 @@ def _header(headers: EmailMessage, name: str) -> str:
         return ""  # the standard library stumbles over some that are broken
 
 
-def _facts(headers: EmailMessage) -> Facts:
+def facts_of(headers: EmailMessage) -> Facts:
     """Subject, sender, recipients and date."""
     recipients = [
         address.strip()[:_LONGEST_ADDRESS]
         for name in ("To", "Cc")
-        for address in _header(headers, name).split(",")
+        for address in _ADDRESS.findall(_header(headers, name))
     ]
     try:
         when: float | None = parsedate_to_datetime(_header(headers, "Date")).timestamp()
@@ -319,10 +334,7 @@ class _Reader:
             size += len(line)
             if size <= _HEADERS:
                 lines.append(line)
-        try:
-            return message_from_bytes(b"".join(lines), policy=policy), end
-        except (HeaderParseError, ValueError, IndexError, AttributeError, TypeError, LookupError):
-            return EmailMessage(), end
+        return parsed(b"".join(lines)), end
 
     def _parts(self, message: _Message, kind: str, boundary: str, depth: int) -> bytes | None:
         own = b"--" + boundary.encode("utf-8", "surrogateescape")

@@ -2,21 +2,24 @@
 
 A reader of our own over ``ole``: python-oxmsg, the maintained library whose licence fits, takes the message and
 all that is attached into memory. The text lies there as plain text, as HTML or as packed RTF; the first of
-these is taken. What an attached message says follows its outer one.
+these is taken. Where the headers are kept with which it came through the Internet, those are told: Outlook's
+own fields often lack the addresses. What an attached message says follows its outer one.
 """
 
 from __future__ import annotations
 
 import codecs
+import re
 import struct
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from email.message import EmailMessage
 from functools import partial
 from itertools import islice
 from typing import BinaryIO, cast
 
 from bouquetd.errors import Rejected
-from bouquetd.extract import html, ole, rtf
+from bouquetd.extract import html, mail, ole, rtf
 from bouquetd.extract.encoding import decoded, read
 from bouquetd.extract.packed import Member
 from bouquetd.extract.reading import Reading, beyond
@@ -31,12 +34,14 @@ _RECIPIENTS = 1_000
 
 # The numbers of the properties that matter.
 _SUBJECT, _SENDER, _SENDER_ADDRESS, _SENDER_SMTP = 0x0037, 0x0C1A, 0x0C1F, 0x5D01
-_TO, _CC, _SENT, _DELIVERED = 0x0E04, 0x0E03, 0x0039, 0x0E06
+_TO, _CC, _SENT, _DELIVERED, _CREATED, _HEADERS = 0x0E04, 0x0E03, 0x0039, 0x0E06, 0x3007, 0x007D
 _BODY, _RTF, _HTML = 0x1000, 0x1009, 0x1013
 _CODE_PAGE, _HTML_CODE_PAGE = 0x3FFD, 0x3FDE
 _NAME, _ADDRESS, _SMTP, _RECIPIENT_KIND = 0x3001, 0x3003, 0x39FE, 0x0C15
 _TO_KIND, _CC_KIND = 1, 2
 _DATA, _LONG_FILE_NAME, _FILE_NAME = 0x3701, 0x3707, 0x3704
+
+_NO_HEADER = re.compile(r"\A[^:\n]*\n")  # what Outlook may put before them: of which version they are
 
 _PACKED, _UNPACKED = 0x75465A4C, 0x414C454D
 # What the window of a packed RTF holds at first, as everybody agreed on.
@@ -79,7 +84,7 @@ def _told(message: _Message, facts: Facts, reading: Reading, depth: int) -> Iter
             f"messages are nested in it more than {_MAX_DEPTH} deep",
             "Take out what is attached, and drop that.",
         )
-    yield Piece("".join(f"{name}: {value}\n" for name, value in message.headers()) + "\n", facts=facts)
+    yield Piece("".join(f"{name}: {value}\n" for name, value in message.headers().items()) + "\n", facts=facts)
     for piece in message.body(reading):
         yield piece._replace(facts=facts)
     yield Piece("\n\n", facts=facts)
@@ -132,6 +137,10 @@ class _Properties:
 
     def text(self, number: int) -> str:
         """A property that is a text, in one line; empty if there is none or it is damaged."""
+        return " ".join(self.lines(number).split())
+
+    def lines(self, number: int) -> str:
+        """A property that is a text, as it is."""
         try:
             if (data := self.stream(number, (0x1F,))) is not None:
                 text = data.read(_LONGEST).decode("utf-16-le", "replace")
@@ -141,7 +150,7 @@ class _Properties:
                 return ""
         except ole.Damaged:
             return ""
-        return " ".join(text.replace("\0", " ").split())
+        return text.replace("\0", " ")
 
     def file_name(self) -> str:
         """The name of an attached file, of which only the last part may matter to anybody."""
@@ -169,27 +178,32 @@ class _Message(_Properties):
             if name.startswith(prefix):
                 yield self._streams[name]
 
-    def sender(self) -> str:
-        """Who wrote it, with the address if it is one of the Internet."""
-        return _person(self.text(_SENDER), self.text(_SENDER_SMTP) or self.text(_SENDER_ADDRESS))
-
     def sent(self) -> float | None:
-        """When it was sent, or else when it arrived."""
-        for number in (_SENT, _DELIVERED):
+        """When it was sent, or else when it arrived, or was begun."""
+        for number in (_SENT, _DELIVERED, _CREATED):
             if data := self._short.get(number):
                 return ole.moment(int.from_bytes(data, "little"))
         return None
 
-    def headers(self) -> Iterator[tuple[str, str]]:
+    def headers(self) -> dict[str, str]:
         """What stands above the text, as far as it is known."""
         sent = self.sent()
-        date = f"{datetime.fromtimestamp(sent, UTC):%a, %d %b %Y %H:%M:%S +0000}" if sent is not None else ""
-        shown = {
-            "From": self.sender(), "To": self._addressed(_TO_KIND) or self.text(_TO),
-            "Cc": self._addressed(_CC_KIND) or self.text(_CC), "Date": date,
+        own = {
+            "From": _person(self.text(_SENDER), self.text(_SENDER_SMTP) or self.text(_SENDER_ADDRESS)),
+            "To": self._addressed(_TO_KIND) or self.text(_TO),
+            "Cc": self._addressed(_CC_KIND) or self.text(_CC),
+            "Date": f"{datetime.fromtimestamp(sent, UTC):%a, %d %b %Y %H:%M:%S +0000}"
+            if sent is not None
+            else "",
             "Subject": self.text(_SUBJECT),
-        }  # fmt: skip
-        return ((name, value) for name, value in shown.items() if value)
+        }
+        told = own | dict(mail.shown(self._as_it_came()))
+        return {name: value for name, value in told.items() if value}
+
+    def _as_it_came(self) -> EmailMessage:
+        """Its headers in the Internet; none if it never was there."""
+        lines = self.lines(_HEADERS)
+        return mail.parsed(_NO_HEADER.sub("", lines).encode("utf-8", "replace"))
 
     def _recipients(self) -> Iterator[tuple[int, str, str]]:
         """How each is addressed, name and address."""
@@ -203,15 +217,13 @@ class _Message(_Properties):
 
     def facts(self) -> Facts:
         """Subject, sender, recipients and date."""
-        recipients: dict[str, None] = {}
-        for _, name, address in self._recipients():
-            if found := ole.one_line(address if "@" in address else name):
-                recipients[found] = None
+        told = self.headers()
+        own = (ole.one_line(address if "@" in address else name) for _, name, address in self._recipients())
         return Facts(
-            title=ole.one_line(self.text(_SUBJECT)),
-            author=ole.one_line(self.sender()),
+            title=ole.one_line(told.get("Subject", "")),
+            author=ole.one_line(told.get("From", "")),
             created_at=self.sent(),
-            recipients=tuple(recipients),
+            recipients=mail.facts_of(self._as_it_came()).recipients or tuple(dict.fromkeys(filter(None, own))),
         )
 
     def body(self, reading: Reading) -> Iterator[Piece]:

@@ -113,6 +113,8 @@ class Tesseract:
                 "was given up: the kernel ended its text recognition, most likely for want of memory"
                 " (MemoryMax of the unit, or the machine's)"
             )
+        if code == render.UNDECODED:
+            raise Unread("has a picture that cannot be decoded: it is damaged, or coded in an unusual way")
         if code:
             raise Unread(
                 f"could not be read: it is damaged, or takes more than {self.memory // MB} MB (ocr.memory)"

@@ -11,7 +11,9 @@ import codecs
 import re
 import struct
 from array import array
+from collections import deque
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import BinaryIO, NamedTuple
 
 from bouquetd.errors import Rejected
@@ -133,10 +135,20 @@ class _Presentation:
             before, numbers, document = struct.unpack("<LLL", self._stream.read(12))
             found = document if found < 0 else found
             self._number(self._record(numbers))
+            if before >= at:
+                self._number_all()
             if not 0 < before < at:
                 return self._place(found)
             at = before
         raise ole.Damaged(f"it was saved more than {_MOST_SAVES} times")
+
+    def _number_all(self) -> None:
+        """Take the places of all saves, the latest first, where one does not say which was before it."""
+        found: deque[int] = deque(maxlen=_MOST_SAVES)
+        with suppress(ole.Damaged):
+            found.extend(part.start - 8 for part in self._within(0, self._size) if part.kind == _NUMBERS)
+        for at in reversed(found):
+            self._number(self._record(at))
 
     def _number(self, record: _Record) -> None:
         """Take the places that were saved together, but for what has a later one."""

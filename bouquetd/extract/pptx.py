@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import BinaryIO
 
-from bouquetd.extract.drawing import KINDS, Drawing
+from bouquetd.extract.drawing import Drawing, drawn
 from bouquetd.extract.flow import Break, Flow
-from bouquetd.extract.package import Handler, opened, related
+from bouquetd.extract.package import Handler, Package, Relation, opened, related
 from bouquetd.extract.properties import core
 from bouquetd.extract.reading import Reading, beyond
 from bouquetd.model import Piece
@@ -34,14 +34,20 @@ def extract(file: BinaryIO, reading: Reading) -> Iterator[Piece]:
             flow.page = number
             slide = slides[id_].target
             links = yield from package.relations(slide)
-            drawn = [to.target for to in links.values() if to.kind in KINDS]
+            yield from _told(package, slide, flow, links)
+            yield from drawn(package, links, flow)
             notes = [to.target for to in links.values() if to.kind == "notesSlide"]
-            for part in (slide, *filter(package.has, (*drawn, *notes[:1]))):
-                for beat in package.parse(part, _Slide(flow, links if part == slide else {})):
-                    yield beat
-                    yield from flow.pieces()
-                flow.separate(Break.PARAGRAPH)
+            for part in filter(package.has, notes[:1]):
+                yield from _told(package, part, flow, {})
         yield from flow.pieces(last=True)
+
+
+def _told(package: Package, part: str, flow: Flow, links: Mapping[str, Relation]) -> Iterator[Piece]:
+    """A slide or its notes."""
+    for beat in package.parse(part, _Slide(flow, links)):
+        yield beat
+        yield from flow.pieces()
+    flow.separate(Break.PARAGRAPH)
 
 
 class _Order(Handler):

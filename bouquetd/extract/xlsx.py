@@ -1,4 +1,4 @@
-"""XLSX: the sheets of an Excel workbook, row by row.
+"""XLSX: the sheets of an Excel workbook, row by row, and what is drawn on each.
 
 The texts of a workbook lie apart from its sheets, each once, and may be as large as all else together: they are
 put into a temporary file and looked up there. Formulas are not computed; what the program that wrote the file
@@ -16,7 +16,9 @@ from enum import Enum
 from functools import lru_cache
 from typing import BinaryIO
 
-from bouquetd.extract.package import Handler, opened, related
+from bouquetd.extract.drawing import Drawing, drawn
+from bouquetd.extract.flow import Break, Flow
+from bouquetd.extract.package import Handler, Package, opened, related
 from bouquetd.extract.properties import core
 from bouquetd.extract.reading import Reading
 from bouquetd.extract.scratch import LONGEST_CELL, Texts
@@ -62,6 +64,25 @@ def extract(file: BinaryIO, reading: Reading) -> Iterator[Piece]:
                 reader = _Sheet(texts.count, styles, book.since, tally)
                 cells = _cells(package.parse(parts[id_].target, reader), reader, texts)
                 yield from sheet(cells, number, name, facts)
+                flow = Flow(facts)
+                flow.page = number
+                flow.under(name)
+                yield from _drawn(package, parts[id_].target, flow)
+
+
+def _drawn(package: Package, part: str, flow: Flow) -> Iterator[Piece]:
+    """What the shapes and charts on a sheet say."""
+    relations = yield from package.relations(part)
+    for drawing in [relation.target for relation in relations.values() if relation.kind == "drawing"]:
+        if package.has(drawing):
+            links = yield from package.relations(drawing)
+            for beat in package.parse(drawing, Drawing(flow, links)):
+                yield beat
+                yield from flow.pieces()
+            flow.separate(Break.PARAGRAPH)
+            yield from drawn(package, links, flow)
+    flow.write("")  # what parts it from the next sheet
+    yield from flow.pieces(last=True)
 
 
 def _cells(parse: Iterator[Piece], reader: _Sheet, texts: Texts) -> Iterator[tuple[int, str] | None]:

@@ -182,8 +182,9 @@ def _unrtf(file: File) -> str | None:
 
 
 def _outlook(file: File) -> str | None:
+    """Without addresses of Exchange's directory, which nobody can write to."""
     message = _once(file.path, "msgconvert", lambda: run("msgconvert", "--outfile", "-", file.path))
-    return _message(message.encode()) if message else None
+    return _message(re.sub(r"(?i)</o=[^>]*>", "", message).encode()) if message else None
 
 
 # -- libraries --------------------------------------------------------------------------------------------

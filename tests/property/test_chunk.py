@@ -42,6 +42,13 @@ def test_chunks_do_not_depend_on_how_the_text_was_cut_into_pieces(
     assert list(chunk(cut(text, cuts), *sizes)) == list(chunk([Piece(text)], *sizes))
 
 
+@given(st.lists(st.text(alphabet="ab. \n", max_size=60)), SIZES)
+def test_chunks_of_rows_do_not_depend_on_it_either(rows: list[str], sizes: tuple[int, int]) -> None:
+    whole = [Piece(f"{row}\n\n", row=at) for at, row in enumerate(rows, 1)]
+    single = [Piece(character, row=piece.row) for piece in whole for character in piece.text]
+    assert list(chunk(whole, *sizes)) == list(chunk(single, *sizes))
+
+
 @given(TEXTS, SIZES)
 def test_every_character_but_white_space_lies_in_a_chunk(text: str, sizes: tuple[int, int]) -> None:
     covered = set()

@@ -173,6 +173,20 @@ def test_a_chunk_ends_where_a_section_begins_and_nothing_of_it_is_repeated_there
     assert found == [("One two three. Four.", ("A",)), ("Five six. Seven eight.", ("B",))]
 
 
+def test_whole_rows_are_repeated_or_none() -> None:
+    short = [Piece(f"a: {n}\nb: {n}\n\n", row=n) for n in range(1, 9)]
+    assert [c.text for c in chunk(short, 30, 14)][:2] == [
+        "a: 1\nb: 1\n\na: 2\nb: 2",
+        "a: 2\nb: 2\n\na: 3\nb: 3",
+    ]
+    assert [c.text for c in chunk(short, 30, 8)][:2] == ["a: 1\nb: 1\n\na: 2\nb: 2", "a: 3\nb: 3\n\na: 4\nb: 4"]
+
+
+def test_of_a_row_that_is_cut_words_are_repeated() -> None:
+    pieces = [Piece("alpha beta gamma delta epsilon\n\n", row=1), Piece("zeta\n\n", row=2)]
+    assert [c.text for c in chunk(pieces, 22, 6)] == ["alpha beta gamma delta", "delta epsilon\n\nzeta"]
+
+
 def test_the_links_of_a_chunk_are_those_within_it_each_once() -> None:
     pieces = [Piece("See "), Piece("here", link="u:1"), Piece(" and "), Piece("there", link="u:1"), Piece(". ")]
     [only] = chunk([*pieces, Piece("Again", link="u:2")])

@@ -123,6 +123,16 @@ def test_a_slide_has_its_title_as_heading_its_number_as_page_and_its_notes() -> 
     ]
 
 
+@pytest.mark.parametrize(("words", "wide"), [("caf\u00e9 au lait", False), ("caf\u00e9 \u4e2d\u6587", True)])
+def test_the_text_of_word_95_has_one_byte_a_character_or_two(words: str, wide: bool) -> None:
+    assert text(legacy.doc_95(f"{words}\r", wide=wide)) == words
+
+
+def test_a_presentation_whose_earlier_saves_are_nowhere_named_is_read_all_the_same() -> None:
+    slides = ["One body", "Two body"]
+    assert text(legacy.ppt(slides, lost=True)) == text(legacy.ppt(slides))
+
+
 def test_a_presentation_with_more_slides_than_allowed_is_refused() -> None:
     reading = Reading(bounds=Reading().bounds.model_copy(update={"pages": 1}))
     file = io.BytesIO(legacy.ppt(["one", "two"]))
@@ -141,6 +151,21 @@ def test_a_message_has_its_headers_its_text_and_the_names_of_what_is_attached() 
     assert shown == f"{head}\ntext\n\nAttached: a.txt\n\n{head}\nwithin\n\n"
     assert found[0].facts.recipients == ("reader@example.org",)
     assert found[0].facts.created_at == 1772532000
+
+
+def test_a_message_that_came_through_the_internet_is_told_with_the_headers_it_came_with() -> None:
+    headers = (
+        b"Microsoft Mail Internet Headers Version 2.0\r\nReceived: from example.org;\r\n\tsome time\r\n"
+        b"From: =?utf-8?q?Gr=C3=BC=C3=9Fe?= <other@example.org>\r\n"
+        b"To: A <a@example.org>,\r\n B <b@example.org>\r\n"
+    )
+    found = pieces(legacy.msg("text", headers=headers))
+    assert "".join(p.text for p in found) == (
+        "From: Grüße <other@example.org>\nTo: A <a@example.org>, B <b@example.org>\n"
+        "Date: Tue, 03 Mar 2026 10:00:00 +0000\nSubject: A message\n\ntext\n\n"
+    )
+    assert found[0].facts.author == "Grüße <other@example.org>"
+    assert found[0].facts.recipients == ("A <a@example.org>", "B <b@example.org>")
 
 
 def test_a_message_without_plain_text_has_that_of_its_html_or_its_rtf() -> None:

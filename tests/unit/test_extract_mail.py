@@ -55,6 +55,13 @@ def test_a_message_says_its_text(message: str, seen: str) -> None:
     assert body(message) == seen
 
 
+def test_a_recipient_whose_name_has_a_comma_is_one() -> None:
+    head = 'From: a@example.org\nTo: "Doe, Jane" <j@example.org>, b@example.org\nCc: c@example.org\nDate: '
+    file = io.BytesIO(f"{head}\ntext\n".encode())
+    (piece, *_) = extract(file, media_type(file, "a.eml"), Reading())
+    assert piece.facts.recipients == ('"Doe, Jane" <j@example.org>', "b@example.org", "c@example.org")
+
+
 @pytest.mark.parametrize("read_size", [1, 4096])
 def test_of_two_forms_of_a_text_one_is_read_and_what_is_attached_is_named(read_size: int) -> None:
     data = samples.eml("The plain text.", "<p>The rich text.", {"r\u00e9sum\u00e9.pdf": b"%PDF-1.4"})

@@ -192,6 +192,18 @@ def test_a_page_that_cannot_be_read_is_told_of(tmp_path: Path, monkeypatch) -> N
     assert note.startswith("2 of its 3 pages are only pictures and could not be read: page 2 could not be read")
 
 
+@pytest.mark.parametrize("coded", ["JPXDecode", "JBIG2Decode"])
+def test_a_page_whose_picture_cannot_be_decoded_is_told_of(coded: str, tmp_path: Path, monkeypatch) -> None:
+    found = installed(tmp_path, monkeypatch, "head -c 2")
+    data = samples.pictures_pdf([(9, 9, b"\xff" * 81, ""), (9, 9, b"no picture" * 9, coded)])
+    notes: list[str] = []
+    assert text(read(tmp_path, "a.pdf", data, found, note=notes.append)).strip() == "P5"
+    [note] = notes
+    assert note.startswith(
+        "1 of its 2 pages are only pictures and could not be read: page 2 has a picture that"
+    )
+
+
 def test_a_document_of_which_nothing_was_read_is_rejected(tmp_path: Path, monkeypatch) -> None:
     found = installed(tmp_path, monkeypatch, "exit 0")
     with pytest.raises(Rejected, match="text recognition finds none"):

@@ -12,6 +12,7 @@ from bouquetd.extract import Reading, extract, media_type
 from bouquetd.model import Piece
 from tests import samples
 
+ROW = '<row><c t="str"><v>a</v></c></row>'
 SHEET = "http://schemas.openxmlformats.org/spreadsheetml/2006/main"
 
 
@@ -94,19 +95,46 @@ def test_a_link_on_a_slide_goes_with_what_it_underlines() -> None:
     assert [(p.text, p.link) for p in found if p.text][:2] == [("there", "https://x.org/"), ("\n\nText.", None)]
 
 
-def test_of_a_chart_the_names_are_read_and_the_numbers_left_out() -> None:
-    chart = (
-        '<c:chart xmlns:c="http://schemas.openxmlformats.org/drawingml/2006/chart"'
-        ' xmlns:a="http://schemas.openxmlformats.org/drawingml/2006/main"><c:title><a:p><a:r><a:t>Sales</a:t></a:r>'
-        "</a:p></c:title><c:strCache><c:pt><c:v>East</c:v></c:pt><c:pt><c:v>West</c:v></c:pt></c:strCache>"
-        "<c:numCache><c:pt><c:v>17</c:v></c:pt></c:numCache></c:chart>"
-    )
+CHART = (
+    '<c:chart xmlns:c="http://schemas.openxmlformats.org/drawingml/2006/chart"'
+    ' xmlns:a="http://schemas.openxmlformats.org/drawingml/2006/main"><c:title><a:p><a:r><a:t>Sales</a:t></a:r>'
+    "</a:p></c:title>{}</c:chart>"
+)
+SERIES = (
+    "<c:ser><c:tx><c:strCache><c:pt><c:v>{}</c:v></c:pt></c:strCache></c:tx>"
+    "<c:cat><c:strCache><c:pt><c:v>East</c:v></c:pt><c:pt><c:v>West</c:v></c:pt></c:strCache></c:cat>"
+    "<c:val><c:numCache><c:pt><c:v>17</c:v></c:pt></c:numCache></c:val></c:ser>"
+)
+
+
+def test_of_a_chart_each_name_is_read_once_and_the_numbers_left_out() -> None:
+    chart = CHART.format(SERIES.format("2025") + SERIES.format("2026"))
     assert text(deck("", **{"ppt/charts/chart1.xml": chart}), "a.pptx").startswith(
-        "Sales\n\nEast\nWest\n\nLast."
+        "Sales\n\n2025\nEast\nWest\n2026\n\nLast."
     )
 
 
 # -- spreadsheets ---------------------------------------------------------------------------------------------
+
+
+def test_what_is_drawn_on_a_sheet_follows_its_rows_under_its_name() -> None:
+    kind = "http://schemas.openxmlformats.org/officeDocument/2006/relationships"
+    related = (
+        '<Relationships xmlns="http://schemas.openxmlformats.org/package/2006/relationships">'
+        f'<Relationship Id="r" Type="{kind}/{{}}" Target="{{}}"/></Relationships>'
+    )
+    drawing = (
+        f'<d xmlns:a="http://schemas.openxmlformats.org/drawingml/2006/main">{RUN.format("", "A box")}</d>'
+    )
+    book = samples.zip_with(workbook(ROW), {
+        "xl/_rels/sheet.xml.rels": related.format("drawing", "drawings/drawing1.xml"),
+        "xl/drawings/drawing1.xml": drawing,
+        "xl/drawings/_rels/drawing1.xml.rels": related.format("chart", "../charts/chart1.xml"),
+        "xl/charts/chart1.xml": CHART.format(SERIES.format("2026")),
+    })  # fmt: skip
+    found = [piece for piece in pieces(book, "a.xlsx") if piece.text]
+    assert "".join(p.text for p in found) == "One\n\na\n\nA box\n\nSales\n\n2026\nEast\nWest\n\n"
+    assert {(p.page, p.headings) for p in found} == {(1, ("One",))}
 
 
 def test_each_row_of_a_sheet_stands_under_the_names_of_its_columns() -> None:
