@@ -26,7 +26,7 @@ from bouquetd.model import EVERYTHING, Filter, Hit, Record, Vector
 from bouquetd.store import rebuild
 from bouquetd.store.chroma import PAGE, Chroma, Refused
 from bouquetd.store.kept import Kept
-from bouquetd.store.lexical import Lexical
+from bouquetd.store.lexical import Difference, Lexical
 from bouquetd.store.nearest import closest, nearest
 from bouquetd.store.words import Words
 
@@ -318,6 +318,16 @@ class Store:
         """Bring the index of words nearer to the ledger by a page; whether there is more to do."""
         with self._lock:
             return self._lexical.tidy(lambda number, ids: self.records(number, ids, vectors=False))
+
+    def compare_words(self) -> Difference:
+        """How far the index of words is from the ledger; see ``Lexical.compare``."""
+        with self._lock:
+            return self._lexical.compare()
+
+    def repair_words(self) -> None:
+        """Bring the index of words to the ledger at once, as far as that can be done."""
+        while self.tidy():
+            self._beat()
 
     def _passing(self, only: Filter, number: int, ids: Sequence[str]) -> dict[str, Record]:
         made = self._chroma.names()
