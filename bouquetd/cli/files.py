@@ -112,7 +112,10 @@ def verify(
     as_json: JsonOption = False,
     config: ConfigOption = None,
 ) -> None:
-    """Compare ledger and store chunk by chunk; exit status 1 when they differ."""
+    """Compare ledger and store chunk by chunk; exit status 1 when they differ.
+
+    What the index of words lacks is counted too; the daemon mends that by itself.
+    """
     report = ask(load(config), "verify", repair=repair)
     if as_json:
         print_json(report)
