@@ -16,8 +16,14 @@ from bouquetd.store.words import Words
 FILTERED = 2000
 """Chunks that share most with a question's words and are then tried with the question's filter."""
 
+VECTORS = 50
+"""Records read at a time of which only the vectors are wanted."""
+
 Fetch = Callable[[int, Sequence[str]], Mapping[str, Record]]
 """Records of a shard by id; those that are not there are left out."""
+
+Passing = Callable[[int, Sequence[str]], Iterable[str]]
+"""Those of a shard's ids that pass a filter: 2,000 whole records would be 9 MB."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,17 +86,20 @@ class Lexical:
         """Close the file until it is next needed."""
         self._catch_up().close()
 
-    def search(self, text: str, n: int, only: Filter, passing: Fetch) -> list[tuple[Record, float]]:
+    def search(self, text: str, n: int, only: Filter, passing: Passing) -> list[tuple[Record, float]]:
         """The ``n`` chunks that share most with the words of a text, best first, each with its BM25 score.
 
-        With a filter, those of the ``FILTERED`` best that are ``passing`` it. Without one no Chroma is asked.
+        With a filter, those of the ``FILTERED`` best that are ``passing`` it; only for that Chroma is asked.
         """
         found = self._catch_up().search(text, n if only == EVERYTHING else max(n, FILTERED))
-        fetch = self._at_hand if only == EVERYTHING else passing
+        if only != EVERYTHING:
+            asked = _grouped((shard, id_) for shard, id_, _ in found).items()
+            passed = {id_ for shard, ids in asked for id_ in passing(shard, ids)}
+            found = [row for row in found if row[1] in passed][:n]
         records: dict[str, Record] = {}
         for shard, ids in _grouped((shard, id_) for shard, id_, _ in found).items():
-            records.update(fetch(shard, ids))
-        return [(records[id_], score) for _, id_, score in found if id_ in records][:n]
+            records.update(self._at_hand(shard, ids))
+        return [(records[id_], score) for _, id_, score in found if id_ in records]
 
     def vectors(self, ids: Sequence[str]) -> dict[str, Vector]:
         """The vectors of chunks, by id; those that are not at hand are left out."""
@@ -104,7 +113,8 @@ class Lexical:
         return {
             id_: record.vector
             for shard, own in _grouped(places).items()
-            for id_, record in self._at_hand(shard, own).items()
+            for page in _pages(own, VECTORS)
+            for id_, record in self._at_hand(shard, page).items()
         }
 
     def compare(self) -> Difference:
@@ -158,9 +168,9 @@ class Lexical:
             self._doubted.update(shards)
 
 
-def _pages(ids: Iterable[str]) -> Iterator[list[str]]:
+def _pages(ids: Iterable[str], size: int = PAGE) -> Iterator[list[str]]:
     rest = iter(ids)
-    while page := list(islice(rest, PAGE)):
+    while page := list(islice(rest, size)):
         yield page
 
 

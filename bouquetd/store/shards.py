@@ -329,15 +329,15 @@ class Store:
         while self.tidy():
             self._beat()
 
-    def _passing(self, only: Filter, number: int, ids: Sequence[str]) -> dict[str, Record]:
+    def _passing(self, only: Filter, number: int, ids: Sequence[str]) -> set[str]:
         made = self._chroma.names()
         for shard in self._ledger.shards():
             if shard.number == number and shard.collection in made:
-                found = self._chroma.get(shard.collection, ids, only=only)
+                found = self._chroma.passing(shard.collection, ids, only)
                 if shard.sealed:
                     self._leave()
                 return found
-        return {}
+        return set()
 
     def records(self, number: int, ids: Sequence[str], *, vectors: bool) -> dict[str, Record]:
         """Records of one shard by id, what was just stored included; those that are not there are left out."""

@@ -43,7 +43,7 @@ class House:
             steps += 1
         return steps
 
-    def found(self, text, only=EVERYTHING, passing=lambda _shard, _ids: {}, n=2000):
+    def found(self, text, only=EVERYTHING, passing=lambda _shard, _ids: (), n=2000):
         return [record for record, _ in self.lexical.search(text, n, only, passing)]
 
 
@@ -110,9 +110,9 @@ def test_with_a_filter_only_those_are_given_that_pass_it(house):
     house.lexical.add(1, records)
 
     def passing(_shard, ids):
-        return {r.id: r for r in records if r.id in ids and r.metadata["chunk"] == 7}
+        return {r.id for r in records if r.id in ids and r.metadata["chunk"] == 7}
 
-    assert house.found("heron", Filter({"chunk": 7}), passing, 5) == [records[7]]
+    assert [r.id for r in house.found("heron", Filter({"chunk": 7}), passing, 5)] == [records[7].id]
 
 
 def test_vectors_are_had_by_id_from_journal_and_kept_records(house):
