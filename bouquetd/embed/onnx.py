@@ -178,6 +178,8 @@ _GIVEN = ("input_ids", "attention_mask", "token_type_ids")
 
 
 def _session(path: str) -> Any:
+    # From 1.32 on it tells its makers of each session, unless this is set before it is loaded.
+    os.environ["ORT_DISABLE_TELEMETRY"] = "1"
     import onnxruntime
 
     options = onnxruntime.SessionOptions()

@@ -1,6 +1,7 @@
 """Models in folders: what is read of one, what is refused and why, and the commands that put them in place."""
 
 import json
+import os
 import re
 import shutil
 import subprocess
@@ -180,3 +181,13 @@ def test_the_daemon_with_another_embedder_never_imports_onnxruntime():
         "chosen(Embed(provider='static')).embed(['heron']); assert 'onnxruntime' not in sys.modules"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_onnxruntime_keeps_and_sends_nothing_of_what_it_did(tmp_path):
+    code = (
+        "from bouquetd.config import Embed; from bouquetd.embed.choice import chosen;"
+        "chosen(Embed()).embed(['heron'])"
+    )
+    home = {"HOME": str(tmp_path), "TMPDIR": str(tmp_path), "XDG_CACHE_HOME": str(tmp_path)}
+    subprocess.run([sys.executable, "-c", code], check=True, env={**os.environ, **home})
+    assert list(tmp_path.rglob("*")) == []
