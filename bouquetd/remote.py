@@ -96,7 +96,7 @@ class Endpoint:
         name = printable(self.key_file)
         if not os.path.isabs(self.key_file) and not place:
             raise Unavailable(
-                f"{option} names the systemd credential {name}, and none were given to us",
+                f"the systemd credential {name}, which {option} names, was not given to us",
                 f"add LoadCredential={name}:/path/of/the/key to the unit, or write the path here",
             )
         path = Path(place or "/", self.key_file)

@@ -112,7 +112,10 @@ def verify(
     as_json: JsonOption = False,
     config: ConfigOption = None,
 ) -> None:
-    """Compare ledger and store chunk by chunk; exit status 1 when they differ."""
+    """Compare ledger and store chunk by chunk; exit status 1 when they differ.
+
+    What the index of words lacks is counted too; the daemon mends that by itself.
+    """
     report = ask(load(config), "verify", repair=repair)
     if as_json:
         print_json(report)
@@ -120,7 +123,14 @@ def verify(
         for line in report["repaired"]:
             print(f"Repaired: {line}")
         for finding in report["findings"]:
-            print(f"Shard {finding['shard']}: {finding['source']}: {finding['problem']}")
+            where = f"Shard {finding['shard']}: " if finding["shard"] else ""
+            print(f"{where}{finding['source']}: {finding['problem']}")
+        words = report["words"]
+        if words["missing"] or words["stray"]:
+            print(
+                f"The index of words lacks {words['missing']} chunks; {words['stray']} are of no document."
+                + (" The daemon mends that when it has nothing else to do." if words["mendable"] else "")
+            )
         print(
             f"{report['documents']} documents, {report['chunks']} chunks in {report['shards']} shards: "
             + ("all there, none too many." if not report["faults"] else f"{report['faults']} faults."

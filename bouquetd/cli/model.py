@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from bouquetd.cli.app import FAILED, ConfigOption, JsonOption, app, load, print_json
+from bouquetd.errors import sentence
 from bouquetd.model import MB, printable
 
 model = typer.Typer(help="The models that turn text into vectors: list, install, check.", no_args_is_help=True)
@@ -74,6 +75,7 @@ def check(
     """See that a model is the one that was installed and gives the vectors it must; exit status 1 if not."""
     from bouquetd.config import Embed
     from bouquetd.embed.choice import chosen
+    from bouquetd.embed.folder import REMEDIES
     from bouquetd.ops import models
 
     embed = Embed(provider="onnx", model=str(path.absolute())) if path else load(config).settings.embed
@@ -82,5 +84,7 @@ def check(
     for fault in faults:
         print(fault, file=sys.stderr)
     if faults:
+        if embed.provider in REMEDIES:
+            print(sentence(REMEDIES[embed.provider]), file=sys.stderr)
         sys.exit(FAILED)
     print(f"{embedder.name} is sound.")

@@ -6,12 +6,16 @@ import os
 import re
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from bouquetd.cli.app import ConfigOption, JsonOption, app, load, print_json
+from bouquetd.cli.app import CONFIG, OK, ConfigOption, JsonOption, app, load, print_json
+from bouquetd.errors import ConfigError, Unavailable
 from bouquetd.model import printable
+
+if TYPE_CHECKING:
+    from bouquetd.config import Settings
 
 
 @app.command()
@@ -20,7 +24,10 @@ def check(
     as_json: JsonOption = False,
     config: ConfigOption = None,
 ) -> None:
-    """Validate the configuration; print every value in effect and where it came from."""
+    """Validate the configuration; print every value in effect and where it came from.
+
+    Exit status 78 when it cannot work: an option is wrong, or a model that it names is missing.
+    """
     from bouquetd.config import advise, render
     from bouquetd.extract import ocr
     from bouquetd.extract.plugins import installed
@@ -37,14 +44,19 @@ def check(
     fits = fit.advise(loaded.settings.memory.limit, ceiling, unit, page)
     rows, advice, plugins = render(loaded), [*advise(loaded.settings), *fits], installed()
     recognition = ocr.told(recognising)
+    missing, unread = _missing(loaded.settings)
+    advice += unread
     if as_json:
         values = {key: {"value": value, "origin": origin} for key, value, origin in rows}
         extractors = {found.plugin.media_type: found.origin for found in plugins}
         path = printable(str(loaded.path))
         print_json(
-            {"file": path, "values": values, "extractors": extractors, "ocr": recognition, "warnings": advice}
-        )
-        return
+            {
+                "file": path, "values": values, "extractors": extractors, "ocr": recognition,
+                "warnings": advice, "missing": missing,
+            }
+        )  # fmt: skip
+        sys.exit(CONFIG if missing else OK)
     width = max(len(key) for key, _, _ in rows)
     for key, value, origin in () if quiet else rows:
         print(f"{key:<{width}}  {value:<28}  {origin}")
@@ -54,7 +66,27 @@ def check(
         print(f"Warning: {line}")
     if not quiet:
         print(f"OCR: {recognition}")
+    if missing:
+        raise ConfigError(missing)
+    if not quiet:
         print(f"{printable(str(loaded.path))} is valid.")
+
+
+def _missing(settings: Settings) -> tuple[list[str], list[str]]:
+    """What the models want that is not there, and what cannot be told by whoever asks; none is loaded."""
+    from bouquetd.embed import choice as embed
+    from bouquetd.entities import choice as entities
+
+    missing: list[str] = []
+    unread: list[str] = []
+    for look in (lambda: embed.chosen(settings.embed), lambda: entities.require(settings.entities)):
+        try:
+            look()
+        except ConfigError as error:
+            missing += error.problems
+        except Unavailable as error:
+            unread.append(error.told)
+    return missing, unread
 
 
 @app.command()

@@ -50,13 +50,30 @@ def advise(settings: Settings) -> list[str]:
 
 def _about_keys(settings: Settings) -> list[str]:
     sections = {"embed": settings.embed, "entities": settings.entities}
-    return [
+    used = {name: section for name, section in sections.items() if section.provider == "openai"}
+    absent = [
+        f"{name}.key_file: {printable(section.key_file)} is not there; put the key into it"
+        for name, section in used.items()
+        if os.path.isabs(section.key_file) and _absent(section.key_file)
+    ]
+    return absent + [
         f"{name}.url: the key goes to {urlsplit(section.url).hostname} unencrypted, for whoever listens on the"
         " way; use https, or a tunnel"
-        for name, section in sections.items()
-        if section.provider == "openai" and section.key_file and section.url.startswith("http://")
+        for name, section in used.items()
+        if section.key_file and section.url.startswith("http://")
         if urlsplit(section.url).hostname not in LOOPBACK
     ]
+
+
+def _absent(path: str) -> bool:
+    """Whether there is no such file, as far as whoever asks may know."""
+    try:
+        os.stat(path)
+    except FileNotFoundError:
+        return True
+    except OSError:
+        return False
+    return False
 
 
 def _about_shards(settings: Settings) -> list[str]:

@@ -11,6 +11,7 @@ onnxruntime); 7 bits are used of the 8, for the vector instructions of older pro
 
 from __future__ import annotations
 
+import os
 import sys
 import tempfile
 from pathlib import Path
@@ -159,6 +160,7 @@ def main(weights: Path, target: Path, *, fp32: bool) -> None:
     if fp32:
         onnx.save(built, str(target))
         return
+    os.environ["ORT_DISABLE_TELEMETRY"] = "1"
     from onnxruntime.quantization import QuantType, quantize_dynamic
 
     with tempfile.TemporaryDirectory() as folder:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
 
 from bouquetd.config import Embed
 from bouquetd.embed import Embedder
@@ -15,7 +14,8 @@ def chosen(
     """The embedder behind ``embed.provider``, its model not yet loaded.
 
     ``trim`` gives freed memory back to the system; ``pulse`` is called before each request to a server, and may
-    raise ``Stopped``. Raises ``ConfigError`` where what it needs is not installed.
+    raise ``Stopped``. Raises ``ConfigError`` where what it needs is not installed, ``Unavailable`` where that
+    may not be read.
     """
     if settings.provider == "openai":
         from bouquetd.embed.remote import RemoteEmbedder
@@ -29,11 +29,6 @@ def chosen(
     from bouquetd.embed import folder
     from bouquetd.embed.onnx import OnnxEmbedder
 
-    if settings.provider == "minilm":
-        remedy = "put the model there: make model (in a checkout), or bouquetd model install minilm"
-        found = folder.read(folder.MINILM, "embed.provider", remedy)
-        return OnnxEmbedder(found, "minilm", settings.threads, trim)
-    path = Path(settings.model) if settings.model else folder.CHROMA.expanduser()
-    remedy = "name the folder of a sentence-transformer with its model.onnx and tokenizer.json"
-    found = folder.read(path, "embed.model", remedy)
-    return OnnxEmbedder(found, "onnx", settings.threads, trim, {"model": str(path)})
+    found = folder.named(settings.provider, settings.model)
+    options = {} if settings.provider == "minilm" else {"model": str(found.path)}
+    return OnnxEmbedder(found, settings.provider, settings.threads, trim, options)

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from bouquetd.errors import ConfigError
+from bouquetd.errors import ConfigError, Unavailable
 from bouquetd.model import printable
 
 MINILM = Path(__file__).parents[1] / "models" / "all-MiniLM-L6-v2"
@@ -34,11 +34,20 @@ ABOUT = (
 )  # fmt: skip
 """What else of a folder is worth keeping."""
 
+WIDTHS = ("config.json", "1_Pooling/config.json")
+"""Which of them says how many dimensions there are: the first that is there."""
+
 WINDOW = 256
 """Tokens that a model is shown at a time, where its folder does not say."""
 
 LARGEST_WINDOW = 512
 """Tokens at most, whatever the folder says: attention takes memory by the square, 12 MB here."""
+
+REMEDIES: Mapping[str, str] = {
+    "minilm": "put it in place with: bouquetd model install minilm",
+    "onnx": "copy a sentence-transformer there whole, with model.onnx and tokenizer.json, or name another",
+}
+"""What to do about a model that is not there or not whole, by ``embed.provider``."""
 
 _KNOWN = ("Transformer", "Pooling", "Normalize")
 
@@ -61,12 +70,32 @@ class Folder:
         return self.path / TOKENIZER
 
 
+def named(provider: str, model: str) -> Folder:
+    """The folder that the section ``embed`` asks for, its model not loaded; see ``read``."""
+    if provider == "minilm":
+        return read(MINILM, "embed.provider: the model of minilm is missing", REMEDIES[provider])
+    if not model:
+        option = "embed.model: none is named, and Chroma has not fetched its own"
+        return read(CHROMA.expanduser(), option, "name the folder of a sentence-transformer")
+    return read(Path(model), "embed.model", REMEDIES[provider])
+
+
 def read(path: Path, option: str, remedy: str) -> Folder:
     """What a folder holds, its model not loaded.
 
-    Raises ``ConfigError``, which blames ``option`` and tells ``remedy``, for one without a model that we run.
+    Raises ``ConfigError``, which blames ``option`` and tells ``remedy``, for one without a model that we run,
+    ``Unavailable`` for one that others may read and we may not.
     """
+    try:
+        return _read(path, option, remedy)
+    except PermissionError:
+        raise Unavailable(
+            f"the model in {printable(str(path))} is not ours to read",
+            "run the command as the daemon's user, or mend the folder's owner and mode",
+        ) from None
 
+
+def _read(path: Path, option: str, remedy: str) -> Folder:
     def refused(reason: str) -> ConfigError:
         return ConfigError([f"{option}: {printable(str(path))} {reason}; {remedy}"])
 
@@ -76,6 +105,8 @@ def read(path: Path, option: str, remedy: str) -> Folder:
             raise refused(wanted)
     if model is None or not (path / TOKENIZER).is_file():
         raise refused(f"has no {TOKENIZER}")
+    if not any((path / name).is_file() for name in WIDTHS):
+        raise refused(f"has no {WIDTHS[0]}")
     try:
         modules: Any = _json(path / "modules.json") or ()
         pooling, config = _json(path / "1_Pooling" / "config.json"), _json(path / "config.json")
@@ -87,6 +118,8 @@ def read(path: Path, option: str, remedy: str) -> Folder:
         dimensions = int(config.get("hidden_size") or pooling["word_embedding_dimension"])
         window = _window(path, config)
         sums = _json(path / FACTS).get("sha256", {})
+    except PermissionError:
+        raise
     except (AttributeError, KeyError, OSError, TypeError, ValueError) as error:
         raise refused(f"is not as sentence-transformers lay it out ({type(error).__name__}: {error})") from None
     if unknown := [kind for kind in kinds if kind not in _KNOWN]:

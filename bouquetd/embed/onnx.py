@@ -25,7 +25,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bouquetd.embed import Tokens
-from bouquetd.embed.folder import Folder
+from bouquetd.embed.folder import REMEDIES, Folder
 from bouquetd.errors import ConfigError
 from bouquetd.model import printable
 
@@ -66,6 +66,7 @@ class OnnxEmbedder:
         self.name = f"{provider}/{folder.name}-{folder.revision}"
         self.dimensions = folder.dimensions
         self.options = options or {}
+        self._provider = provider
         self._folder = folder
         self._threads = threads or min(THREADS, len(os.sched_getaffinity(0)))
         self._trim = trim
@@ -170,15 +171,15 @@ class OnnxEmbedder:
 
     def _refused(self, reason: str) -> ConfigError:
         where = printable(str(self._folder.path))
-        return ConfigError(
-            [f"embed.provider: the model in {where} {reason}; `bouquetd model check` looks into it"]
-        )
+        return ConfigError([f"embed.provider: the model in {where} {reason}; {REMEDIES[self._provider]}"])
 
 
 _GIVEN = ("input_ids", "attention_mask", "token_type_ids")
 
 
 def _session(path: str) -> Any:
+    # From 1.32 on it tells its makers of each session, unless this is set before it is loaded.
+    os.environ["ORT_DISABLE_TELEMETRY"] = "1"
     import onnxruntime
 
     options = onnxruntime.SessionOptions()

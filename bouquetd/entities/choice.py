@@ -8,6 +8,9 @@ from bouquetd.config import Entities
 from bouquetd.entities import Provider, nothing
 from bouquetd.model import Chunk
 
+PIPELINE = "en_core_web_sm"
+"""Of spaCy, where the settings name none."""
+
 
 def chosen(settings: Entities, pulse: Callable[[], None] = lambda: None) -> Provider:
     """The provider behind ``entities.provider``; ``pulse`` is called before each request to a server.
@@ -23,10 +26,18 @@ def chosen(settings: Entities, pulse: Callable[[], None] = lambda: None) -> Prov
     if settings.provider == "spacy":
         from bouquetd.entities.spacy_ import pipeline
 
-        return pipeline(settings.model or "en_core_web_sm")
+        return pipeline(settings.model or PIPELINE)
     from bouquetd.entities.patterns import patterns
 
     return patterns(settings.region)
+
+
+def require(settings: Entities) -> None:
+    """See that what the provider needs is installed, loading none of it. Raises ``ConfigError``."""
+    if settings.provider == "spacy":
+        from bouquetd.entities import spacy_
+
+        spacy_.require(settings.model or PIPELINE)
 
 
 def names(settings: Entities) -> Callable[[Iterable[Chunk]], Iterable[Chunk]]:

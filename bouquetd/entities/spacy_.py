@@ -12,8 +12,12 @@ Measured (design, section 7): the small English model 52 chunks/s, 156 MB of RSS
 
 from __future__ import annotations
 
+import os
+import sys
 import threading
 from collections.abc import Mapping
+from importlib.metadata import distributions
+from importlib.util import find_spec
 from types import MappingProxyType
 
 from bouquetd.entities import Provider
@@ -33,6 +37,7 @@ LABELS: Mapping[str, str] = MappingProxyType(
 """Our kind by the label of a model; those of the newer and the older corpora that spaCy's are trained on."""
 
 _OURS = frozenset(("person", "organisation", "place"))
+_REMEDY = "name the package of a pipeline that is installed (https://spacy.io/models), or its folder"
 _UNUSED = ("tagger", "parser", "lemmatizer", "attribute_ruler", "textcat", "senter")
 
 
@@ -41,22 +46,14 @@ def pipeline(model: str) -> Provider:
 
     Raises ``ConfigError`` where spaCy or the model is missing, or the model finds no entities.
     """
-    try:
-        import spacy
-    except ImportError:
-        raise ConfigError(
-            ["entities.provider: spacy is not installed here; install it with: pip install 'bouquetd[spacy]'"]
-        ) from None
+    require(model)
+    import spacy
+
     try:
         nlp = spacy.load(model, exclude=_UNUSED)
     except (OSError, ValueError) as error:
         raise ConfigError(
-            [
-                f"entities.model: {model} cannot be loaded: {str(error).splitlines()[0][:200]};"
-                " install the wheel"
-                " of a pipeline (https://spacy.io/models) beside bouquetd, and write its name, or that of its"
-                " folder"
-            ]
+            [f"entities.model: {model} cannot be loaded: {str(error).splitlines()[0][:200]}; {_REMEDY}"]
         ) from error
     if not {"ner", "entity_ruler", "span_ruler"} & set(nlp.pipe_names):
         raise ConfigError([f"entities.model: {model} finds no entities (it has {', '.join(nlp.pipe_names)})"])
@@ -69,6 +66,24 @@ def pipeline(model: str) -> Provider:
         return list(both)[: 2 * MOST]
 
     return found
+
+
+def require(model: str) -> None:
+    """See that spaCy and a pipeline are there, loading neither. Raises ``ConfigError`` where they are not."""
+    if not find_spec("spacy"):
+        raise ConfigError(
+            ["entities.provider: spacy is not installed here; install it with: pip install 'bouquetd[spacy]'"]
+        )
+    if os.path.sep in model:
+        if not os.path.exists(os.path.join(model, "meta.json")):
+            raise ConfigError([f"entities.model: {model} is no folder of a pipeline of spaCy; {_REMEDY}"])
+    elif not os.path.exists(model) and not any(distributions(name=model)):
+        raise ConfigError(
+            [
+                f"entities.model: the pipeline {model} is not installed here; install it with:"
+                f" {sys.executable} -m spacy download {model}"
+            ]
+        )
 
 
 def _kind(label: str) -> str | None:

@@ -77,7 +77,7 @@ def models(state: Path) -> list[Model]:
     size = 0 if words is None else _size(words / "weights")
     found.append(Model("wordllama", "static", where, size, costs, words is not None))
     for path in (*_installed(state), folder.CHROMA.expanduser()):
-        with suppress(ConfigError):
+        with suppress(ConfigError, Unavailable):
             seen = folder.read(path, "", "")
             costs = f"{seen.dimensions} dimensions, {seen.window} tokens at a time"
             found.append(Model(seen.name, "onnx", str(path), _size(path), costs, there=True))
@@ -86,12 +86,9 @@ def models(state: Path) -> list[Model]:
 
 def place(settings: Embed) -> folder.Folder | None:
     """Where the model of an embedder lies; None for one that has no folder."""
-    if settings.provider == "static":
+    if settings.provider in ("static", "openai"):
         return None
-    path = (
-        folder.MINILM if settings.provider == "minilm" else Path(settings.model or folder.CHROMA.expanduser())
-    )
-    return folder.read(path, "embed", "install it: bouquetd model install")
+    return folder.named(settings.provider, settings.model)
 
 
 def check(embedder: Embedder, place: folder.Folder | None) -> list[str]:
@@ -127,7 +124,8 @@ def reference() -> tuple[list[str], NDArray[np.float32]]:
 def install(source: Path, to: Path) -> folder.Folder:
     """Copy what is needed of a sentence-transformer's folder, note its hashes, and see that it works.
 
-    Raises ``ConfigError`` for a folder that has none, ``Rejected`` where one is in place already.
+    One that is there already gives way. Raises ``ConfigError`` for a folder that has none, ``Rejected`` for one
+    that is too large or does not work.
     """
     seen = folder.read(source, "model install", "name a folder with model.onnx and tokenizer.json")
     if _size(source) > LARGEST:

@@ -86,19 +86,37 @@ def search(store: Searched, embedder: Embedder, text: str, n: int, only: Filter 
     """The ``n`` best passages for a question, best first, what was stored a moment ago included."""
     vector = embedder.query(text)
     most = max(n, CANDIDATES)
-    matching = store.matching(text, most, only)
-    hits = {hit.id: hit for hit in store.search(vector, most, runs(text) if matching is None else None, only)}
-    for record, _ in matching or ():
-        if record.id not in hits:
-            [distance] = _distances(record.vector[np.newaxis], vector)
-            hits[record.id] = Hit(record.id, record.text, record.metadata, distance)
-    scores = None if matching is None else {record.id: score for record, score in matching}
-    found = list(hits.values())
-    vectors = store.vectors(list(hits))
-    if len(vectors) < len(hits):
+    hits, scores = _sharing(store, text, vector, most, only)
+    near = store.search(vector, most, runs(text) if scores is None else None, only)
+    found = list((hits | {hit.id: hit for hit in near}).values())
+    own = _vectors(store, found)
+    if own is None:
         return rank(text, found, scores)[:n]
-    own = np.stack([vectors[hit.id] for hit in found]) if found else np.zeros((0, len(vector)), np.float32)
     return rank(text, found, scores, lambda best: _distances(own, _moved(vector, own[best])))[:n]
+
+
+# The records and vectors that these two ask for are given back before the next are asked for: a search is to
+# stay within ``memory.operation``.
+
+
+def _sharing(
+    store: Searched, text: str, vector: Vector, most: int, only: Filter
+) -> tuple[dict[str, Hit], dict[str, float] | None]:
+    """What shares most with the words of a text, and the scores of that; None without an index of words."""
+    matching = store.matching(text, most, only)
+    if matching is None:
+        return {}, None
+    hits = {
+        record.id: Hit(record.id, record.text, record.metadata, 1 - float(record.vector @ vector))
+        for record, _ in matching
+    }
+    return hits, {record.id: score for record, score in matching}
+
+
+def _vectors(store: Searched, hits: Sequence[Hit]) -> NDArray[np.float32] | None:
+    """The vectors of hits, a row each; None where not all are at hand, or there are no hits."""
+    vectors = store.vectors([hit.id for hit in hits])
+    return np.stack([vectors[hit.id] for hit in hits]) if hits and len(vectors) == len(hits) else None
 
 
 def _moved(vector: Vector, adopted: Vector) -> Vector:
@@ -142,7 +160,9 @@ def rank(
     the hits. ``again`` gives other distances to rank them by once more, from which of them came first.
     """
     question = _words(text)
-    found = [_words(hit.text) for hit in hits]
+    # All other words of a passage matter by their number only, and a list of them would take 10 KB.
+    own = {word: word for word in question}
+    found = [[own.get(word, "") for word in _words(hit.text)] for hit in hits]
     rarity = _rarity(set(question), found)
     bm25 = _bm25(rarity, found) if scores is None else [scores.get(hit.id, 0.0) for hit in hits]
     distance = [hit.distance for hit in hits]

@@ -1,13 +1,20 @@
-"""``bouquetd verify``: the ledger against Chroma, chunk by chunk, and the way back when they differ."""
+"""``bouquetd verify``: the ledger against Chroma, chunk by chunk, and the way back when they differ.
+
+The index of words is compared too, by number. What it lacks or has too much is no fault: the daemon mends it
+when it has nothing else to do. It is one where the index cannot be written.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from bouquetd.ledger import Entry, Ledger
 from bouquetd.model import State, printable
+from bouquetd.store.lexical import Difference
 from bouquetd.store.shards import Store
+
+INDEX = "index of words"
 
 MOST = 1000
 """Findings listed; the counts go on beyond."""
@@ -15,7 +22,7 @@ MOST = 1000
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One thing that is not as it must be."""
+    """One thing that is not as it must be; ``shard`` is 0 where it is of none."""
 
     shard: int
     source: str
@@ -24,18 +31,22 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """What a verification saw. ``repaired`` has one line for each shard or document put right."""
+    """What a verification saw. ``repaired`` has one line for each shard or document put right.
+
+    ``words`` are the chunks that the index of words lacks, and those that it has of no document.
+    """
 
     documents: int
     chunks: int
     shards: int
     faults: int
     findings: tuple[Finding, ...]
+    words: Difference
     repaired: tuple[str, ...] = ()
 
     @property
     def clean(self) -> bool:
-        """Every document has all its chunks, and there is no chunk without a document."""
+        """Every document has all its chunks, there is no chunk of none, and the words can be indexed."""
         return not self.faults
 
 
@@ -64,7 +75,13 @@ def verify(ledger: Ledger, store: Store, dimensions: int) -> Report:
                         0, printable(entry.document.source), f"not all its {entry.chunks} chunks are placed"
                     )
                 )
-    return Report(documents, chunks, len(shards), faults, tuple(findings))
+    words = store.compare_words()
+    if not words.mendable:
+        faults += 1
+        findings.append(
+            Finding(0, INDEX, "it cannot be written; look at the free space (df) and at paths.state")
+        )
+    return Report(documents, chunks, len(shards), faults, tuple(findings), words)
 
 
 def repair(
@@ -91,8 +108,13 @@ def repair(
         if entry is not None:
             done.append(f"{printable(entry.document.source)}: {requeue(entry)}")
             store.remove([id_])
+    before = store.compare_words()
+    store.repair_words()
     report = verify(ledger, store, dimensions)
-    return Report(report.documents, report.chunks, report.shards, report.faults, report.findings, tuple(done))
+    if report.words != before:
+        added, gone = before.missing - report.words.missing, before.stray - report.words.stray
+        done.append(f"{INDEX}: {added} chunks taken in, {gone} let go of")
+    return replace(report, repaired=tuple(done))
 
 
 def _covered(ledger: Ledger, entry: Entry) -> bool:

@@ -262,24 +262,32 @@ class Chroma:
         with self._translated():
             return len(self._collection(name).get(**conditions, include=[])["ids"])
 
-    def get(
-        self, name: str, ids: Sequence[str], *, vectors: bool = True, only: Filter = EVERYTHING
-    ) -> dict[str, Record]:
-        """Records by id that pass ``only``; one without a vector is left out when ``vectors`` are asked for."""
+    def get(self, name: str, ids: Sequence[str], *, vectors: bool = True) -> dict[str, Record]:
+        """Records by id; one without a vector is left out when ``vectors`` are asked for."""
         include = ["documents", "metadatas", *(["embeddings"] if vectors else [])]
-        conditions = _conditions(only)
         found: dict[str, Record] = {}
         with self._translated():
             collection = self._collection(name)
             for start in range(0, len(ids), PAGE):
                 asked = list(ids[start : start + PAGE])
-                page: Any = collection.get(ids=asked, include=include, **conditions)  # type: ignore[arg-type]
+                page: Any = collection.get(ids=asked, include=include)  # type: ignore[arg-type]
                 rows = page["embeddings"] if vectors else [np.zeros(0)] * len(page["ids"])
                 for id_, text, metadata, vector in zip(
                     page["ids"], page["documents"], page["metadatas"], rows, strict=True
                 ):
                     if vector is not None:
                         found[id_] = Record(id_, text, metadata or {}, np.asarray(vector, dtype=np.float32))
+        return found
+
+    def passing(self, name: str, ids: Sequence[str], only: Filter) -> set[str]:
+        """Those of some ids whose records pass a filter."""
+        conditions = _conditions(only)
+        found: set[str] = set()
+        with self._translated():
+            collection = self._collection(name)
+            for start in range(0, len(ids), PAGE):
+                asked = list(ids[start : start + PAGE])
+                found.update(collection.get(ids=asked, include=[], **conditions)["ids"])
         return found
 
     def vectors(self, name: str, ids: Sequence[str]) -> dict[str, Vector]:

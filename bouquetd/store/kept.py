@@ -2,8 +2,9 @@
 
 Chroma's index may tear when a kill falls into a change of a sealed shard, a Chroma server may be emptied or
 exchanged for another. With these every shard can be filled again, each vector to the last bit, and nothing is
-embedded for it. One SQLite file a shard, about 2.4 KB a chunk; a document that is removed leaves it too. A
-search finds the nearest of them without Chroma, by a second file that has the vectors alone (``store.flat``).
+embedded for it. One SQLite file a shard, about 4 KB a chunk of 384 dimensions; a document that is removed
+leaves it too. A search finds the nearest of them without Chroma, by a second file that has the vectors alone
+(``store.flat``), 1.5 KB more.
 """
 
 from __future__ import annotations

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from itertools import islice
 
 from bouquetd.ledger import Ledger
 from bouquetd.model import EVERYTHING, Filter, Record, Vector
@@ -14,8 +16,23 @@ from bouquetd.store.words import Words
 FILTERED = 2000
 """Chunks that share most with a question's words and are then tried with the question's filter."""
 
+VECTORS = 50
+"""Records read at a time of which only the vectors are wanted."""
+
 Fetch = Callable[[int, Sequence[str]], Mapping[str, Record]]
 """Records of a shard by id; those that are not there are left out."""
+
+Passing = Callable[[int, Sequence[str]], Iterable[str]]
+"""Those of a shard's ids that pass a filter: 2,000 whole records would be 9 MB."""
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """Chunks that the index of words lacks, those that it has beyond the ledger, whether it can be mended."""
+
+    missing: int
+    stray: int
+    mendable: bool
 
 
 class Lexical:
@@ -69,17 +86,20 @@ class Lexical:
         """Close the file until it is next needed."""
         self._catch_up().close()
 
-    def search(self, text: str, n: int, only: Filter, passing: Fetch) -> list[tuple[Record, float]]:
+    def search(self, text: str, n: int, only: Filter, passing: Passing) -> list[tuple[Record, float]]:
         """The ``n`` chunks that share most with the words of a text, best first, each with its BM25 score.
 
-        With a filter, those of the ``FILTERED`` best that are ``passing`` it. Without one no Chroma is asked.
+        With a filter, those of the ``FILTERED`` best that are ``passing`` it; only for that Chroma is asked.
         """
         found = self._catch_up().search(text, n if only == EVERYTHING else max(n, FILTERED))
-        fetch = self._at_hand if only == EVERYTHING else passing
+        if only != EVERYTHING:
+            asked = _grouped((shard, id_) for shard, id_, _ in found).items()
+            passed = {id_ for shard, ids in asked for id_ in passing(shard, ids)}
+            found = [row for row in found if row[1] in passed][:n]
         records: dict[str, Record] = {}
         for shard, ids in _grouped((shard, id_) for shard, id_, _ in found).items():
-            records.update(fetch(shard, ids))
-        return [(records[id_], score) for _, id_, score in found if id_ in records][:n]
+            records.update(self._at_hand(shard, ids))
+        return [(records[id_], score) for _, id_, score in found if id_ in records]
 
     def vectors(self, ids: Sequence[str]) -> dict[str, Vector]:
         """The vectors of chunks, by id; those that are not at hand are left out."""
@@ -93,16 +113,34 @@ class Lexical:
         return {
             id_: record.vector
             for shard, own in _grouped(places).items()
-            for id_, record in self._at_hand(shard, own).items()
+            for page in _pages(own, VECTORS)
+            for id_, record in self._at_hand(shard, page).items()
         }
+
+    def compare(self) -> Difference:
+        """Count how far the index is from the ledger, a page of ids at a time; ``tidy`` mends it from here on.
+
+        What is still on its way in is neither missing nor stray. 4 s for a million chunks.
+        """
+        words = self._catch_up()
+        missing, stray = 0, words.size()
+        for shard in self._ledger.shards():
+            for page in _pages(self._ledger.expected(shard.number, settled=True)):
+                missing += len(page) - words.count(shard.number, page)
+            for page in _pages(self._ledger.expected(shard.number, leaving=True)):
+                stray -= words.count(shard.number, page)
+        if missing or stray:
+            self._doubted = None
+        return Difference(missing, stray, words.writable())
 
     def tidy(self, fetch: Fetch) -> bool:
         """Bring the index nearer to the ledger by a page of chunks; whether there is more to do.
 
-        After a start each shard is looked at once, which takes 40 ms for 20,000 chunks where nothing is amiss.
-        ``fetch`` gives what is neither in the journal nor kept.
+        After a start, and when the file was begun anew, each shard is looked at once, which takes 40 ms for
+        20,000 chunks where nothing is amiss. ``fetch`` gives what is neither in the journal nor kept.
         """
-        self._catch_up()
+        if self._catch_up().renewed():
+            self._doubted = None
         numbers = [shard.number for shard in self._ledger.shards()]
         if self._doubted is None:
             if not self._words.keep_only(numbers):
@@ -128,6 +166,12 @@ class Lexical:
     def _doubt(self, shards: Iterable[int]) -> None:
         if self._doubted is not None:
             self._doubted.update(shards)
+
+
+def _pages(ids: Iterable[str], size: int = PAGE) -> Iterator[list[str]]:
+    rest = iter(ids)
+    while page := list(islice(rest, size)):
+        yield page
 
 
 def _grouped(places: Iterable[tuple[int, str]]) -> dict[int, list[str]]:

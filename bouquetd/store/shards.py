@@ -26,7 +26,7 @@ from bouquetd.model import EVERYTHING, Filter, Hit, Record, Vector
 from bouquetd.store import rebuild
 from bouquetd.store.chroma import PAGE, Chroma, Refused
 from bouquetd.store.kept import Kept
-from bouquetd.store.lexical import Lexical
+from bouquetd.store.lexical import Difference, Lexical
 from bouquetd.store.nearest import closest, nearest
 from bouquetd.store.words import Words
 
@@ -320,15 +320,25 @@ class Store:
         with self._lock:
             return self._lexical.tidy(lambda number, ids: self.records(number, ids, vectors=False))
 
-    def _passing(self, only: Filter, number: int, ids: Sequence[str]) -> dict[str, Record]:
+    def compare_words(self) -> Difference:
+        """How far the index of words is from the ledger; see ``Lexical.compare``."""
+        with self._lock:
+            return self._lexical.compare()
+
+    def repair_words(self) -> None:
+        """Bring the index of words to the ledger at once, as far as that can be done."""
+        while self.tidy():
+            self._beat()
+
+    def _passing(self, only: Filter, number: int, ids: Sequence[str]) -> set[str]:
         made = self._chroma.names()
         for shard in self._ledger.shards():
             if shard.number == number and shard.collection in made:
-                found = self._chroma.get(shard.collection, ids, only=only)
+                found = self._chroma.passing(shard.collection, ids, only)
                 if shard.sealed:
                     self._leave()
                 return found
-        return {}
+        return set()
 
     def records(self, number: int, ids: Sequence[str], *, vectors: bool) -> dict[str, Record]:
         """Records of one shard by id, what was just stored included; those that are not there are left out."""

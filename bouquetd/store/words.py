@@ -66,6 +66,7 @@ class Words:
         """Open or make the file; it is first touched when first needed."""
         self._path = path
         self._db: sqlite3.Connection | None = None
+        self._renewed = False
 
     def add(self, shard: int, records: Sequence[Record]) -> bool:
         """Take chunks in, those that are there already left as they are; false when that failed."""
@@ -98,6 +99,25 @@ class Words:
         nothing: set[str] = set()
         return self._transaction(lambda db: {id_ for (id_,) in db.execute(sql, (shard,))}, failed=nothing)
 
+    def size(self) -> int:
+        """How many chunks it has."""
+        return self._number("SELECT count(*) FROM chunks")
+
+    def count(self, shard: int, ids: Sequence[str]) -> int:
+        """How many of these chunks of a shard it has."""
+        # CROSS: each id is looked up; SQLite would rather go through the whole shard for each.
+        sql = "SELECT count(*) FROM json_each(?) CROSS JOIN chunks ON chunks.id = value WHERE shard = ?"
+        return self._number(sql, orjson.dumps(ids).decode(), shard)
+
+    def writable(self) -> bool:
+        """Whether it can be written; tried by writing what is there."""
+        return self._transaction(lambda db: bool(db.execute(f"PRAGMA user_version = {VERSION}")), failed=False)
+
+    def renewed(self) -> bool:
+        """Whether the file was begun anew since this was last asked."""
+        renewed, self._renewed = self._renewed, False
+        return renewed
+
     def search(self, text: str, n: int) -> list[tuple[int, str, float]]:
         """The ``n`` chunks that share most with a text, best first: shard, id and BM25 score."""
         asked = list(dict.fromkeys(_WORD.findall(_cut(text).casefold())))[:MOST_WORDS]
@@ -114,6 +134,9 @@ class Words:
         if self._db is not None:
             db, self._db = self._db, None
             db.close()
+
+    def _number(self, sql: str, *arguments: object) -> int:
+        return self._transaction(lambda db: int(db.execute(sql, arguments).fetchone()[0]), failed=0)
 
     def _delete(self, condition: str, each: Sequence[Sequence[object]]) -> bool:
         def work(db: sqlite3.Connection) -> bool:
@@ -165,6 +188,7 @@ class Words:
         return db
 
     def _clear(self) -> None:
+        self._renewed = True
         for suffix in ("", "-wal", "-shm"):
             self._path.with_name(self._path.name + suffix).unlink(missing_ok=True)
 

@@ -348,7 +348,7 @@ def test_words_that_spacy_has_seen_are_not_kept(model):
 
 
 def test_a_model_that_is_not_there_is_one_clear_error():
-    with pytest.raises(ConfigError, match=r"entities.model: no_such_model cannot be loaded.*install the wheel"):
+    with pytest.raises(ConfigError, match=r"no_such_model is not installed here; .*download no_such_model"):
         chosen(Options(provider="spacy", model="no_such_model"))
 
 

@@ -5,7 +5,7 @@ from bouquetd.ledger import Ledger, Whole
 from bouquetd.model import EVERYTHING, Filter, Fingerprint, Record
 from bouquetd.store.chroma import PAGE
 from bouquetd.store.kept import Kept
-from bouquetd.store.lexical import Lexical
+from bouquetd.store.lexical import Difference, Lexical
 from bouquetd.store.words import Words
 
 
@@ -43,7 +43,7 @@ class House:
             steps += 1
         return steps
 
-    def found(self, text, only=EVERYTHING, passing=lambda _shard, _ids: {}, n=2000):
+    def found(self, text, only=EVERYTHING, passing=lambda _shard, _ids: (), n=2000):
         return [record for record, _ in self.lexical.search(text, n, only, passing)]
 
 
@@ -110,9 +110,9 @@ def test_with_a_filter_only_those_are_given_that_pass_it(house):
     house.lexical.add(1, records)
 
     def passing(_shard, ids):
-        return {r.id: r for r in records if r.id in ids and r.metadata["chunk"] == 7}
+        return {r.id for r in records if r.id in ids and r.metadata["chunk"] == 7}
 
-    assert house.found("heron", Filter({"chunk": 7}), passing, 5) == [records[7]]
+    assert [r.id for r in house.found("heron", Filter({"chunk": 7}), passing, 5)] == [records[7].id]
 
 
 def test_vectors_are_had_by_id_from_journal_and_kept_records(house):
@@ -123,3 +123,48 @@ def test_vectors_are_had_by_id_from_journal_and_kept_records(house):
     assert {id_: vector.tolist() for id_, vector in found.items()} == {
         full[2].id: [2.0] * 4, active[1].id: [1.0] * 4,
     }  # fmt: skip
+
+
+def test_how_far_it_is_from_the_ledger_is_counted(house):
+    _, records = house.journal("heron", PAGE + 10)
+    house.lexical.add(1, records[:7])
+    house.lexical.add(9, [Record("f" * 32 + ":0", "heron", {}, np.zeros(4, np.float32))])
+    assert house.lexical.compare() == Difference(PAGE + 3, 1, mendable=True)
+    house.tidy()
+    assert house.lexical.compare() == Difference(0, 0, mendable=True)
+
+
+def test_what_is_on_its_way_in_is_neither_missing_nor_stray(house):
+    document = house.ledger.claim("heron", "heron", Fingerprint(1, 1, 1, 1, 1))
+    records = [Record(f"{document.id}:{n}", "heron", {}, np.zeros(4, np.float32)) for n in range(2)]
+    house.ledger.journal([(document, records, False)])
+    house.lexical.add(1, records[:1])
+    assert house.lexical.compare() == Difference(0, 0, mendable=True)
+
+
+@pytest.mark.parametrize("harm", ["deleted", "damaged"])
+def test_an_index_that_is_lost_in_use_is_filled_anew(house, harm):
+    house.journal("heron", 3)
+    house.tidy()
+    house.lexical.close()
+    path = house.root / "words.db"
+    path.unlink() if harm == "deleted" else path.write_bytes(b"no database at all" * 999)
+    assert house.found("heron") == []
+    house.tidy()
+    assert len(house.found("heron")) == 3
+
+
+def test_what_a_comparison_found_is_put_right_though_all_was_looked_at(house):
+    id_, _ = house.journal("heron", 3)
+    house.tidy()
+    house.words.discard([f"{id_}:1"])
+    assert house.tidy() == 1
+    assert house.lexical.compare().missing == 1
+    house.tidy()
+    assert len(house.found("heron")) == 3
+
+
+def test_an_index_that_cannot_be_written_is_not_to_be_mended(house):
+    house.journal("heron", 3)
+    (house.root / "words.db").mkdir()
+    assert house.lexical.compare() == Difference(3, 0, mendable=False)

@@ -1,10 +1,13 @@
 """Models in folders: what is read of one, what is refused and why, and the commands that put them in place."""
 
 import json
+import os
+import re
 import shutil
 import subprocess
 import sys
 import zipfile
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -13,7 +16,7 @@ from bouquetd.config import Embed
 from bouquetd.embed import folder
 from bouquetd.embed.choice import chosen
 from bouquetd.embed.folder import MINILM, read
-from bouquetd.errors import ConfigError, Rejected
+from bouquetd.errors import ConfigError, Rejected, Unavailable
 from bouquetd.ops import models
 from tests.harness import Home
 
@@ -68,13 +71,13 @@ def test_a_folder_that_cannot_be_run_is_refused_with_the_reason_and_what_to_do(c
 @pytest.mark.parametrize("name", ["model.onnx", "tokenizer.json"])
 def test_a_damaged_file_is_one_clear_error(copy, name):
     (copy / name).write_bytes(b"damaged")
-    with pytest.raises(ConfigError, match=r"the model in .* cannot be loaded: .*model check"):
+    with pytest.raises(ConfigError, match=r"the model in .* cannot be loaded: .*; copy a sentence-transf"):
         chosen(Embed(provider="onnx", model=str(copy))).embed(["heron"])
 
 
 def test_a_missing_default_model_is_one_error_with_one_command(tmp_path, monkeypatch):
     monkeypatch.setattr(folder, "MINILM", tmp_path / "nowhere")
-    with pytest.raises(ConfigError, match=r"make model .* bouquetd model install minilm"):
+    with pytest.raises(ConfigError, match=r"minilm is missing: .* is no folder; .* model install minilm"):
         chosen(Embed())
 
 
@@ -104,6 +107,58 @@ def test_a_model_is_installed_from_its_folder_listed_and_checked(tmp_path, copy)
     done = home.cli("model", "check", str(place))
     assert done.status == 1
     assert "model.onnx is not the file that was installed" in done.err
+    assert "Copy a sentence-transformer there whole" in done.err
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        (
+            {"embed": {"provider": "minilm"}},
+            "minilm is missing: .*; put it .* bouquetd model install minilm",
+        ),
+        ({"embed": {"provider": "onnx", "model": "nowhere"}}, r"embed\.model: .*nowhere is no folder; copy"),
+        ({"embed": {"provider": "onnx", "model": ""}}, r"embed\.model: none is named, .*; name the folder"),
+        (
+            {"entities": {"provider": "spacy"}},
+            r"en_core_web_sm is not installed here; .* spacy download en_",
+        ),
+        (
+            {"entities": {"provider": "spacy", "model": "./a"}},
+            r"\./a is no folder of a pipeline of spaCy",
+        ),
+    ],
+)
+def test_what_is_missing_is_said_by_check_and_by_what_needs_it_in_the_same_words(
+    tmp_path, monkeypatch, options, told
+):
+    monkeypatch.setattr(folder, "MINILM", tmp_path / "nowhere")
+    monkeypatch.setattr(folder, "CHROMA", tmp_path / "nowhere")
+    home = Home(tmp_path / "home", options)
+    checked, searched = home.cli("check"), home.cli("search", "heron")
+    assert (checked.status, searched.status) == (78, 78)
+    assert checked.err == searched.err
+    assert re.match(rf"bouquetd: .*{told}", checked.err)
+    assert len(checked.err.splitlines()) == 1
+    shown = home.cli("check", "--json")
+    assert (shown.status, len(shown.json["missing"])) == (78, 1)
+
+
+def test_a_model_that_may_not_be_read_is_no_missing_one(tmp_path, monkeypatch):
+    def denied(_path):
+        raise PermissionError
+
+    monkeypatch.setattr(Path, "is_file", denied)
+    with pytest.raises(Unavailable, match="is not ours to read"):
+        folder.read(tmp_path, "embed.model", "")
+
+
+def test_a_key_that_is_not_there_is_a_warning_of_check(tmp_path):
+    embed = {"provider": "openai", "url": "http://127.0.0.1:9/v1", "model": "m", "dimensions": 8}
+    home = Home(tmp_path / "home", {"embed": {**embed, "key_file": str(tmp_path / "key")}})
+    assert f"embed.key_file: {tmp_path}/key is not there" in home.cli("check").out
+    (tmp_path / "key").write_text("secret")
+    assert "key_file: " not in home.cli("check").out
 
 
 def test_a_wheel_with_other_weights_is_refused_and_nothing_is_changed(tmp_path):
@@ -126,3 +181,13 @@ def test_the_daemon_with_another_embedder_never_imports_onnxruntime():
         "chosen(Embed(provider='static')).embed(['heron']); assert 'onnxruntime' not in sys.modules"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_onnxruntime_keeps_and_sends_nothing_of_what_it_did(tmp_path):
+    code = (
+        "from bouquetd.config import Embed; from bouquetd.embed.choice import chosen;"
+        "chosen(Embed()).embed(['heron'])"
+    )
+    home = {"HOME": str(tmp_path), "TMPDIR": str(tmp_path), "XDG_CACHE_HOME": str(tmp_path)}
+    subprocess.run([sys.executable, "-c", code], check=True, env={**os.environ, **home})
+    assert list(tmp_path.rglob("*")) == []

@@ -549,3 +549,30 @@ def test_verify_says_what_cannot_be_repaired_when_no_copy_was_kept(tmp_path):
     repaired = home.cli("verify", "--repair", "--json").json["repaired"]
     assert any("no copy of the file was kept; drop it again" in line for line in repaired)
     assert home.cli("verify").status == 0
+
+
+def test_verify_counts_what_the_index_of_words_lacks_which_is_no_fault_and_repair_takes_it_in(tmp_path):
+    home = Home(tmp_path / "home")
+    home.put("a.txt", prose(5_000))
+    drain(home)
+    (home.root / "state" / "words.db").unlink()
+    found = home.cli("verify", "--json")
+    assert (found.status, found.json["faults"]) == (0, 0)
+    chunks = found.json["chunks"]
+    assert found.json["words"] == {"missing": chunks, "stray": 0, "mendable": True}
+    assert f"The index of words lacks {chunks} chunks" in home.cli("verify").out
+    repaired = home.cli("verify", "--repair").out
+    assert f"Repaired: index of words: {chunks} chunks taken in, 0 let go of\n" in repaired
+    assert home.cli("verify", "--json").json["words"]["missing"] == 0
+
+
+def test_an_index_of_words_that_cannot_be_written_is_a_fault(tmp_path):
+    home = Home(tmp_path / "home")
+    home.put("a.txt", prose(1_000))
+    drain(home)
+    (home.root / "state" / "words.db").unlink()
+    (home.root / "state" / "words.db").mkdir()
+    for command in (["verify"], ["verify", "--repair"]):
+        found = home.cli(*command)
+        assert found.status == 1
+        assert "index of words: it cannot be written; look at the free space (df)" in found.out
