@@ -10,6 +10,8 @@ PYTEST  := $(BIN)/python -m pytest
 READERS := .cache/readers
 MODEL   := bouquetd/models/all-MiniLM-L6-v2/facts.json
 WORKERS ?= 2
+# Where it is set, each of hundreds of processes compiles all of bouquetd anew.
+unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
 .PHONY: help run model test lint types faults system deb wheel readers findability bench bench-short ceiling million kills recall constraints clean

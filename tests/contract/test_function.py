@@ -55,7 +55,7 @@ def records(texts, embedder=None):
     ]
 
 
-@pytest.fixture(params=["embedded", "server"])
+@pytest.fixture(params=["embedded", pytest.param("server", marks=pytest.mark.long)])
 def chroma(request, tmp_path):
     """A Chroma of ours with one collection, and the Python that makes a plain client of it."""
     with ExitStack() as stack:

@@ -764,6 +764,7 @@ def test_a_server_that_died_and_came_back_unseen_has_its_shard_filled_anew_befor
     mortal.check()
 
 
+@pytest.mark.long
 def test_what_a_dead_server_was_given_is_not_called_clean_by_a_rest(mortal):
     mortal.complete(mortal.put("before", BATCH))
     hit(mortal)
@@ -776,6 +777,7 @@ def test_what_a_dead_server_was_given_is_not_called_clean_by_a_rest(mortal):
     mortal.check()
 
 
+@pytest.mark.long
 def test_a_server_that_rests_may_die_and_nothing_is_rebuilt(mortal):
     mortal.complete(mortal.put("before", SHARD + 3))
     mortal.store.rest()
@@ -785,6 +787,7 @@ def test_a_server_that_rests_may_die_and_nothing_is_rebuilt(mortal):
     mortal.check()
 
 
+@pytest.mark.long
 def test_a_search_does_not_mend_what_the_other_thread_writes(mortal):
     mortal.complete(mortal.put("before", BATCH))
     mortal.server.kill()
@@ -798,6 +801,7 @@ def test_a_search_does_not_mend_what_the_other_thread_writes(mortal):
     mortal.check()
 
 
+@pytest.mark.long
 def test_a_server_killed_while_a_document_leaves_a_sealed_shard_has_that_shard_filled_anew(mortal, monkeypatch):
     ids = [mortal.put(f"document {n}", BATCH) for n in range(4)]
     mortal.complete(*ids)

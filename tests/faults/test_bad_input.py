@@ -34,6 +34,9 @@ REJECTED = {
 }
 
 
+TOGETHER = pytest.mark.xdist_group("drained")
+
+
 @pytest.fixture(scope="module")
 def drained(tmp_path_factory):
     """All bad files at once, and a sound one among them."""
@@ -47,6 +50,7 @@ def drained(tmp_path_factory):
     return home, outcome, home.stored()
 
 
+@TOGETHER
 @pytest.mark.parametrize("name", REJECTED)
 def test_a_bad_file_is_rejected_with_its_reason_in_the_note_the_log_and_the_ledger(drained, name):
     home, outcome, _ = drained
@@ -64,11 +68,13 @@ def test_a_bad_file_is_rejected_with_its_reason_in_the_note_the_log_and_the_ledg
     assert (str(entry.state), sentence(entry.reason), entry.destination) == ("failed", why, source)
 
 
+@TOGETHER
 @pytest.mark.parametrize("name", REJECTED)
 def test_a_rejected_file_leaves_no_chunk_behind(drained, name):
     assert [r.id for r in drained[2].values() if r.metadata["name"] == name] == []
 
 
+@TOGETHER
 def test_once_says_by_its_exit_status_that_files_failed_and_ingests_the_others(drained):
     home, outcome, stored = drained
     assert outcome.status == 1

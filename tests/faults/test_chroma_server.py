@@ -105,6 +105,7 @@ def test_a_server_that_is_killed_and_stays_away_holds_the_intake_until_it_is_bac
         assert_whole(home, server, names)
 
 
+@pytest.mark.long
 def test_a_server_that_hangs_is_given_up_after_the_time_out_and_taken_up_when_it_moves_again(tmp_path, server):
     home = home_at(tmp_path, server.url, timeout="1s")
     with home.daemon() as daemon:

@@ -38,6 +38,7 @@ def test_what_nobody_foresaw_ends_the_daemon_with_the_stacks_of_all_threads(
     assert home.states() == {"a.txt": "filed"}
 
 
+@pytest.mark.long
 def test_a_fatal_signal_such_as_the_watchdogs_leaves_the_stacks_of_all_threads(tmp_path):
     home = Home(tmp_path / "home")
     with home.daemon() as daemon:

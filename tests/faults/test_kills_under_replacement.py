@@ -12,7 +12,7 @@ pytestmark = pytest.mark.faults
 
 def test_a_few_kills_while_documents_come_and_are_replaced_leave_no_trace(tmp_path: Path) -> None:
     world = World(tmp_path / "killed", shard_chunks=300, store_batch=40)
-    quota = Quota(kills=4, full=2, replacing=1, shard=100)
+    quota = Quota(kills=2, full=1, replacing=1, shard=100)
     campaign(world, quota, drop_mostly_replacements, "a few", chunks=(20, 60), kept=150)
 
 

@@ -365,6 +365,7 @@ def test_a_full_disk_under_the_state_holds_the_intake_costs_no_attempt_and_loses
     assert sorted(numbers) == list(range(len(numbers)))
 
 
+@pytest.mark.long
 def test_a_full_and_then_a_read_only_archive_hold_the_file_in_the_inbox_until_it_can_go(tmp_path):
     home = Home(tmp_path / "home")
     with home.daemon(wrap=mounted(home, "mount -t tmpfs -o size=1m tmpfs archive")) as daemon:
@@ -443,6 +444,7 @@ def test_init_once_and_search_work_as_a_newcomer_types_them(tmp_path):
     assert shown.startswith("1. owl.txt\n   The owl hunts at dusk.\n   1st by meaning (distance ")
 
 
+@pytest.mark.long
 def test_once_stops_between_two_batches_when_interrupted_and_has_lost_nothing(tmp_path):
     home = Home(tmp_path / "home")
     home.put("long.txt", prose(3 * MB))

@@ -291,7 +291,7 @@ def killed_at(step, action):
     return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 9
 
 
-@pytest.mark.parametrize("digest", [sha("content"), None])
+@pytest.mark.parametrize("digest", [sha("content"), pytest.param(None, marks=pytest.mark.long)])
 @pytest.mark.parametrize("known", [False, True])
 def test_a_kill_at_any_step_neither_loses_nor_doubles_a_file(inbox, target, digest, known):
     if known:

@@ -134,6 +134,7 @@ def test_the_inbox_itself_and_empty_folders_of_others_stay(tmp_path):
     remove_empty_parents(tmp_path / "missing", "a/file")
 
 
+@pytest.mark.long
 def test_tens_of_thousands_of_files_cost_little_memory(tmp_path):
     code = f"""
 import os, resource, sys, time

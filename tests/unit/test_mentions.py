@@ -202,6 +202,7 @@ def test_a_chunk_is_stored_without_entities_when_the_provider_fails_and_both_log
     assert all(record.metadata["entities_missing"] for record in stored)
 
 
+@pytest.mark.long
 def test_names_are_the_same_whatever_the_batches_and_after_a_stop_in_between(tmp_path):
     text = "".join(f"Ada Lovelace met Dr. Person{n} in Town{n % 5}; Lovelace said so. " for n in range(300))
     found = []

@@ -85,6 +85,7 @@ def test_a_damaged_ledger_is_set_aside_with_a_clear_message(tmp_path):
     assert home.once().err.count("corrupt") == 0
 
 
+@pytest.mark.long
 def test_nothing_is_doubled_when_the_files_are_dropped_again_afterwards(tmp_path):
     home = filled(tmp_path)
     stored = home.stored()
@@ -96,6 +97,7 @@ def test_nothing_is_doubled_when_the_files_are_dropped_again_afterwards(tmp_path
     assert same(home.stored(), stored)
 
 
+@pytest.mark.long
 def test_kept_files_are_known_again_and_not_read_anew(tmp_path):
     home = filled(tmp_path, inbox={"after": "keep"})
     lose(home)
@@ -147,7 +149,7 @@ def test_a_ledger_lost_in_an_unclean_stop_is_rebuilt_and_every_vector_is_right(t
     assert home.cli("verify").status == 0
 
 
-@pytest.mark.parametrize("moment", ["reading", "entering"])
+@pytest.mark.parametrize("moment", [pytest.param("reading", marks=pytest.mark.long), "entering"])
 def test_a_rebuild_that_is_itself_interrupted_is_begun_again_and_loses_nothing(tmp_path, moment):
     home = filled(tmp_path / moment)  # Chroma remembers, by its folder, the client that an interrupted one left
     before, stored = known(home), home.stored()
