@@ -12,33 +12,25 @@ import io
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from email import message_from_bytes
-from email.errors import HeaderParseError
 from email.message import EmailMessage
-from email.policy import default as policy
-from email.utils import parsedate_to_datetime
 from functools import partial
 from typing import BinaryIO, cast
 
 from bouquetd.errors import Rejected
-from bouquetd.extract import html
+from bouquetd.extract import html, mail_headers
 from bouquetd.extract.encoding import codec, decoded
 from bouquetd.extract.packed import Member
 from bouquetd.extract.reading import Reading
 from bouquetd.extract.scratch import Scratch, scratch
-from bouquetd.model import Facts, Piece
+from bouquetd.model import Piece
 
 _LINE = 64 * 1024  # bytes of a line that are looked at together
 _HEADERS = 256 * 1024  # bytes of all headers of a part
 _MAX_DEPTH = 20
-_SHOWN = ("From", "To", "Cc", "Date", "Subject")
 _ENVELOPE = re.compile(rb"From \S+ .*\d{4}")
-_ADDRESS = re.compile(r'(?:"[^"]*"|[^,"])+')  # of several; a name in quotes may have a comma
 _NOT_BASE64 = re.compile(rb"[^A-Za-z0-9+/=]+")
 _NAMES_SHOWN = 100
 _MOST_PARTS = 10_000
-_MOST_RECIPIENTS = 20
-_LONGEST_ADDRESS, _LONGEST_SUBJECT = 200, 300
 
 
 _HEADER = re.compile(rb"([!-9;-~]{1,76}):[^\n]{0,998}\n(?:[ \t][^\n]*\n)*")
@@ -170,8 +162,8 @@ def _opened(data: _Slice) -> BinaryIO:
 
 
 def _told(message: _Message, reading: Reading, row: int | None) -> Iterator[Piece]:
-    facts = facts_of(message.headers)
-    if told := "".join(f"{name}: {value}\n" for name, value in shown(message.headers)):
+    facts = mail_headers.facts(message.headers)
+    if told := "".join(f"{name}: {value}\n" for name, value in mail_headers.shown(message.headers)):
         yield Piece(f"{told}\n", row=row, facts=facts)
     for text in message.texts:
         data = cast("BinaryIO", text.data)
@@ -188,47 +180,6 @@ def _told(message: _Message, reading: Reading, row: int | None) -> Iterator[Piec
         yield Piece(f"Attached: {', '.join(message.attached[:_NAMES_SHOWN])}{more}\n\n", row=row, facts=facts)
     for inner in message.enclosed:
         yield from _told(inner, reading, row)
-
-
-def parsed(headers: bytes) -> EmailMessage:
-    """The headers of a message; none of them where the standard library stumbles over one."""
-    try:
-        return message_from_bytes(headers, policy=policy)
-    except (HeaderParseError, ValueError, IndexError, AttributeError, TypeError, LookupError):
-        return EmailMessage()
-
-
-def shown(headers: EmailMessage) -> Iterator[tuple[str, str]]:
-    """What a mail program shows above the text, as far as it is known."""
-    for name in _SHOWN:
-        if value := _header(headers, name):
-            yield name, value
-
-
-def _header(headers: EmailMessage, name: str) -> str:
-    try:
-        return " ".join(str(headers.get(name, "")).split())
-    except (HeaderParseError, ValueError, IndexError, AttributeError, TypeError, LookupError):
-        return ""  # the standard library stumbles over some that are broken
-
-
-def facts_of(headers: EmailMessage) -> Facts:
-    """Subject, sender, recipients and date."""
-    recipients = [
-        address.strip()[:_LONGEST_ADDRESS]
-        for name in ("To", "Cc")
-        for address in _ADDRESS.findall(_header(headers, name))
-    ]
-    try:
-        when: float | None = parsedate_to_datetime(_header(headers, "Date")).timestamp()
-    except (ValueError, TypeError, OverflowError, IndexError):
-        when = None
-    return Facts(
-        title=_header(headers, "Subject")[:_LONGEST_SUBJECT] or None,
-        author=_header(headers, "From")[:_LONGEST_ADDRESS] or None,
-        created_at=when,
-        recipients=tuple(filter(None, recipients))[:_MOST_RECIPIENTS],
-    )
 
 
 class _Reader:
@@ -291,7 +242,7 @@ class _Reader:
         kind = headers.get_content_type()
         if kind.startswith("multipart/") and (boundary := headers.get_boundary()):
             return self._parts(message, kind, boundary, depth)
-        name = _filename(headers)
+        name = mail_headers.file_name(headers)
         attached = headers.get_content_disposition() == "attachment" or (name and not kind.startswith("text/"))
         if kind == "message/rfc822":
             inner = _Message(EmailMessage())
@@ -318,7 +269,7 @@ class _Reader:
         if self._count > _MOST_PARTS:
             raise Rejected(f"it has more than {_MOST_PARTS} parts", "Take it apart, and drop the parts.")
         data = _Slice(cast("Scratch", self._heap), self._end)
-        end = self._body(data, _header(headers, "Content-Transfer-Encoding").lower())
+        end = self._body(data, mail_headers.value(headers, "Content-Transfer-Encoding").lower())
         self._end += data.size
         return data, end
 
@@ -334,7 +285,7 @@ class _Reader:
             size += len(line)
             if size <= _HEADERS:
                 lines.append(line)
-        return parsed(b"".join(lines)), end
+        return mail_headers.parsed(b"".join(lines)), end
 
     def _parts(self, message: _Message, kind: str, boundary: str, depth: int) -> bytes | None:
         own = b"--" + boundary.encode("utf-8", "surrogateescape")
@@ -399,10 +350,3 @@ def _base64(data: bytes) -> bytes:
         return binascii.a2b_base64(data)
     except binascii.Error:
         return b""
-
-
-def _filename(headers: EmailMessage) -> str:
-    try:
-        return " ".join((headers.get_filename() or "").split())[:200]
-    except (HeaderParseError, ValueError, IndexError, AttributeError, TypeError, LookupError):
-        return ""

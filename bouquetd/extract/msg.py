@@ -19,7 +19,7 @@ from itertools import islice
 from typing import BinaryIO, cast
 
 from bouquetd.errors import Rejected
-from bouquetd.extract import html, mail, ole, rtf
+from bouquetd.extract import html, mail_headers, ole, rtf
 from bouquetd.extract.encoding import decoded, read
 from bouquetd.extract.packed import Member
 from bouquetd.extract.reading import Reading, beyond
@@ -197,13 +197,13 @@ class _Message(_Properties):
             else "",
             "Subject": self.text(_SUBJECT),
         }
-        told = own | dict(mail.shown(self._as_it_came()))
+        told = own | dict(mail_headers.shown(self._as_it_came()))
         return {name: value for name, value in told.items() if value}
 
     def _as_it_came(self) -> EmailMessage:
         """Its headers in the Internet; none if it never was there."""
         lines = self.lines(_HEADERS)
-        return mail.parsed(_NO_HEADER.sub("", lines).encode("utf-8", "replace"))
+        return mail_headers.parsed(_NO_HEADER.sub("", lines).encode("utf-8", "replace"))
 
     def _recipients(self) -> Iterator[tuple[int, str, str]]:
         """How each is addressed, name and address."""
@@ -217,13 +217,13 @@ class _Message(_Properties):
 
     def facts(self) -> Facts:
         """Subject, sender, recipients and date."""
-        told = self.headers()
+        told, known = self.headers(), mail_headers.facts(self._as_it_came()).recipients
         own = (ole.one_line(address if "@" in address else name) for _, name, address in self._recipients())
         return Facts(
             title=ole.one_line(told.get("Subject", "")),
             author=ole.one_line(told.get("From", "")),
             created_at=self.sent(),
-            recipients=mail.facts_of(self._as_it_came()).recipients or tuple(dict.fromkeys(filter(None, own))),
+            recipients=known or tuple(dict.fromkeys(filter(None, own))),
         )
 
     def body(self, reading: Reading) -> Iterator[Piece]:
