@@ -180,6 +180,7 @@ def test_a_plain_client_asks_what_the_default_embedder_filled_by_text(kind, cach
         chroma.close()
 
 
+@pytest.mark.long
 def test_a_bouquet_at_a_url_asks_with_the_embedder_that_the_collections_name(tmp_path):
     with ChromaServer(tmp_path) as server:
         for collection, settings in (("small", Embed(provider="static")), ("usual", Embed())):

@@ -751,6 +751,7 @@ def hit(house):
     house.server.start()
 
 
+@pytest.mark.long
 def test_a_server_that_died_and_came_back_unseen_has_its_shard_filled_anew_before_anything_else(mortal):
     mortal.complete(mortal.put("before", BATCH + 3))
     hit(mortal)

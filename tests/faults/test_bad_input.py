@@ -147,6 +147,7 @@ def test_a_folder_that_may_not_be_changed_keeps_its_files_which_are_read_once_al
     assert home.cli("files", "--json").json["left_alone"] == []
 
 
+@pytest.mark.long
 def test_a_file_that_may_not_be_read_is_rejected_and_can_be_retried_once_it_may(tmp_path):
     home = Home(tmp_path / "home")
     home.put("mine.txt", "For my eyes only.").chmod(0)
@@ -196,6 +197,7 @@ def test_a_file_that_vanishes_or_changes_while_it_is_read_leaves_nothing_half_st
     assert home.cli("verify").status == 0
 
 
+@pytest.mark.long
 def test_an_inbox_deleted_while_running_is_waited_for(tmp_path):
     home = Home(tmp_path / "home")
     with home.daemon() as daemon:

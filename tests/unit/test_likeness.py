@@ -98,6 +98,7 @@ def test_a_rebuilt_ledger_knows_which_texts_are_the_same(tmp_path):
     assert len(set(before.values())) == 1
 
 
+@pytest.mark.long
 def test_a_new_version_with_the_same_text_takes_the_place_of_the_old_one(tmp_path):
     home = Home(tmp_path, {"inbox": {"duplicates": "text"}})
     for content in (PLAIN, PLAIN + "\n\n"):
