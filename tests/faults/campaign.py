@@ -29,6 +29,9 @@ AS_SHIPPED = 5_000
 LARGE = pytest.param(20_000, marks=pytest.mark.campaign)
 """The more chunks, the more often a kill tears Chroma's index, and the longer each rebuild: half an hour."""
 
+FULL = {5_000: 18, 20_000: 30}
+"""Kills, of fifty, while such a shard is half full or more; most others come before, and are quick."""
+
 AT_START = 0.1
 """Share of the lives that are killed at a random moment after their start, ready or not."""
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.faults.campaign import AS_SHIPPED, LARGE, Quota, campaign, drop_mostly_replacements
+from tests.faults.campaign import AS_SHIPPED, FULL, LARGE, Quota, campaign, drop_mostly_replacements
 from tests.faults.world import World
 
 pytestmark = pytest.mark.faults
@@ -23,5 +23,5 @@ def test_fifty_kills_while_documents_of_a_large_shard_are_replaced_leave_no_trac
     tmp_path: Path, shard: int
 ) -> None:
     world = World(tmp_path / "killed", shard_chunks=shard)
-    quota = Quota(kills=50, full=30, replacing=24, shard=shard // 2, small=14)
+    quota = Quota(kills=50, full=FULL[shard], replacing=24, shard=shard // 2, small=44 - FULL[shard])
     campaign(world, quota, drop_mostly_replacements, "fifty, replaced", chunks=(60, 240), kept=1000)

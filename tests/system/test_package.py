@@ -146,6 +146,7 @@ def wheels(tree: Path, tmp_path: Path) -> Path:
     return tmp_path / "wheels"
 
 
+@pytest.mark.campaign  # it fetches all of bouquetd's dependencies twice: six minutes
 def test_the_script_for_other_distributions_installs_upgrades_and_removes(bare: Served, wheels: Path) -> None:
     bare.boot()
     shutil.copytree(wheels, bare.root / "root" / "wheels")

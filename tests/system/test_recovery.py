@@ -46,7 +46,7 @@ def test_a_file_that_eats_all_memory_is_given_up_after_the_kernel_killed_the_dae
     assert "start request repeated too quickly" not in machine.out("journalctl -q --no-pager").lower()
 
 
-@pytest.mark.parametrize("way", ["sleep", "gil"])
+@pytest.mark.parametrize("way", ["sleep", pytest.param("gil", marks=pytest.mark.campaign)])
 def test_a_file_that_never_ends_is_given_up_after_the_watchdog_shot_the_daemon_three_times(
     machine: Served, way: str
 ) -> None:
@@ -87,13 +87,14 @@ def test_what_is_slow_but_alive_is_not_shot(machine: Served) -> None:
     assert machine.files(ARCHIVE) == ["next.txt", "page.slow"]
 
 
-def test_twenty_kills_of_chroma_while_files_flow_lose_and_double_nothing(machine: Served) -> None:
+@pytest.mark.parametrize("kills", [6, pytest.param(20, marks=pytest.mark.campaign)])
+def test_kills_of_chroma_while_files_flow_lose_and_double_nothing(machine: Served, kills: int) -> None:
     machine.drop_in("[Service]\nRestartSec=200ms\n", "bouquetd-chroma.service")
     machine.boot()
     machine.until(machine.ready, "both services run", 60)
     rng = random.Random("chroma")
     names = []
-    for kill in range(20):
+    for kill in range(kills):
         batch = {
             f"{kill:02}/{n}.{kind}": document(kind, rng, 25) for n, kind in enumerate(("txt", "html", "csv"))
         }
@@ -102,12 +103,12 @@ def test_twenty_kills_of_chroma_while_files_flow_lose_and_double_nothing(machine
         time.sleep(rng.uniform(0.5, 4))
         machine.run("systemctl kill -s KILL bouquetd-chroma")
     machine.done(300)
-    assert int(machine.unit("NRestarts", "bouquetd-chroma")) == 20
+    assert int(machine.unit("NRestarts", "bouquetd-chroma")) == kills
     assert machine.unit("NRestarts") == "0"
     assert machine.files(ARCHIVE) == sorted(names)
     assert not machine.files(FAILED)
     report = machine.verified()
-    assert report["documents"] == 60
+    assert report["documents"] == 3 * kills
     stored = machine.stored()["bouquet"]
     assert set(stored) == set(names)
     assert sum(stored.values()) == report["chunks"]
