@@ -1,4 +1,7 @@
-"""Running ``bouquetd reindex``: two generations of the store side by side, the old one answers questions."""
+"""Running ``bouquetd reindex``: two generations of the store side by side, the old one answers questions.
+
+Past 400 lines because each step must know how far a kill let the one before it come: one file, one story.
+"""
 
 from __future__ import annotations
 

@@ -8,6 +8,8 @@ A collection is called by the ledger's name, ``bouquet-00001``; in Chroma ``stor
 of the first word. A store that was reindexed is of another generation, and its collections say which behind
 that word, ``bouquet-g1-00001``. While one generation is filled the one before is in force, and after that,
 until it is removed, they lie side by side: the newest one that is marked as whole counts.
+
+Past 400 lines because all of it is one class: what the embedded store and the server's share.
 """
 
 from __future__ import annotations

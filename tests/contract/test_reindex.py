@@ -107,6 +107,17 @@ def test_a_start_with_another_chunker_is_refused_with_both_ways_out(home):
     assert home.cli("search", "river stone").status == 0
 
 
+def assert_only_the_new_generation_is_left(home):
+    assert stored(home, 0) == {}
+    assert sorted(os.listdir(home.root / "state")) == [
+        "bouquetd.lock",
+        "kept-g1",
+        "ledger.db",
+        "run",
+        "words-g1.db",
+    ]
+
+
 def test_a_reindexed_store_has_every_text_under_the_new_chunker_and_all_that_the_ledger_knew(home):
     before, known, texts = home.stored(), rows(home), joined(home.stored())
     reset(home, **OTHER)
@@ -118,14 +129,7 @@ def test_a_reindexed_store_has_every_text_under_the_new_chunker_and_all_that_the
     assert len(after) > len(before)
     assert max(len(record.text) for record in after.values()) <= 500
     assert rows(home) == known
-    assert stored(home, 0) == {}
-    assert sorted(os.listdir(home.root / "state")) == [
-        "bouquetd.lock",
-        "kept-g1",
-        "ledger.db",
-        "run",
-        "words-g1.db",
-    ]
+    assert_only_the_new_generation_is_left(home)
     assert home.cli("verify").status == 0
     assert home.cli("search", "harbour candle").status == 0
     for source in SOURCES:
@@ -336,14 +340,7 @@ mock.patch({where!r}, dying).start()
         assert home.once().status == 0
         assert home.cli("verify").status == 0
     assert by_place(stored(home, 1)).keys() == by_place(before).keys()
-    assert stored(home, 0) == {}
-    assert sorted(os.listdir(home.root / "state")) == [
-        "bouquetd.lock",
-        "kept-g1",
-        "ledger.db",
-        "run",
-        "words-g1.db",
-    ]
+    assert_only_the_new_generation_is_left(home)
 
 
 @pytest.mark.long
