@@ -15,17 +15,13 @@ from contextlib import contextmanager, suppress
 from types import FrameType
 from typing import Any
 
-from bouquetd.errors import Stopped, Unavailable
+from bouquetd.errors import Stopped
 from bouquetd.health import Health
 from bouquetd.inbox.queue import Queue
 from bouquetd.ledger import Corrupt
 from bouquetd.log import Log
-from bouquetd.memory.gate import Gate, Stuck
-from bouquetd.memory.governor import Mode
-from bouquetd.memory.probe import Probe
-from bouquetd.model import MB, printable
+from bouquetd.memory.gate import Stuck
 from bouquetd.notify import Notifier
-from bouquetd.rate import Rate
 from bouquetd.worker import Worker
 
 TICK = 1.0
@@ -74,7 +70,7 @@ class Daemon:
     """Runs a worker until told to stop.
 
     ``work`` wakes the worker; ``rewatch`` mends the watcher and says whether it did; ``reload`` reads the YAML
-    again; ``publish`` takes the status, to which ``facts`` adds what only others know.
+    again; ``status`` is how all is, ``publish`` tells everybody.
     """
 
     def __init__(
@@ -84,36 +80,30 @@ class Daemon:
         work: threading.Event,
         signals: Signals,
         queue: Queue,
-        gate: Gate,
         health: Health,
-        probe: Probe,
         notifier: Notifier,
         watchdog: float | None,
         rewatch: Callable[[], bool],
         reload: Callable[[], None],
+        status: Callable[[], dict[str, Any]],
         publish: Callable[[dict[str, Any]], None],
-        facts: Callable[[], dict[str, Any]],
         log: Log,
     ) -> None:
         self.worker = worker
         self._work_arrived = work
         self._signals = signals
         self._queue = queue
-        self._gate = gate
         self._health = health
-        self._probe = probe
         self._notifier = notifier
         self._watchdog = watchdog
         self._rewatch = rewatch
         self._reload = reload
+        self._status = status
         self._publish = publish
-        self._facts = facts
         self._log = log
         self._exit = EXIT_OK
         self._next_ping = 0.0
         self._mourned: str | None = None
-        self._began = time.time()
-        self._rate = Rate()
 
     def run(self) -> int:
         """Work until SIGTERM or until the worker gives up; returns the exit status."""
@@ -149,7 +139,7 @@ class Daemon:
             self._notifier.ready()
         if self._rewatch():
             self._work_arrived.set()
-        self._publish(self.status())
+        self._publish(self._status())
         if self._watchdog and now >= self._next_ping:
             trouble = self._health.trouble(now, waiting=self._queue.waiting(now))
             if trouble is None:
@@ -177,46 +167,3 @@ class Daemon:
             self._exit = EXIT_INTERNAL
         finally:
             self._signals.wake.set()
-
-    def status(self) -> dict[str, Any]:
-        """Everything ``bouquetd status`` shows; sizes in MB of 1024 * 1024 bytes, times in seconds."""
-        vitals, current, tally = self._probe.vitals(), self.worker.current, self.worker.tally
-        state, why = self._state()
-        # The file in hand leaves the queue when it is done with.
-        in_hand = (1, current.size) if current else (0, 0)
-        files, size = max(0, self._queue.count() - in_hand[0]), max(0, self._queue.bytes() - in_hand[1])
-        return {
-            "state": state,
-            "why": why,
-            "pid": os.getpid(),
-            "since": self._began,
-            "at": time.time(),
-            "rss_mb": round(vitals.rss / MB, 2),
-            "peak_mb": round(vitals.peak / MB, 2),
-            "vsz_mb": round(vitals.vsz / MB, 2),
-            "queue": {"files": files, "bytes": size},
-            "current": None
-            if current is None
-            else {
-                "source": printable(current.source),
-                "size": current.size,
-                "share": round(current.share, 4),
-                "chunks": current.chunks,
-            },
-            "documents": tally.documents,
-            "chunks": tally.chunks,
-            "chunks_per_second": round(self._rate.of(time.monotonic(), tally.chunks), 1),
-            "failed": tally.failed,
-            "duplicates": tally.duplicates,
-            **self._facts(),
-        }
-
-    def _state(self) -> tuple[str, str]:
-        trouble: Unavailable | None = self.worker.trouble
-        if trouble is not None:
-            return "holding", trouble.reason
-        if self._gate.mode is Mode.PAUSE:
-            return "paused", f"memory, for {self._gate.paused:.0f} s"
-        if self._gate.mode is Mode.THROTTLE:
-            return "throttled", "memory"
-        return ("working" if self.worker.current or self._queue.count() else "idle"), ""

@@ -51,12 +51,16 @@ class Ingested:
 
 @dataclass(slots=True)
 class Current:
-    """The document in hand: how many of its file's bytes were read, and how many chunks came of it."""
+    """The document in hand: how many of its file's bytes were read, and how many chunks came of it.
+
+    ``began`` in seconds of the worker's clock.
+    """
 
     document: str
     source: str
     size: int
     file: BinaryIO
+    began: float
     chunks: int = 0
 
     @property
@@ -198,7 +202,7 @@ class Ingestion:
         document = self._ledger.claim(it.source, it.digest, it.seen, it.parent)
         self._pass_over(document)
         outer = self.current
-        self.current = Current(document.id, it.source, it.seen.size, it.file, document.stored)
+        self.current = Current(document.id, it.source, it.seen.size, it.file, self._clock(), document.stored)
         try:
             if document.attempts > self.settings.pipeline.max_attempts:
                 raise Rejected(

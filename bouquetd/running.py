@@ -30,6 +30,7 @@ from bouquetd.model import MB, printable
 from bouquetd.notify import Notifier, watchdog_interval
 from bouquetd.ops import fit, status
 from bouquetd.ops.service import by_worker
+from bouquetd.snapshot import Snapshot
 
 SOCKET = "control.sock"
 """In the runtime directory."""
@@ -97,15 +98,15 @@ def serve(config: Config) -> int:
         server = Server(
             config.settings.paths.runtime / SOCKET, parts.service.handlers(by_worker(parts.worker, work.set))
         )
+        snapshot = Snapshot(parts.worker, parts.queue, parts.intake, parts.gate, parts.meter, parts.probe)
+        started = {
+            "baseline_mb": round(baseline / MB, 2), "ceiling_mb": round(parts.probe.ceiling() / MB, 2)
+        }  # fmt: skip
         daemon = Daemon(
-            parts.worker, work=work, signals=signals, queue=parts.queue, gate=parts.gate, health=parts.health,
-            probe=parts.probe, notifier=notifier, watchdog=watchdog_interval(os.environ, os.getpid()),
-            rewatch=watch.tend, reload=Reloader(config, parts, log),
+            parts.worker, work=work, signals=signals, queue=parts.queue, health=parts.health, notifier=notifier,
+            watchdog=watchdog_interval(os.environ, os.getpid()), rewatch=watch.tend,
+            reload=Reloader(config, parts, log), status=lambda: snapshot.take() | started | watch.told(),
             publish=Publisher(config.settings.paths.runtime, notifier, log), log=log,
-            facts=lambda: {
-                "limit_mb": parts.governor.limits.limit / MB, "watch": watch.kind,
-                "baseline_mb": round(baseline / MB, 2),
-            },
         )  # fmt: skip
         server.start()
         try:
@@ -191,6 +192,10 @@ class Watch:
         """How changes are noticed, in a word."""
         kinds = {"native": "events", "polling": "polling"}
         return kinds[self._watcher.kind] if self._watcher.alive else "rescans"
+
+    def told(self) -> dict[str, Any]:
+        """How changes are noticed, and whether the kernel lets us watch no more folders, for the status."""
+        return {"watch": self.kind, "watches_full": self._full}
 
     def tend(self) -> bool:
         """See that events come; true when that was just mended and the inbox wants a scan."""

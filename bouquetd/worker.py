@@ -88,6 +88,11 @@ class Worker:
         """The document in hand."""
         return self._ingestion.current
 
+    @property
+    def unfinished(self) -> int:
+        """Documents that are read, and neither all in Chroma nor filed away."""
+        return len(self._ingestion.waiting)
+
     def apply(self, settings: Settings) -> None:
         """Take over settings that may change while running."""
         self.settings = self._ingestion.settings = settings

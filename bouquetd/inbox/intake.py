@@ -30,7 +30,7 @@ class Intake:
 
     ``busy`` says of a source that it is in hand already, ``rescan`` is the seconds between two whole scans,
     ``keep`` that files stay in the inbox (``inbox.after: keep``). ``rescan`` and ``ignore`` may be replaced at
-    any time.
+    any time. ``last_scan`` is when the last whole scan ended, in seconds of ``clock``, None before the first.
     """
 
     inbox: Path
@@ -47,6 +47,7 @@ class Intake:
     log: Log
     next_scan: float = 0.0
     scanned: bool = False
+    last_scan: float | None = None
     _held: str | None = None
 
     @property
@@ -76,7 +77,7 @@ class Intake:
         self.alone.forget_gone()
         now = self.clock()
         self.next_scan = min(now + max(self.rescan, SPARING * (now - started)), self.next_scan)
-        self.scanned = True
+        self.scanned, self.last_scan = True, now
 
     def look_again(self, when: float) -> None:
         """Scan all not later than that."""

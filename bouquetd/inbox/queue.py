@@ -208,6 +208,11 @@ class Queue:
         """Their sizes together."""
         return int(self._one("SELECT bytes FROM totals") or 0)
 
+    def oldest(self, now: float) -> float:
+        """Seconds for which the file has waited that is next, settling included; 0 where none waits."""
+        arrived = self._one("SELECT arrived FROM waiting INDEXED BY turn ORDER BY tries, arrived LIMIT 1")
+        return 0.0 if arrived is None else max(0.0, now - arrived)
+
     def waiting(self, now: float) -> int:
         """Files that are settled and due: work that could be done this moment."""
         return int(self._one("SELECT COUNT(*) FROM waiting WHERE due <= ?", now) or 0)
@@ -238,8 +243,8 @@ class Queue:
 
     def _one(self, query: str, *parameters: float) -> float | None:
         with self._cursor() as db:
-            row: tuple[float | None] = db.execute(query, parameters).fetchone()
-        return row[0]
+            row: tuple[float | None] | None = db.execute(query, parameters).fetchone()
+        return None if row is None else row[0]
 
     @contextmanager
     def _changing(self) -> Iterator[sqlite3.Cursor]:

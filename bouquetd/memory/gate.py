@@ -8,7 +8,7 @@ from typing import Protocol
 
 from bouquetd.errors import Explained, Stopped
 from bouquetd.log import Log
-from bouquetd.memory.governor import Governor, Mode, Verdict, exact, short
+from bouquetd.memory.governor import Governor, Limits, Mode, Verdict, exact, short
 from bouquetd.memory.probe import Vitals
 from bouquetd.memory.reclaim import Freed, Ladder
 from bouquetd.model import MB
@@ -52,7 +52,7 @@ class Gate:
 
     ``clock`` counts seconds steadily, ``batch_size`` is the configured number of chunks, ``pause_limit`` the
     seconds a pause may last. The last two may be replaced at any time (``configured``, ``pause_limit``).
-    ``beat`` is called at every look of a pause.
+    ``beat`` is called at every look of a pause. ``throttles`` and ``pauses`` count those since the start.
     """
 
     def __init__(
@@ -70,6 +70,9 @@ class Gate:
         self.configured = batch_size
         self.pause_limit = pause_limit
         self.beat: Callable[[], None] | None = None
+        self.throttles = 0
+        self.pauses = 0
+        self._rested = 0.0
         self._governor = governor
         self._probe = probe
         self._ladder = ladder
@@ -98,6 +101,16 @@ class Gate:
         """Seconds the current pause has lasted; 0 outside one."""
         return self._clock() - self.since if self.mode is Mode.PAUSE else 0.0
 
+    @property
+    def rested(self) -> float:
+        """Seconds of all pauses since the start, the current one included."""
+        return self._rested + self.paused
+
+    @property
+    def limits(self) -> Limits:
+        """The marks in force."""
+        return self._governor.limits
+
     def wait(self) -> None:
         """Return when the next batch may go.
 
@@ -120,10 +133,16 @@ class Gate:
         if governor.crossed:
             self._log.warning(f"[MEMORY] High memory usage: {exact(rss)}", what="high memory", rss_mb=_mb(rss))
         if verdict.changed:
+            self._count(before, verdict.state, now - began)
             self._tell(verdict, rss, f" after {now - began:.1f} s" if before is Mode.PAUSE else "")
         if verdict.changed and verdict.state is Mode.THROTTLE:
             self._reclaim(now, governor.limits.resume_at, cheap=True)
         return verdict
+
+    def _count(self, before: Mode, mode: Mode, lasted: float) -> None:
+        self._rested += lasted if before is Mode.PAUSE else 0.0
+        self.throttles += mode is Mode.THROTTLE
+        self.pauses += mode is Mode.PAUSE
 
     def _pressure(self, now: float) -> float:
         asked, pressure = self._pressed

@@ -1,9 +1,10 @@
-"""Measures how much RSS one operation of a stage costs, and says so when it costs more than it may."""
+"""Measures what one operation of a stage costs in RSS and time, and says so when it grows by too much."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 
 from bouquetd.log import Log
 from bouquetd.memory.governor import exact, short
@@ -13,16 +14,28 @@ QUIET = 60.0
 """Seconds between two lines about one stage, so that a bad file cannot flood the log."""
 
 
+@dataclass(slots=True)
+class Work:
+    """All operations of a stage since the start: how many, their seconds, the most bytes that one grew by."""
+
+    operations: int = 0
+    seconds: float = 0.0
+    grown: int = 0
+
+
 class Meter:
     """Watches operations one at a time; ``allowance`` is the bytes each may grow by (``memory.operation``).
 
-    It may be replaced at any time.
-    ``worst`` holds the largest growth seen for each stage, in bytes.
+    It may be replaced at any time. ``clock`` counts seconds steadily. ``stage`` is the one that runs just now,
+    "" between two; ``work`` what each has done, by stage; ``heard`` is told of every operation, with its stage
+    and its seconds.
     """
 
     def __init__(self, rss: Callable[[], int], allowance: int, clock: Callable[[], float], log: Log) -> None:
         self.allowance = allowance
-        self.worst: dict[str, int] = {}
+        self.stage = ""
+        self.work: dict[str, Work] = {}
+        self.heard: Callable[[str, float], None] | None = None
         self._rss = rss
         self._clock = clock
         self._log = log
@@ -32,14 +45,21 @@ class Meter:
     @contextmanager
     def operation(self, stage: str, document: str) -> Iterator[None]:
         """Measure what runs inside. ``stage`` is one of the few fixed names, ``document`` what it works on."""
-        before = self._rss()
+        around, self.stage = self.stage, stage
+        before, began = self._rss(), self._clock()
         try:
             yield
         finally:
-            self._judge(stage, document, self._rss() - before)
+            self.stage = around
+            self._judge(stage, document, self._rss() - before, self._clock() - began)
 
-    def _judge(self, stage: str, document: str, growth: int) -> None:
-        self.worst[stage] = max(growth, self.worst.get(stage, 0))
+    def _judge(self, stage: str, document: str, growth: int, seconds: float) -> None:
+        work = self.work.get(stage) or self.work.setdefault(stage, Work())
+        work.operations += 1
+        work.seconds += seconds
+        work.grown = max(growth, work.grown)
+        if self.heard:
+            self.heard(stage, seconds)
         if growth <= self.allowance:
             return
         now = self._clock()

@@ -74,6 +74,11 @@ class Probe:
                 return float(found[1]) / 100
         return 0.0
 
+    def available(self) -> int:
+        """Bytes of RAM that the machine could still give away without swapping (``MemAvailable``)."""
+        found = re.search(r"^MemAvailable:\s*(\d+) kB$", _read(self._path("/proc/meminfo")), re.MULTILINE)
+        return int(found[1]) * 1024 if found else 0
+
     def ceiling(self) -> int:
         """The most this process can ever have, in bytes: the least of RAM and every cgroup limit above it."""
         limits = (_read(path).strip() for path in self._limits)

@@ -14,6 +14,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
+from bouquetd.memory.meter import Work
 from bouquetd.model import MB
 from tests import samples
 from tests.bench.inside import drain, warmed
@@ -74,19 +75,19 @@ def main(config: Path, end: str, first: Path, rest: Path) -> None:
         files = sorted(first.iterdir())
         home.drop(files)
         drain(parts, len(files))
-        before = _in_mb(parts.meter.worst)
-        parts.meter.worst.clear()
+        before = _in_mb(parts.meter.work)
+        parts.meter.work.clear()
         files += sorted(rest.iterdir())
         home.drop(sorted(rest.iterdir()))
         drain(parts, len(files))
-        tally, worst = parts.worker.tally, _in_mb(parts.meter.worst)
+        tally, worst = parts.worker.tally, _in_mb(parts.meter.work)
     if tally.documents != len(files):
         sys.exit(f"{len(files)} files, {tally.documents} stored")
     print(json.dumps({"files": len(files), "chunks": tally.chunks, "first": before, "worst": worst}))
 
 
-def _in_mb(sizes: dict[str, int]) -> dict[str, float]:
-    return {stage: size / MB for stage, size in sizes.items()}
+def _in_mb(stages: dict[str, Work]) -> dict[str, float]:
+    return {stage: work.grown / MB for stage, work in stages.items()}
 
 
 if __name__ == "__main__":

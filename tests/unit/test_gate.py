@@ -11,7 +11,7 @@ from structlog.testing import LogCapture
 from bouquetd.errors import Stopped
 from bouquetd.memory.gate import Gate, Stuck
 from bouquetd.memory.governor import Governor, Limits, Mode
-from bouquetd.memory.meter import Meter
+from bouquetd.memory.meter import Meter, Work
 from bouquetd.memory.probe import Probe, Vitals
 from bouquetd.memory.reclaim import Ladder, Rung
 from bouquetd.model import MB
@@ -248,7 +248,7 @@ def test_an_operation_within_its_allowance_is_not_mentioned(world: World) -> Non
     with meters.operation("embed", "a.pdf"):
         world.size += 5
     assert world.lines() == []
-    assert meters.worst == {"embed": 5 * MB}
+    assert meters.work["embed"].grown == 5 * MB
 
 
 def test_many_hungry_operations_of_one_stage_make_one_line_a_minute(world: World) -> None:
@@ -270,3 +270,26 @@ def test_an_operation_that_fails_is_measured_too(world: World) -> None:
     with pytest.raises(KeyError):
         fail()
     assert len(world.lines()) == 1
+
+
+def test_a_stage_adds_up_its_operations_seconds_and_largest_growth(world: World) -> None:
+    meters, heard = meter(world), []
+    meters.heard = lambda stage, seconds: heard.append((stage, seconds))
+    for grown, took in ((1, 2.0), (3, 1.0)):
+        with meters.operation("embed", "a"):
+            assert meters.stage == "embed"
+            world.size += grown
+            world.now += took
+    assert meters.stage == ""
+    assert meters.work["embed"] == Work(2, 3.0, 3 * MB)
+    assert heard == [("embed", 2.0), ("embed", 1.0)]
+
+
+def test_the_gate_counts_throttles_and_pauses_and_the_seconds_of_these(world: World) -> None:
+    world.size = 420
+    world.gate.wait()
+    world.size = 520
+    world.plan = {2: lambda: setattr(world, "size", 100)}
+    world.gate.wait()
+    assert (world.gate.throttles, world.gate.pauses) == (1, 1)
+    assert world.gate.rested == pytest.approx(sum(world.waits[:2]))

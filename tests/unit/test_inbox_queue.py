@@ -197,3 +197,10 @@ def test_a_scan_that_breaks_off_leaves_a_usable_queue(queue):
         queue.see_all(broken(), 0.0, lambda: 0.0)
     queue.see("b", print_of(), 0.0)
     assert queue.due(SETTLE).source == "b"
+
+
+def test_the_file_that_is_next_tells_how_long_it_has_waited(queue):
+    assert queue.oldest(5.0) == 0.0
+    queue.see("b", print_of(), 12.0)
+    queue.see("a", print_of(), 10.0)
+    assert queue.oldest(15.0) == 5.0
