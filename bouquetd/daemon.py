@@ -70,7 +70,8 @@ class Daemon:
     """Runs a worker until told to stop.
 
     ``work`` wakes the worker; ``rewatch`` mends the watcher and says whether it did; ``reload`` reads the YAML
-    again; ``status`` is how all is, ``publish`` tells everybody.
+    again; ``status`` is how all is, ``publish`` tells everybody; ``look`` is called each tick,
+    ``farewell`` with the exit status before the process leaves.
     """
 
     def __init__(
@@ -87,6 +88,8 @@ class Daemon:
         reload: Callable[[], None],
         status: Callable[[], dict[str, Any]],
         publish: Callable[[dict[str, Any]], None],
+        look: Callable[[], None],
+        farewell: Callable[[int], None],
         log: Log,
     ) -> None:
         self.worker = worker
@@ -100,6 +103,8 @@ class Daemon:
         self._reload = reload
         self._status = status
         self._publish = publish
+        self._look = look
+        self._farewell = farewell
         self._log = log
         self._exit = EXIT_OK
         self._next_ping = 0.0
@@ -127,7 +132,9 @@ class Daemon:
         if thread.is_alive():
             self.worker.disown()
             self._log.warning("Stopping without waiting for the step in hand; the next start resumes there")
+            self._farewell(EXIT_OK)
             os._exit(EXIT_OK)
+        self._farewell(self._exit)
         return self._exit
 
     def _tick(self, now: float) -> None:
@@ -139,6 +146,7 @@ class Daemon:
             self._notifier.ready()
         if self._rewatch():
             self._work_arrived.set()
+        self._look()
         self._publish(self._status())
         if self._watchdog and now >= self._next_ping:
             trouble = self._health.trouble(now, waiting=self._queue.waiting(now))

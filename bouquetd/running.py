@@ -15,6 +15,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+import psutil
+
 from bouquetd import log as logging
 from bouquetd.assembly import Engine, engine, make
 from bouquetd.config import LIVE, Config, Settings, advise, changed, load
@@ -24,6 +26,8 @@ from bouquetd.errors import ConfigError, Stopped, Unavailable
 from bouquetd.inbox.watcher import Watcher, watches_left
 from bouquetd.lock import Held
 from bouquetd.log import Log
+from bouquetd.memory import ended, history
+from bouquetd.memory.chronicle import Chronicle
 from bouquetd.memory.gate import Stuck
 from bouquetd.memory.governor import exact
 from bouquetd.model import MB, printable
@@ -90,6 +94,7 @@ def serve(config: Config) -> int:
         engine(
             config.settings, log, stopping=signals.stopping, on_mark=work.set, beat=beat, patience=math.inf
         ) as parts,
+        chronicled(parts, log) as chronicle,
     ):
         _say_whether_it_fits(config, parts, log)
         baseline = parts.warm()
@@ -105,8 +110,10 @@ def serve(config: Config) -> int:
         daemon = Daemon(
             parts.worker, work=work, signals=signals, queue=parts.queue, health=parts.health, notifier=notifier,
             watchdog=watchdog_interval(os.environ, os.getpid()), rewatch=watch.tend,
-            reload=Reloader(config, parts, log), status=lambda: snapshot.take() | started | watch.told(),
-            publish=Publisher(config.settings.paths.runtime, notifier, log), log=log,
+            reload=Reloader(config, parts, chronicle, log),
+            status=lambda: snapshot.take() | started | watch.told(),
+            publish=Publisher(config.settings.paths.runtime, notifier, log),
+            look=chronicle.look, farewell=chronicle.end, log=log,
         )  # fmt: skip
         server.start()
         try:
@@ -170,6 +177,22 @@ def ask(config: Config, op: str, arguments: dict[str, Any], alone: Callable[[str
             if time.monotonic() > until:
                 raise
             time.sleep(0.2)
+
+
+@contextmanager
+def chronicled(parts: Engine, log: Log) -> Iterator[Chronicle]:
+    """Begin this process's part of the history of memory, and see that its end is noted."""
+    paths, worker = parts.settings.paths, parts.worker
+    chronicle = Chronicle(
+        history.History(paths.state / history.FILE, log, time.time), parts.probe, parts.watermark,
+        mode=lambda: parts.gate.mode, trouble=lambda: at.reason if (at := worker.trouble) else None,
+        clock=time.time,
+    )  # fmt: skip
+    parts.gate.heard = chronicle.hear
+    note, boot = ended.take(paths.runtime), psutil.boot_time()
+    chronicle.begin(f"pid {os.getpid()}", lambda alive: ended.cause(note, alive, boot), parts.gate.limits)
+    with chronicle.told():
+        yield chronicle
 
 
 class Watch:
@@ -239,9 +262,10 @@ class Watch:
 class Reloader:
     """Reads the YAML again on SIGHUP and applies what can change while running."""
 
-    def __init__(self, config: Config, parts: Engine, log: Log) -> None:
+    def __init__(self, config: Config, parts: Engine, chronicle: Chronicle, log: Log) -> None:
         self._config = config
         self._parts = parts
+        self._chronicle = chronicle
         self._log = log
 
     def __call__(self) -> None:
@@ -257,6 +281,7 @@ class Reloader:
         self._parts.apply(merged(self._parts.settings, fresh.settings, live))
         logging.configure(fresh.settings.logging.format, fresh.settings.logging.level)
         applied = f"now in force: {', '.join(live)}" if live else "nothing to apply"
+        self._chronicle.reloaded(applied, self._parts.gate.limits)
         self._log.info(f"Reloaded: {applied}", what="reloaded")
         if rest := [key for key in keys if key not in LIVE]:
             self._log.warning(f"Reloaded: these need a restart: {', '.join(rest)}", what="reloaded")

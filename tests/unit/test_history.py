@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import sqlite3
 import subprocess
@@ -261,6 +262,24 @@ def test_the_cause_of_an_end_is_what_systemd_saw(note: str, cause: str):
 
 def test_a_process_last_seen_before_the_machine_booted_went_down_with_it():
     assert ended.cause("signal killed KILL", alive=99.0, boot=100.0).startswith("the machine went down")
+
+
+UNITS = Path(__file__).resolve().parents[2] / "systemd"
+
+
+@pytest.mark.parametrize("unit", ["bouquetd.service", "bouquetd@.service", "user/bouquetd.service"])
+def test_what_the_unit_leaves_is_the_first_end_since_a_good_start(unit: str, tmp_path: Path):
+    text = (UNITS / unit).read_text()
+    [command] = re.findall(r"^ExecStopPost=-/bin/sh -c '([^']*)'$", text, re.MULTILINE)
+    assert "RuntimeDirectoryPreserve=yes" in text
+    assert not re.search(r"(?<!\$)\$(?!\$)|%", command), "systemd would take it for one of its own"
+    for result, code, status in (("signal", "killed", "KILL"), ("exit-code", "exited", "78")):
+        seen = {"SERVICE_RESULT": result, "EXIT_CODE": code, "EXIT_STATUS": status}
+        there = {"RUNTIME_DIRECTORY": str(tmp_path), "PATH": os.environ["PATH"]}
+        subprocess.run(["/bin/sh", "-c", command.replace("$$", "$")], env=seen | there, check=True)
+    note = ended.take(tmp_path)
+    assert note.splitlines()[0] == "signal killed KILL"
+    assert ended.cause(note, 2.0, 1.0).startswith(("signal KILL", "killed for its memory"))
 
 
 def test_systemds_note_is_taken_once(tmp_path: Path):
