@@ -20,6 +20,7 @@ import psutil
 from bouquetd import log as logging
 from bouquetd.assembly import Engine, engine, make
 from bouquetd.config import LIVE, Config, Settings, advise, changed, load
+from bouquetd.control import SOCKET as SOCKET
 from bouquetd.control import NoDaemon, Server, request
 from bouquetd.daemon import EXIT_STUCK, Daemon, Signals
 from bouquetd.errors import ConfigError, Stopped, Unavailable
@@ -35,9 +36,6 @@ from bouquetd.notify import Notifier, watchdog_interval
 from bouquetd.ops import fit, status
 from bouquetd.ops.service import by_worker
 from bouquetd.snapshot import Snapshot
-
-SOCKET = "control.sock"
-"""In the runtime directory."""
 
 START_STEP = 90.0
 """Seconds more that systemd grants whenever a recovery says that it goes on: more than one request may take."""
