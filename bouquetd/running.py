@@ -15,8 +15,6 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-import psutil
-
 from bouquetd import log as logging
 from bouquetd.assembly import Engine, engine, make
 from bouquetd.config import LIVE, Config, Settings, advise, changed, load
@@ -27,14 +25,15 @@ from bouquetd.errors import ConfigError, Stopped, Unavailable
 from bouquetd.inbox.watcher import Watcher, watches_left
 from bouquetd.lock import Held
 from bouquetd.log import Log
-from bouquetd.memory import ended, history
 from bouquetd.memory.chronicle import Chronicle
 from bouquetd.memory.gate import Stuck
 from bouquetd.memory.governor import exact
 from bouquetd.model import MB, printable
 from bouquetd.notify import Notifier, watchdog_interval
+from bouquetd.observing import chronicled, on_request, reporter
 from bouquetd.ops import fit, status
 from bouquetd.ops.service import by_worker
+from bouquetd.requests import Requests
 from bouquetd.snapshot import Snapshot
 
 START_STEP = 90.0
@@ -98,8 +97,11 @@ def serve(config: Config) -> int:
         baseline = parts.warm()
         parts.worker.reconcile()
         watch = Watch(parts, log)
+        desk, writer = Requests(), reporter(parts, log)
         server = Server(
-            config.settings.paths.runtime / SOCKET, parts.service.handlers(by_worker(parts.worker, work.set))
+            config.settings.paths.runtime / SOCKET,
+            parts.service.handlers(by_worker(parts.worker, work.set))
+            | {"report": on_request(writer, desk, signals.wake.set)},
         )
         snapshot = Snapshot(parts.worker, parts.queue, parts.intake, parts.gate, parts.meter, parts.probe)
         started = {
@@ -111,7 +113,7 @@ def serve(config: Config) -> int:
             reload=Reloader(config, parts, chronicle, log),
             status=lambda: snapshot.take() | started | watch.told(),
             publish=Publisher(config.settings.paths.runtime, notifier, log),
-            look=chronicle.look, farewell=chronicle.end, log=log,
+            desk=desk, report=writer.write, look=chronicle.look, farewell=chronicle.end, log=log,
         )  # fmt: skip
         server.start()
         try:
@@ -175,22 +177,6 @@ def ask(config: Config, op: str, arguments: dict[str, Any], alone: Callable[[str
             if time.monotonic() > until:
                 raise
             time.sleep(0.2)
-
-
-@contextmanager
-def chronicled(parts: Engine, log: Log) -> Iterator[Chronicle]:
-    """Begin this process's part of the history of memory, and see that its end is noted."""
-    paths, worker = parts.settings.paths, parts.worker
-    chronicle = Chronicle(
-        history.History(paths.state / history.FILE, log, time.time), parts.probe, parts.watermark,
-        mode=lambda: parts.gate.mode, trouble=lambda: at.reason if (at := worker.trouble) else None,
-        clock=time.time,
-    )  # fmt: skip
-    parts.gate.heard = chronicle.hear
-    note, boot = ended.take(paths.runtime), psutil.boot_time()
-    chronicle.begin(f"pid {os.getpid()}", lambda alive: ended.cause(note, alive, boot), parts.gate.limits)
-    with chronicle.told():
-        yield chronicle
 
 
 class Watch:

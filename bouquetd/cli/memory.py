@@ -40,6 +40,10 @@ def memory(
         Path | None,
         typer.Option("--html", metavar="FILE", help="Write a page: curve, peaks by file, pauses, restarts."),
     ] = None,
+    report: Annotated[
+        bool,
+        typer.Option("--report", help="Have the daemon write a memory report now, to hunt a leak with."),
+    ] = False,
     as_json: JsonOption = False,
     config: ConfigOption = None,
 ) -> None:  # fmt: skip
@@ -52,7 +56,11 @@ def memory(
     from bouquetd.ops import curve
     from bouquetd.ops.memory import sentences, summary
 
-    stretch = parsed(_ask(load(config).settings.paths, _since(since)))
+    paths = load(config).settings.paths
+    if report:
+        _report(paths, as_json=as_json)
+        return
+    stretch = parsed(_ask(paths, _since(since)))
     if as_json:
         from dataclasses import asdict
 
@@ -80,6 +88,23 @@ def _ask(paths: Paths, since: float) -> Any:
     with suppress(NoDaemon):
         return request(paths.runtime / SOCKET, "memory", 60.0, since=since)
     return told(paths, {"since": since})
+
+
+def _report(paths: Paths, *, as_json: bool) -> None:
+    from bouquetd.control import SOCKET, NoDaemon, request
+
+    try:
+        written = request(paths.runtime / SOCKET, "report", 90.0)
+    except NoDaemon:
+        raise Unavailable(
+            "no daemon runs, and a memory report is about a process",
+            "start it with: bouquetd run, or systemctl start bouquetd",
+        ) from None
+    if as_json:
+        print_json(written)
+    else:
+        print("\n".join(written["summary"]))
+        print(f"Written: {printable(written['path'])}")
 
 
 def _since(text: str) -> float:

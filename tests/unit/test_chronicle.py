@@ -144,6 +144,7 @@ def test_a_start_that_fails_is_told_of(world: World, error: Exception, kind: str
     assert world.recorded().events[1].kind == kind
 
 
+@pytest.mark.long
 def test_a_real_daemon_that_is_killed_leaves_its_curve_and_the_next_one_notes_why(tmp_path: Path):
     home = Home(tmp_path / "home")
     path = home.root / "state" / FILE

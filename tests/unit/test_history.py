@@ -92,26 +92,26 @@ def test_the_largest_rss_between_two_looks_is_kept_with_what_ran_when_it_was_rea
 
 
 def test_a_year_of_samples_leaves_a_day_of_fine_ones_and_a_month_of_coarse_ones(path: Path, monkeypatch):
-    monkeypatch.setattr(history, "SLOTS", 24)
-    monkeypatch.setattr("bouquetd.memory.recorded.SLOTS", 24)
-    monkeypatch.setattr(history, "WIDTHS", (3600, 108_000))
-    monkeypatch.setattr("bouquetd.memory.recorded.WIDTHS", (3600, 108_000))
+    monkeypatch.setattr(history, "SLOTS", 12)
+    monkeypatch.setattr("bouquetd.memory.recorded.SLOTS", 12)
+    monkeypatch.setattr(history, "WIDTHS", (7200, 216_000))
+    monkeypatch.setattr("bouquetd.memory.recorded.WIDTHS", (7200, 216_000))
     clock, log = Clock(), Log()
     kept = History(path, log, clock)
     sizes = []
-    for step in range(365 * 24):  # hours
-        clock.now = NOON + step * 3600
+    for step in range(365 * 12):  # every two hours
+        clock.now = NOON + step * 7200
         kept.write(sample(clock.now))
-        if step in (3000, 365 * 24 - 1):
+        if step in (1500, 365 * 12 - 1):
             sizes.append(path.stat().st_size)
     kept.close()
-    assert rows(path, "samples") == 2 * 24
+    assert rows(path, "samples") == 2 * 12
     assert sizes[0] == sizes[1]
     day, month = read(path, clock.now - DAY, clock.now), read(path, clock.now - 30 * DAY, clock.now)
-    assert (len(day.samples), len(month.samples)) == (24, 24)
+    assert (len(day.samples), len(month.samples)) == (12, 12)
     assert day.samples[-1].at == clock.now
-    assert month.samples[0].at <= clock.now - 28.7 * DAY
-    assert sum(one.ticks for one in month.samples[:-1]) == 23 * 30 * 10
+    assert month.samples[0].at <= clock.now - 27.4 * DAY
+    assert sum(one.ticks for one in month.samples[:-1]) == 11 * 30 * 10
     assert not log.lines
 
 

@@ -110,13 +110,6 @@ def test_a_picture_that_cannot_be_written_says_why(home: Home, tmp_path: Path):
     assert "cannot be written: No such file or directory" in done.err
 
 
-def test_a_running_daemon_answers_for_whoever_may_not_read_the_file(home: Home):
-    with home.daemon():
-        night(home.root / "state" / FILE, time.time() - 3 * 3600)
-        done = home.cli("memory", "--json")
-    assert json.loads(done.out)["summary"]["highest"]["peak"] == 506 * MB
-
-
 class _Page(HTMLParser):
     """What a page loads, and the texts of its cells."""
 

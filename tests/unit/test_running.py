@@ -3,8 +3,9 @@ import time
 from bouquetd.config import LIVE, OPTIONS, changed
 from bouquetd.memory.history import FILE
 from bouquetd.memory.recorded import read
+from bouquetd.observing import chronicled
 from bouquetd.ops import status
-from bouquetd.running import Publisher, Reloader, chronicled, merged
+from bouquetd.running import Publisher, Reloader, merged
 from tests.harness import Home, Recorder
 
 
