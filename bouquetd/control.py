@@ -22,6 +22,9 @@ from bouquetd.model import MB, printable
 Handler = Callable[[dict[str, Any]], Any]
 """Takes a request's arguments, returns anything that JSON can say."""
 
+SOCKET = "control.sock"
+"""In the runtime directory."""
+
 LONGEST_REQUEST = 64 * 1024
 LONGEST_ANSWER = 16 * MB
 """Bytes of one line."""
