@@ -43,6 +43,7 @@ from bouquetd.memory.probe import Probe
 from bouquetd.memory.reclaim import Ladder, standard, trimmer
 from bouquetd.model import MB, Document, Piece, printable
 from bouquetd.ops.service import Service
+from bouquetd.pause import Pause
 from bouquetd.pipeline import Pipeline
 from bouquetd.reader import Reader
 from bouquetd.recipe import Recipe
@@ -211,11 +212,12 @@ def engine(
         # Only now: what was not recovered must not be called clean on the way out.
         stack.callback(leave, store, log)
 
+        pause = Pause(paths.state, on_mark)
         governor = Governor(limits(settings))
         ladder = Ladder(standard(store.release, embedder.close), probe.rss)
         gate = Gate(
             governor, probe, ladder, clock=clock, log=log, batch_size=settings.pipeline.batch_size,
-            stopping=stopping, pause_limit=settings.memory.pause_limit,
+            stopping=stopping, pause_limit=settings.memory.pause_limit, rest=pause.check,
         )  # fmt: skip
         meter = Meter(probe.rss, settings.memory.operation, clock, log)
         marks = _WakingMarks(on_mark)
@@ -245,7 +247,7 @@ def engine(
         admission = Admission(partial(extract.memory, plugins=plugins), lambda: governor.limits)
         reader = Reader(
             settings, plugins, ocr=ocr.find(settings.ocr), meter=meter, health=health, clock=clock,
-            stopping=stopping,
+            stopping=stopping, rest=pause.check,
         )  # fmt: skip
         pipeline = stages(settings, reader.pieces, ledger, store, embedder, finder, gate, meter)
         ingestion = Ingestion(
@@ -254,7 +256,7 @@ def engine(
         )  # fmt: skip
         worker = Worker(
             settings, ledger=ledger, store=store, queue=queue, intake=intake, filing=filing,
-            pipeline=pipeline, ingestion=ingestion, gate=gate, health=health, clock=clock, log=log,
+            pipeline=pipeline, ingestion=ingestion, gate=gate, pause=pause, health=health, clock=clock, log=log,
         )  # fmt: skip
         service = Service(settings, ledger, store, embedder, worker)
         yield Engine(

@@ -15,7 +15,7 @@ from typing import BinaryIO
 
 from bouquetd.backoff import FIRST, BackOff
 from bouquetd.config import Settings
-from bouquetd.errors import Changed, Rejected, Unavailable, sentence
+from bouquetd.errors import Changed, Paused, Rejected, Unavailable, sentence
 from bouquetd.filing import UNREAD, Filing
 from bouquetd.health import Health
 from bouquetd.inbox.intake import Intake
@@ -26,6 +26,7 @@ from bouquetd.ledger import Entry, Ledger, Whole
 from bouquetd.log import Log
 from bouquetd.memory.gate import Gate
 from bouquetd.model import MB, Fingerprint, State, printable
+from bouquetd.pause import Pause
 from bouquetd.pipeline import Pipeline
 from bouquetd.requests import Requests
 from bouquetd.store.shards import Store
@@ -35,6 +36,9 @@ REASONS = 5
 
 GATHER = 5.0
 """Seconds a document that is read may wait for others to share its store batch while the inbox has more."""
+
+LOOK = 1.0
+"""Seconds between two looks whether the operator's pause is over, where nobody wakes us."""
 
 REST = 10.0
 """Seconds of idleness after which Chroma is closed: its memory is given back, and a kill harms nothing."""
@@ -55,12 +59,15 @@ class Worker:
         pipeline: Pipeline,
         ingestion: Ingestion,
         gate: Gate,
+        pause: Pause,
         health: Health,
         clock: Callable[[], float],
         log: Log,
     ) -> None:
         self.settings = settings
         self.tally = filing.tally
+        self.pause = pause
+        self.paused: Paused | None = None
         self.trouble: Unavailable | None = None
         self.requests = Requests()
         self._ledger = ledger
@@ -106,9 +113,14 @@ class Worker:
         ``Stuck`` when memory stays short.
         """
         try:
+            if (paused := self.pause.look()) is not None:
+                return self._rest(paused)
             if (held := self._hold()) > 0:
                 return held
+            self._go_on()
             wait = self._step()
+        except Paused as error:
+            return self._rest(error)
         except Unavailable as error:
             return self._back_off(error)
         if self.trouble is not None:
@@ -197,6 +209,34 @@ class Worker:
         self._health.backing_off(now, self._not_before)
         return self._not_before - now
 
+    def _rest(self, paused: Paused) -> float:
+        """The operator's pause: what is journalled lands, nothing new is taken, who asks is answered."""
+        now = self._clock()
+        if self.paused is None:
+            self._log.info(
+                f"Paused {paused.reason}: no file is taken until `{paused.remedy}`", what="operator's pause"
+            )
+            self.paused = paused
+            self._health.beat(now, "store")
+            with suppress(Unavailable):  # told on the way on, if it still is so
+                self._spare()
+                self._store.flush()
+                self._file_away(wait=False)
+        self.paused = paused
+        self.requests.answer()
+        with suppress(Unavailable):
+            self._intake.refresh()
+            if self._store.awake and now - self._active >= REST:
+                self._store.rest()
+        self._health.resting(self._clock())
+        return LOOK
+
+    def _go_on(self) -> None:
+        if self.paused is not None:
+            self._log.info("Going on: the operator's pause is over", what="resumed")
+            self.paused = None
+            self._spared.clear()
+
     def _back_off(self, error: Unavailable) -> float:
         wait, self.trouble = max(self._backoff.next(), error.after), error
         self._not_before = self._clock() + error.after
@@ -274,6 +314,7 @@ class Worker:
         """Complete what has landed in Chroma and move its file; with ``wait``, see that all lands first."""
         if wait and self._ingestion.waiting:
             self._pipeline.flush()
+            self._health.beat(self._clock(), "store")
             self._store.flush()
         landed = list(takewhile(lambda item: item.position <= self._store.landed, self._ingestion.waiting))
         if not landed:

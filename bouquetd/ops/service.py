@@ -141,6 +141,8 @@ class Service(Reading):
         return {
             **self.asked(),
             "verify": lambda a: owner(self.repair) if a.get("repair") else asdict(verify(*self._verified())),
+            "pause": lambda a: self.worker.pause.begin(a.get("reason")).told,
+            "resume": lambda _: self.worker.pause.end(),
             "forget": lambda a: owner(lambda: self.forget(list(a["patterns"]), missing=bool(a.get("missing")))),
         }
 
