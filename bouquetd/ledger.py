@@ -24,10 +24,11 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
-from bouquetd import mentions
+from bouquetd import mentions, trail
 from bouquetd.errors import Explained, Unavailable
-from bouquetd.model import Document, Fingerprint, Record, State
+from bouquetd.model import Document, Fingerprint, Record, State, printable
 from bouquetd.row import Row, packed, unpacked
+from bouquetd.trail import Outcome
 
 Place = tuple[int, str, int]
 """Where a chunk lies and which it is: shard, document, number."""
@@ -114,6 +115,7 @@ MIGRATIONS: tuple[str, ...] = (
     CREATE INDEX documents_text ON documents (text_digest) WHERE text_digest IS NOT NULL;
     """,
     mentions.SCHEMA,
+    trail.SCHEMA,
 )
 """One script a schema version; ``user_version`` says how many have run."""
 
@@ -288,11 +290,14 @@ class Ledger:
                     _signed(f.device), _signed(f.inode), f.mtime_ns, f.ctime_ns,
                 ),
             ).fetchone()  # fmt: skip
+            if row["since"] != since:
+                trail.begin(db, row["source"], now, row["attempts"])
         return _entry(row).document
 
-    def give_back(self, id_: str) -> None:
-        """Undo the attempt: a graceful stop, or the world's fault."""
+    def give_back(self, id_: str, held_up: str | None = None) -> None:
+        """Undo the attempt: a graceful stop, or where it was ``held_up`` the world's fault, by a reason."""
         with self._write() as db:
+            trail.end(db, [id_], time.time(), Outcome.HELD_UP if held_up else Outcome.STOPPED, held_up)
             db.execute("UPDATE documents SET attempts = max(0, attempts - 1) WHERE id = ?", (id_,))
 
     def journal(self, parts: Sequence[tuple[Document, Sequence[Record], bool]]) -> None:
@@ -366,10 +371,12 @@ class Ledger:
 
     def filed(self, destinations: Iterable[tuple[str, str | None]]) -> None:
         """The files of these documents lie where they go afterwards (``None``: kept, "": deleted)."""
+        done, now = list(destinations), time.time()
         with self._write() as db:
+            trail.end(db, [id_ for id_, _ in done], now, Outcome.STORED)
             db.executemany(
                 "UPDATE documents SET state = 'filed', destination = ?, updated = ? WHERE id = ?",
-                [(_bytes(path), time.time(), id_) for id_, path in destinations],
+                [(_bytes(path), now, id_) for id_, path in done],
             )
 
     def failed(self, id_: str, reason: str, remedy: str, destination: str | None, media_type: str = "") -> None:
@@ -377,11 +384,14 @@ class Ledger:
 
         ``media_type`` is "" where nobody came to know it.
         """
+        now = time.time()
         with self._write() as db:
+            if not db.execute("SELECT 1 FROM documents WHERE id = ? AND state = 'failed'", (id_,)).fetchone():
+                trail.end(db, [id_], now, Outcome.FAILED, reason)
             db.execute(
                 "UPDATE documents SET state = 'failed', reason = ?, remedy = ?, destination = ?,"
                 " media_type = ?, updated = ? WHERE id = ?",
-                (reason, remedy, _bytes(destination), media_type, time.time(), id_),
+                (reason, remedy, _bytes(destination), media_type, now, id_),
             )
             packed = db.execute("SELECT id FROM documents WHERE within = ?", (id_,)).fetchall()
             self._condemn(db, [row["id"] for row in packed], at_any_rate=False)
@@ -402,6 +412,14 @@ class Ledger:
         """The source has the content of ``twin`` and is not stored again; returns its id."""
         id_, now, f = identity(source, digest, self.recipe), time.time(), fingerprint
         with self._write() as db:
+            moving = db.execute(
+                "SELECT 1 FROM documents WHERE id = ? AND state = 'duplicate' AND destination IS NULL", (id_,)
+            ).fetchone()
+            if not moving:
+                of = db.execute("SELECT source FROM documents WHERE id = ?", (twin,)).fetchone()
+                trail.add(
+                    db, os.fsencode(source), now, Outcome.DUPLICATE, of and printable(os.fsdecode(of["source"]))
+                )
             db.execute(
                 "INSERT OR REPLACE INTO documents (id, source, digest, size, state, since, updated, twin,"
                 " destination, device, inode, mtime_ns, ctime_ns, parent, within)"
@@ -432,14 +450,17 @@ class Ledger:
 
         A content that the source had in between is queued for removal.
         """
-        f = fingerprint
+        f, now = fingerprint, time.time()
         with self._write() as db:
+            known = db.execute("SELECT * FROM documents WHERE id = ?", (id_,)).fetchone()
+            if known is not None and _entry(known).fingerprint != f:
+                trail.add(db, known["source"], now, Outcome.SEEN_AGAIN)
             db.execute(
                 "UPDATE documents SET destination = ?, updated = ?, device = ?, inode = ?, mtime_ns = ?,"
                 " ctime_ns = ? WHERE id = ?",
                 (
                     _bytes(destination),
-                    time.time(),
+                    now,
                     _signed(f.device),
                     _signed(f.inode),
                     f.mtime_ns,
@@ -452,6 +473,7 @@ class Ledger:
     def abandon(self, id_: str) -> None:
         """The document will not be finished, or is to go: queue it and what is packed in it for removal."""
         with self._write() as db:
+            trail.end(db, [id_], time.time(), Outcome.ABANDONED)
             self._condemn(db, [id_])
 
     def outermost(self, document: Document) -> Entry | None:
@@ -480,10 +502,30 @@ class Ledger:
         with self._write() as db:
             db.execute("DELETE FROM documents WHERE id = ?", (id_,))
 
+    def put_back(self, id_: str) -> None:
+        """The file of a failed document is in the inbox again: drop its row, so that it counts as new."""
+        with self._write() as db:
+            trail.put_back(db, id_, time.time())
+
+    def died(self) -> None:
+        """At a start: the process died in the attempts that nobody ended."""
+        with self._write() as db:
+            trail.died(db, time.time())
+
+    def trail(self, source: str) -> list[trail.Step]:
+        """What happened to a source, oldest first; see ``trail``."""
+        with self._lock:
+            try:
+                return trail.of(self._db, os.fsencode(source))
+            except sqlite3.DatabaseError as error:
+                raise _trouble(self.path, error) from error
+
     def forgotten(self, id_: str) -> None:
         """The operator wants its chunks gone; the file, where it is kept, is not read again."""
+        now = time.time()
         with self._write() as db:
-            db.execute("UPDATE documents SET state = 'forgotten', updated = ? WHERE id = ?", (time.time(), id_))
+            trail.end(db, [id_], now, Outcome.FORGOTTEN)
+            db.execute("UPDATE documents SET state = 'forgotten', updated = ? WHERE id = ?", (now, id_))
             self._condemn(db, [id_])
 
     def removals(self, limit: int = PAGE) -> list[str]:
@@ -947,6 +989,7 @@ class Ledger:
                     )
                     db.execute("INSERT OR IGNORE INTO left_alone SELECT * FROM older.left_alone")
                     db.execute("INSERT OR IGNORE INTO facts SELECT * FROM older.facts")
+                    trail.inherit(db)
             finally:
                 self._rows("DETACH DATABASE older")
 

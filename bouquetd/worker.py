@@ -193,11 +193,11 @@ class Worker:
         waiting, taken = self._ingestion.waiting.copy(), self._store.taken
         return [item.document.id for item in waiting if item.position > taken]
 
-    def _spare(self) -> None:
+    def _spare(self, why: str) -> None:
         """Give back the attempts of what an outage keeps waiting: a kill meanwhile is none of its doing."""
         for id_ in self._unwritten():
             if id_ not in self._spared:
-                self._ledger.give_back(id_)
+                self._ledger.give_back(id_, why)
                 self._spared.add(id_)
 
     def _hold(self) -> float:
@@ -219,7 +219,7 @@ class Worker:
             self.paused = paused
             self._health.beat(now, "store")
             with suppress(Unavailable):  # told on the way on, if it still is so
-                self._spare()
+                self._spare(f"paused {paused.reason}")
                 self._store.flush()
                 self._file_away(wait=False)
         self.paused = paused
@@ -244,7 +244,7 @@ class Worker:
             self._told.add(error.reason)
             self._log.error(f"Holding the intake, trying again by itself. {error.told}", what="holding")
         with suppress(Unavailable):
-            self._spare()
+            self._spare(error.reason)
         now = self._clock()
         self._health.backing_off(now, now + wait)
         return wait
@@ -402,6 +402,7 @@ class Worker:
 
     def reconcile(self) -> None:
         """Finish what a kill interrupted, before anything new is taken. The store is already recovered."""
+        self._ledger.died()
         self._filing.remove()
         for entry in list(self._ledger.entries(State.COMPLETE, State.STORING, State.CLAIMED)):
             packed = entry.document.parent is not None

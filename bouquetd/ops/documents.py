@@ -52,7 +52,7 @@ def retry(ledger: Ledger, paths: Paths, entries: Iterable[Entry]) -> Iterator[tu
             if entry.destination is None:
                 raise Unavailable("it is still in the inbox", "it is tried by itself")
             put_back(paths.failed, entry.destination, paths.inbox, source)
-            ledger.drop(entry.document.id)
+            ledger.put_back(entry.document.id)
         except (Unavailable, Rejected) as error:
             yield source, error.told
         else:
