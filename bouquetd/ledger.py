@@ -25,9 +25,10 @@ from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from bouquetd import mentions, trail
-from bouquetd.errors import Explained, Unavailable
-from bouquetd.model import Document, Fingerprint, Record, State, printable
+from bouquetd.errors import Explained, Rejected, Unavailable
+from bouquetd.model import PACKED, Document, Fingerprint, Record, State, printable
 from bouquetd.row import Row, packed, unpacked
+from bouquetd.selection import PRINTED, Selection, Sort, order, printed_source
 from bouquetd.trail import Outcome
 
 Place = tuple[int, str, int]
@@ -116,6 +117,11 @@ MIGRATIONS: tuple[str, ...] = (
     """,
     mentions.SCHEMA,
     trail.SCHEMA,
+    """
+    CREATE TABLE rules (                         -- the operator's: what of the inbox is not taken
+        glob BLOB PRIMARY KEY, since REAL NOT NULL
+    ) STRICT, WITHOUT ROWID;
+    """,
 )
 """One script a schema version; ``user_version`` says how many have run."""
 
@@ -203,6 +209,7 @@ class Ledger:
         except (OSError, sqlite3.OperationalError) as error:
             raise _unavailable(path, error) from error
         self._db.row_factory = sqlite3.Row
+        self._db.create_function(PRINTED, 1, printed_source, deterministic=True)
         self._mentions = mentions.Mentions(self._db)
         try:
             self._prepare(check)
@@ -697,6 +704,81 @@ class Ledger:
             )
         ]
 
+    def listed(
+        self,
+        chosen: Selection,
+        sort: Sort = Sort.UPDATED,
+        *,
+        descending: bool = True,
+        limit: int = 100,
+        offset: int = 0,
+    ) -> list[Entry]:
+        """A page of some documents in an order.
+
+        Without an index for each order: one walk over the rows, which keeps no more than the pages so far.
+        """
+        where, values = chosen.condition()
+        rows = self._rows(
+            "SELECT d.* FROM (SELECT rowid AS r, row_number() OVER () AS place FROM"
+            f" (SELECT rowid FROM documents WHERE {where} ORDER BY {order(sort, descending=descending)}"
+            " LIMIT ? OFFSET ?)) JOIN documents d ON d.rowid = r ORDER BY place",
+            *values, limit, offset,
+        )  # fmt: skip
+        return list(map(_entry, rows))
+
+    def number(self, chosen: Selection) -> int:
+        """How many those are."""
+        where, values = chosen.condition()
+        return int(self._rows(f"SELECT count(*) AS n FROM documents WHERE {where}", *values)[0]["n"])
+
+    def select(self, chosen: Selection) -> Iterator[Entry]:
+        """All of them by id, a page of rows in memory at a time."""
+        where, values = chosen.condition()
+        after = ""
+        while True:
+            rows = self._rows(
+                f"SELECT * FROM documents WHERE {where} AND id > ? ORDER BY id LIMIT ?",
+                *values, after, PAGE,
+            )  # fmt: skip
+            yield from map(_entry, rows)
+            if len(rows) < PAGE:
+                return
+            after = rows[-1]["id"]
+
+    def at(self, destination: str, *, failed: bool) -> Entry | None:
+        """The document whose file lies at a place below ``failed/`` or the archive; it looks at every row."""
+        rows = self._rows(
+            "SELECT * FROM documents WHERE destination = ? AND (state = 'failed') = ?"
+            " ORDER BY updated DESC LIMIT 1",
+            _bytes(destination),
+            failed,
+        )
+        return _entry(rows[0]) if rows else None
+
+    def packed(self, source: str) -> dict[str, int]:
+        """How many of the files packed in one, right in it or deeper, are in each state."""
+        first = os.fsencode(source + PACKED)
+        rows = self._rows(
+            "SELECT state, count(*) AS n FROM documents WHERE source > ?1 AND source < ?2 GROUP BY state",
+            first,
+            first + b"\xff" * 8,
+        )
+        return {row["state"]: row["n"] for row in rows}
+
+    def named(self, id_: str) -> int:
+        """How many different entities of a document are known."""
+        sql = "SELECT count(*) AS n FROM mentions WHERE document = ? AND entity <> ?"
+        return int(self._rows(sql, id_, mentions.UNKNOWN)[0]["n"])
+
+    def why_left_alone(self, source: str) -> str | None:
+        """Why this, or a folder that it lies in, is left alone."""
+        parts = source.split("/")
+        for n in range(len(parts), 0, -1):
+            name = os.fsencode("/".join(parts[:n]))
+            if rows := self._rows("SELECT reason FROM left_alone WHERE source = ?", name):
+                return str(rows[0]["reason"])
+        return None
+
     def counts(self) -> dict[str, int]:
         """How many documents are in each state."""
         rows = self._rows("SELECT state, count(*) AS n FROM documents GROUP BY state")
@@ -736,6 +818,27 @@ class Ledger:
             return
         with self._write() as db:
             db.executemany("DELETE FROM left_alone WHERE source = ?", [(os.fsencode(s),) for s in sources])
+
+    def rules(self) -> list[str]:
+        """The operator's globs of what is not taken from the inbox, oldest first."""
+        return [os.fsdecode(row["glob"]) for row in self._rows("SELECT glob FROM rules ORDER BY since, glob")]
+
+    def add_rules(self, globs: Sequence[str], most: int) -> None:
+        """Remember more of them. Raises ``Rejected`` where there would be more than ``most``, and adds none."""
+        with self._write() as db:
+            db.executemany(
+                "INSERT OR IGNORE INTO rules VALUES (?,?)", [(os.fsencode(g), time.time()) for g in globs]
+            )
+            if db.execute("SELECT count(*) FROM rules").fetchone()[0] > most:
+                raise Rejected(
+                    f"there would be more than {most} rules",
+                    "take one with a wider glob, or drop some: bouquetd ignore --list, --remove GLOB",
+                )
+
+    def drop_rule(self, glob: str) -> bool:
+        """Forget one; whether it was known."""
+        with self._write() as db:
+            return db.execute("DELETE FROM rules WHERE glob = ?", (os.fsencode(glob),)).rowcount > 0
 
     # -- shards and the journal ---------------------------------------------------------------------------
 
@@ -989,6 +1092,7 @@ class Ledger:
                     )
                     db.execute("INSERT OR IGNORE INTO left_alone SELECT * FROM older.left_alone")
                     db.execute("INSERT OR IGNORE INTO facts SELECT * FROM older.facts")
+                    db.execute("INSERT OR IGNORE INTO rules SELECT * FROM older.rules")
                     trail.inherit(db)
             finally:
                 self._rows("DETACH DATABASE older")

@@ -9,9 +9,9 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import replace
+from dataclasses import asdict, replace
 from itertools import takewhile
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 from bouquetd.backoff import FIRST, BackOff
 from bouquetd.config import Settings
@@ -25,7 +25,7 @@ from bouquetd.ingestion import Current, Ingested, Ingestion
 from bouquetd.ledger import Entry, Ledger, Whole
 from bouquetd.log import Log
 from bouquetd.memory.gate import Gate
-from bouquetd.model import MB, Fingerprint, State, printable
+from bouquetd.model import MB, PACKED, Fingerprint, State, printable
 from bouquetd.pause import Pause
 from bouquetd.pipeline import Pipeline
 from bouquetd.requests import Requests
@@ -249,6 +249,25 @@ class Worker:
         self._health.backing_off(now, now + wait)
         return wait
 
+    def look(self, source: str) -> dict[str, Any]:
+        """What becomes of a source right now, for whoever asks from another thread.
+
+        ``state`` is in hand, read (and on its way into Chroma), queued, or "" for one that is nowhere; with it
+        how far, and what holds everything up.
+        """
+        current, now = self.current, self._clock()
+        held = self.paused or self.trouble
+        seen: dict[str, Any] = {"state": "", "held": held.told if held else None}
+        if current is not None and _within(source, current.source):
+            return seen | {
+                "state": "in hand", "source": current.source, "share": current.share, "chunks": current.chunks
+            }  # fmt: skip
+        if any(_within(source, item.document.source) for item in self._ingestion.waiting.copy()):
+            return seen | {"state": "read"}
+        if waiting := self._queue.place(source, now):
+            return seen | {"state": "queued", **asdict(waiting)}
+        return seen
+
     def busy(self, source: str) -> bool:
         """Whether the source is ingested and only waits to be filed away."""
         return any(item.document.source == source for item in self._ingestion.waiting)
@@ -423,3 +442,8 @@ class Worker:
             document = entry.document
             if document.parent is None:
                 self._queue.resume(document.source, entry.fingerprint, document.attempts, self._clock())
+
+
+def _within(source: str, other: str) -> bool:
+    """Whether it is that one, or packed in it, or that is packed in it."""
+    return source == other or source.startswith(other + PACKED) or other.startswith(source + PACKED)

@@ -3,7 +3,7 @@
 One module a group of commands; the order in which they are imported is that of ``--help``.
 """
 
-from bouquetd.cli import daemon, intake, search, entities, files, reindex, model, setup  # isort: skip
+from bouquetd.cli import daemon, intake, search, entities, files, explain, reindex, model, setup  # isort: skip
 from bouquetd.cli.app import EPILOG, app, main
 
 __all__ = [
@@ -11,6 +11,7 @@ __all__ = [
     "app",
     "daemon",
     "entities",
+    "explain",
     "files",
     "intake",
     "main",

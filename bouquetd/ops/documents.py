@@ -20,6 +20,7 @@ from bouquetd.inbox.scan import Ignore, Skipped, scan
 from bouquetd.ledger import Entry, Ledger
 from bouquetd.model import State, printable
 from bouquetd.ops.entities import entities
+from bouquetd.ops.explain import explain
 from bouquetd.ops.overview import NOTHING, overview
 
 MOST_IGNORED = 1000
@@ -117,6 +118,7 @@ def _retry(ledger: Ledger, paths: Paths, arguments: Mapping[str, Any]) -> list[d
 
 LIGHT: Mapping[str, Callable[[Ledger, Paths, Mapping[str, Any]], Any]] = {
     "entities": entities,
+    "explain": explain,
     "files": _files,
     "ignored": _ignored,
     "overview": overview,
@@ -136,6 +138,8 @@ def without_ledger(op: str, paths: Paths, arguments: Mapping[str, Any]) -> Any:
     """What such a command answers where there is no ledger yet; the inbox can be looked at, if it is there."""
     if op == "ignored" and paths.inbox.is_dir():
         return _ignored(None, paths, arguments)
+    if op == "explain":
+        return explain(None, paths, arguments)
     return _NOTHING[op]
 
 

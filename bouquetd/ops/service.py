@@ -23,6 +23,7 @@ from bouquetd.model import PACKED, Filter, Hit, Record, State, Vector, printable
 from bouquetd.ops import listing
 from bouquetd.ops.answer import answer, searched
 from bouquetd.ops.documents import LIGHT, matching, requeue
+from bouquetd.ops.explain import explain
 from bouquetd.ops.filters import Conditions
 from bouquetd.ops.search import query
 from bouquetd.ops.verify import repair, verify
@@ -141,6 +142,7 @@ class Service(Reading):
         return {
             **self.asked(),
             "verify": lambda a: owner(self.repair) if a.get("repair") else asdict(verify(*self._verified())),
+            "explain": lambda a: explain(self.ledger, self.settings.paths, a, self.worker.look),
             "pause": lambda a: self.worker.pause.begin(a.get("reason")).told,
             "resume": lambda _: self.worker.pause.end(),
             "forget": lambda a: owner(lambda: self.forget(list(a["patterns"]), missing=bool(a.get("missing")))),
