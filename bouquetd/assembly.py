@@ -30,6 +30,7 @@ from bouquetd.inbox.access import Access
 from bouquetd.inbox.alone import Alone
 from bouquetd.inbox.intake import Intake
 from bouquetd.inbox.queue import Queue
+from bouquetd.inbox.rules import Rules
 from bouquetd.inbox.scan import Ignore
 from bouquetd.inbox.watcher import Marks
 from bouquetd.ingestion import Ingestion
@@ -229,6 +230,7 @@ def engine(
             access=Access(paths.inbox, Path(ask) if ask else None, moves=not keep),
             alone=Alone(paths.inbox, ledger, clock, log), ignore=Ignore(settings.inbox.ignore),
             rescan=settings.inbox.rescan, keep=keep, busy=lambda _: False, clock=clock, log=log,
+            rules=Rules(ledger.rules()),
         )  # fmt: skip
 
         def between_texts() -> None:

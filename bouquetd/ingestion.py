@@ -221,12 +221,12 @@ class Ingestion:
             self._give_back(document, f"paused {error.reason}" if isinstance(error, Paused) else error.reason)
             raise
         except Changed:
-            self._leave_out(document)
+            self.leave_out(document)
             self._ledger.abandon(document.id)
             self._filing.remove()
             raise
         except Rejected as error:
-            self._leave_out(document)
+            self.leave_out(document)
             if isinstance(error, TooMuch) and it.parent:
                 raise  # the whole file is refused for it
             return document, error
@@ -237,7 +237,7 @@ class Ingestion:
                 "look at the disk or the mount under the inbox (dmesg)",
             ) from error
         except Exception as error:
-            self._leave_out(document)
+            self.leave_out(document)
             self._log.exception(
                 f"Could not ingest {printable(it.source)}",
                 what="failed",
@@ -289,7 +289,7 @@ class Ingestion:
 
     def _drop_for(self, document: Document, it: _Opened, twin: Entry) -> None:
         """Leave nothing of a document whose text another one has, and file it as a duplicate of that."""
-        self._leave_out(document)
+        self.leave_out(document)
         self._ledger.abandon(document.id)
         self._filing.remove()
         if it.parent is None:
@@ -310,7 +310,7 @@ class Ingestion:
                 self._ledger.abandon(entry.document.id)
         self._filing.remove()
 
-    def _leave_out(self, document: Document) -> None:
+    def leave_out(self, document: Document) -> None:
         """Forget what is read of a document, and of what is packed in it, and not yet stored."""
         inside = document.source + PACKED
 

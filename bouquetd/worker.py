@@ -21,6 +21,7 @@ from bouquetd.health import Health
 from bouquetd.inbox.intake import Intake
 from bouquetd.inbox.opening import LeftAlone, digest, fingerprint, open_source
 from bouquetd.inbox.queue import Queue, Sighting
+from bouquetd.inbox.rules import Rules
 from bouquetd.ingestion import Current, Ingested, Ingestion
 from bouquetd.ledger import Entry, Ledger, Whole
 from bouquetd.log import Log
@@ -85,6 +86,7 @@ class Worker:
         self._told: set[str] = set()
         self._spared: set[str] = set()
         self._not_before = 0.0
+        self._asked = self._looked = self._emptied = 0
         self._active = clock()
         intake.busy = self.busy
         ingestion.settle = lambda: self._file_away(wait=True)
@@ -138,7 +140,11 @@ class Worker:
         self._store.retry()
         self._filing.remove()
         self._filing.calm()
+        asked = self._asked
+        if asked > self._looked:
+            self._intake.look_again(0.0)
         self._intake.refresh()
+        self._looked = asked
         if self._intake.scanned:
             self._intake.scanned = False
             self._follow_deletions()
@@ -154,6 +160,8 @@ class Worker:
             self._file_away(wait=first is not None and self._clock() - first.ended > GATHER)
             return 0.0
         self._file_away(wait=True)
+        if self.idle and not self._intake.awaited:
+            self._emptied = self._looked
         if self._store.tidy():
             self._health.beat(self._clock(), "tidy")
             return 0.0
@@ -267,6 +275,31 @@ class Worker:
         if waiting := self._queue.place(source, now):
             return seen | {"state": "queued", **asdict(waiting)}
         return seen
+
+    def heed_rules(self) -> None:
+        """The operator's rules have changed: what waits and is ignored by now leaves the queue."""
+        self._intake.rules = Rules(self._ledger.rules())
+        self._intake.marks.add("")
+
+    def ask_emptied(self) -> int:
+        """Have the inbox searched; ``emptied`` says by this number whether all that was found is done with."""
+        self._asked += 1
+        self._intake.marks.add("")  # wakes the worker
+        return self._asked
+
+    def pending(self) -> dict[str, Any]:
+        """What is still to be done, and what holds it up, for whoever waits in another thread."""
+        current, held = self.current, self.trouble
+        return {
+            "files": self._queue.count() + len(self._ingestion.waiting),
+            "current": current and printable(current.source),
+            "paused": self.paused and self.paused.told,
+            "held": held and held.told,
+        }
+
+    def emptied(self, number: int) -> bool:
+        """Whether all was searched since then, and nothing found waits, settles, or is not filed away."""
+        return self._emptied >= number
 
     def busy(self, source: str) -> bool:
         """Whether the source is ingested and only waits to be filed away."""
@@ -404,7 +437,16 @@ class Worker:
                 )
 
     def forget(self, entry: Entry) -> None:
-        """Take a document out of the store; duplicates of it whose files are at hand are ingested instead."""
+        """Take a document out of the store; duplicates of it whose files are at hand are ingested instead.
+
+        One that is on its way in is dropped; its file waits in the inbox as if nothing had been read of it.
+        """
+        if entry.state in (State.CLAIMED, State.STORING) or self.busy(entry.document.source):
+            self._ingestion.leave_out(entry.document)
+            self._ledger.abandon(entry.document.id)
+            self._filing.remove()
+            self._intake.next_scan = 0.0
+            return
         self._ledger.forgotten(entry.document.id)
         for twin in self._ledger.duplicates_of(entry.document.id):
             self._ledger.drop(twin.document.id)

@@ -21,8 +21,11 @@ class Rules:
 
     def __init__(self, globs: Sequence[str] = ()) -> None:
         self._globs = tuple(globs)
+        self._any = re.compile("|".join(f"{translate(glob)}|{translate(glob + '/*')}" for glob in globs)).match
         self._matches = [re.compile(f"{translate(glob)}|{translate(glob + '/*')}").match for glob in globs]
 
     def __call__(self, source: str) -> str | None:
         """The first rule that ignores it, or None."""
+        if not self._globs or self._any(source) is None:
+            return None
         return next((g for g, match in zip(self._globs, self._matches, strict=True) if match(source)), None)

@@ -66,7 +66,7 @@ def test_nothing_is_taken_meanwhile_and_what_was_asked_is_answered(tmp_path):
         parts.marks.add("b.txt")
         for _ in range(3):
             assert parts.worker.step() > 0
-        asked = parts.worker.requests.ask(lambda: parts.service.forget(["a.txt"]))
+        asked = parts.worker.requests.ask(lambda: parts.service.forget({"patterns": ["a.txt"]}))
         parts.worker.step()
         assert asked.result(0) == ["a.txt"]
         assert (parts.queue.count(), home.states()) == (1, {"a.txt": "forgotten"})
