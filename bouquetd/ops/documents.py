@@ -19,6 +19,7 @@ from bouquetd.inbox.archive import put_back
 from bouquetd.inbox.scan import Ignore, Skipped, scan
 from bouquetd.ledger import Entry, Ledger
 from bouquetd.model import State, printable
+from bouquetd.ops.consistency import consistency
 from bouquetd.ops.entities import entities
 from bouquetd.ops.overview import NOTHING, overview
 
@@ -116,6 +117,7 @@ def _retry(ledger: Ledger, paths: Paths, arguments: Mapping[str, Any]) -> list[d
 
 
 LIGHT: Mapping[str, Callable[[Ledger, Paths, Mapping[str, Any]], Any]] = {
+    "consistency": consistency,
     "entities": entities,
     "files": _files,
     "ignored": _ignored,
