@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 
+from bouquetd import __version__
 from bouquetd.errors import Explained, sentence
 from bouquetd.ops.consistency import MOST
 from bouquetd.ops.doctor.finding import Finding, failed, passed, warned
@@ -39,6 +40,10 @@ def works(around: Surroundings) -> Iterator[Finding]:
     seen = around.daemon
     if seen is None or by_operator:
         return
+    if seen.get("version", __version__) != __version__:
+        yield warned(
+            f"The daemon is still of version {seen['version']}, and {__version__} is installed.", around.restart
+        )
     state, why, queue = seen["state"], seen.get("why") or "", seen.get("queue") or {}
     told = f"It is {state}{f': {why}' if why else ''}"
     if state == "holding":
