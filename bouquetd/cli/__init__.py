@@ -3,7 +3,7 @@
 One module a group of commands; the order in which they are imported is that of ``--help``.
 """
 
-from bouquetd.cli import daemon, search, entities, files, reindex, model, doctor, setup  # isort: skip
+from bouquetd.cli import daemon, search, entities, files, reindex, model, doctor, tune, setup  # isort: skip
 from bouquetd.cli.app import EPILOG, app, main
 
 __all__ = [
@@ -18,4 +18,5 @@ __all__ = [
     "reindex",
     "search",
     "setup",
+    "tune",
 ]

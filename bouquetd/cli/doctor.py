@@ -110,6 +110,7 @@ def _surroundings(path: Path | None) -> Surroundings:
         may=partial(machine.may, who=who), walk=cache(partial(machine.walk, now=now)), shipped=machine.shipped,
         status=lambda settings: status.read(settings.paths.runtime), alive=_alive, ledger=_once(_seen),
         words=_words, asked=_once(_asked), reach=_reach, connect=machine.connect,
+        resolve=machine.resolve,
     )  # fmt: skip
 
 

@@ -52,7 +52,7 @@ FACTS = {
     "MemoryMax": str(1000 * MB), "MemorySwapMax": "0", "NRestarts": "0", "Result": "success",
     "ExecMainStatus": "0", "ProtectSystem": "strict", "ProtectHome": "yes",
     "ReadWritePaths": "/var/spool/bouquetd -/run/bouquetd-inbox", "StateDirectory": "bouquetd",
-    "RuntimeDirectory": "bouquetd",
+    "RuntimeDirectory": "bouquetd", "IPAddressDeny": "::/0 0.0.0.0/0", "IPAddressAllow": "127.0.0.0/8 ::1/128",
 }  # fmt: skip
 UNIT = "[Service]\nExecStart=/usr/bin/bouquetd run\n"
 FILES = {
@@ -96,6 +96,7 @@ def around(given: Settings | None = None, **changes: Any) -> Surroundings:
         may=lambda _path, _rights: True, walk=lambda _: Tree(40, 1000, (), whole=True),
         shipped=lambda _: UNIT, status=lambda _: STATUS, alive=lambda _: True, ledger=lambda _: SEEN,
         words=lambda *_: True, asked=lambda _: RECIPE, reach=lambda _: None, connect=lambda *_: None,
+        resolve=lambda _: ["192.0.2.7"],
     )  # fmt: skip
     return replace(made, **changes)
 
@@ -192,7 +193,17 @@ def test_a_check_sees_what_is_wrong_and_names_a_command(
 
 
 def test_every_check_is_seen_to_pass_and_to_complain_but_for_those_with_tests_of_their_own() -> None:
-    own = {"advice", "restarts", "noticed", "sandbox", "server", "entities", "servers", "recognition"}
+    own = {
+        "advice",
+        "restarts",
+        "noticed",
+        "sandbox",
+        "server",
+        "entities",
+        "servers",
+        "network",
+        "recognition",
+    }
     assert {check.name for check in CHECKS} == {name for _, name, _ in EVIL} | own
 
 
@@ -418,6 +429,15 @@ def test_servers_of_models_that_do_not_answer_are_failures() -> None:
     away = around(remote, connect=raising(ConnectionRefusedError(111, "Connection refused")))
     assert levels("Models", "servers", away) == ["fail", "fail"]
     assert levels("Models", "servers", around(remote)) == ["pass", "pass"]
+
+
+def test_a_server_elsewhere_that_the_unit_shuts_out_is_told_with_the_drop_in() -> None:
+    far = settings(store=Store(mode="server", url="https://chroma.example.org"))
+    [found] = look("Models", "network", around(far))
+    assert (found.level, "IPAddressAllow=192.0.2.7" in found.remedy) == ("warn", True)
+    let = around(far, facts={"IPAddressAllow": "127.0.0.0/8 192.0.2.0/24"})
+    assert levels("Models", "network", let) == ["pass"]
+    assert levels("Models", "network", around(settings(store=Store(mode="server")))) == []
 
 
 def test_a_missing_pipeline_for_entities_is_a_failure() -> None:

@@ -18,9 +18,14 @@ def nobody_else(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("BOUQUETD_CONFIG", raising=False)
 
 
-@pytest.fixture
-def home(tmp_path: Path) -> Home:
-    return Home(tmp_path, {"memory": {"limit": "400MB"}})
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Home:
+    """One file stored and one failed, in good order, and no daemon."""
+    made = Home(tmp_path_factory.mktemp("doctor"), {"memory": {"limit": "400MB"}})
+    made.put("a.txt", prose(3000))
+    made.put("bad.pdf", b"%PDF-1.7 torn")
+    assert made.once().status == 1
+    return made
 
 
 def told(report: dict[str, Any], check: str) -> dict[str, str]:
@@ -30,9 +35,7 @@ def told(report: dict[str, Any], check: str) -> dict[str, str]:
 
 
 def test_beside_a_daemon_it_asks_the_daemon_and_leaves_the_store_alone(home: Home) -> None:
-    home.put("a.txt", prose(3000))
     with home.daemon() as daemon:
-        daemon.reaches({"a.txt": "filed"})
         done = home.process("doctor", "--json")
         report = done.json
         assert daemon.process.poll() is None
@@ -48,8 +51,6 @@ def test_beside_a_daemon_it_asks_the_daemon_and_leaves_the_store_alone(home: Hom
 
 
 def test_with_no_daemon_it_reads_the_ledger_itself_and_says_how_to_start(home: Home) -> None:
-    home.put("a.txt", prose(3000))
-    assert home.once().status == 0
     before = {p: p.stat().st_mtime_ns for p in (home.root / "store").rglob("*")}
     done = home.cli("doctor")
     assert done.status == 0, done.out
@@ -60,7 +61,8 @@ def test_with_no_daemon_it_reads_the_ledger_itself_and_says_how_to_start(home: H
     assert {p: p.stat().st_mtime_ns for p in (home.root / "store").rglob("*")} == before
 
 
-def test_a_broken_yaml_is_the_failure_and_the_rest_is_still_looked_at(home: Home) -> None:
+def test_a_broken_yaml_is_the_failure_and_the_rest_is_still_looked_at(tmp_path: Path) -> None:
+    home = Home(tmp_path)
     home.yaml.write_text("memory:\n  limit: 500 bananas\n")
     done = home.cli("doctor")
     assert done.status == 1
@@ -70,8 +72,8 @@ def test_a_broken_yaml_is_the_failure_and_the_rest_is_still_looked_at(home: Home
     assert done.out.splitlines()[-1].endswith("1 failed.")
 
 
-def test_a_missing_inbox_is_a_failure_and_the_command_it_names_mends_it(home: Home) -> None:
-    assert home.once().status == 0
+def test_a_missing_inbox_is_a_failure_and_the_command_it_names_mends_it(tmp_path: Path) -> None:
+    home = Home(tmp_path)
     os.makedirs(home.runtime, exist_ok=True)
     (home.runtime / "status.json").write_text('{"pid": 999999999, "at": 0}')
     home.inbox.rmdir()
@@ -83,17 +85,15 @@ def test_a_missing_inbox_is_a_failure_and_the_command_it_names_mends_it(home: Ho
 
 
 def test_a_store_filled_by_another_embedder_is_a_failure_that_names_reindex(home: Home) -> None:
-    home.put("a.txt", prose(3000))
-    assert home.once().status == 0
+    usual = home.options
     home.configure(chunk={"size": 500})
     found = told(home.cli("doctor", "--json").json, "matches")
+    home.configure(**usual)
     assert found["level"] == "fail"
     assert "reindex" in found["remedy"]
 
 
 def test_a_failed_file_is_told_with_the_command_that_lists_it(home: Home) -> None:
-    home.put("bad.pdf", b"%PDF-1.7 torn")
-    assert home.once().status == 1
     found = told(home.cli("doctor", "--json").json, "failures")
     assert found["told"] == "1 file failed in the last day."
     assert "bad.pdf" in home.cli(*found["remedy"].split()[1:4]).out

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from bouquetd.model import MB, printable
 from bouquetd.ops.doctor.finding import Finding, failed, passed, warned
 from bouquetd.ops.doctor.surroundings import Surroundings
+from bouquetd.ops.figures import size
 
 FULL, SHORT = 200 * MB, 1024 * MB
 """Free bytes below which nothing can be stored for long, and below which it is time to look."""
@@ -30,7 +31,7 @@ def free(around: Surroundings) -> Iterator[Finding]:
     for device, names in by_device.items():
         room, path = seen[device]
         where, look = ", ".join(names), f"df -h {shlex.quote(printable(str(path)))}"
-        told = f"{_size(room.free)} of {_size(room.size)} free for {where}"
+        told = f"{size(room.free)} of {size(room.size)} free for {where}"
         if room.free < min(FULL, room.size * FULL_SHARE) or room.free < FULL / 4:
             yield failed(f"The disk is full: {told}; the daemon holds until there is room.", look)
         elif room.free < min(SHORT, room.size * SHORT_SHARE):
@@ -43,7 +44,3 @@ def free(around: Surroundings) -> Iterator[Finding]:
             )
         else:
             yield passed(f"{told}.")
-
-
-def _size(count: int) -> str:
-    return f"{count / 1024 / MB:.1f} GB" if count >= 1024 * MB else f"{count // MB} MB"

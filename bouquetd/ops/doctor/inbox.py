@@ -11,6 +11,7 @@ from bouquetd.inbox.watcher import SILENT
 from bouquetd.model import printable
 from bouquetd.ops.doctor.finding import Finding, failed, passed, warned
 from bouquetd.ops.doctor.surroundings import Surroundings, Tree
+from bouquetd.ops.figures import count
 
 INOTIFY = "/proc/sys/fs/inotify"
 CONFIGURED = "/etc/sysctl.d/60-bouquetd.conf"
@@ -124,4 +125,4 @@ def _raise(around: Surroundings, name: str, value: int) -> str:
 
 def _folders(tree: Tree) -> str:
     more = "" if tree.whole else " or more"
-    return f"{tree.folders} folder{'' if tree.folders == 1 else 's'}{more}"
+    return f"{count(tree.folders, 'folder')}{more}"

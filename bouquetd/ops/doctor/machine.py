@@ -175,6 +175,15 @@ def connect(host: str, port: int) -> None:
     socket.create_connection((host, port), PATIENCE).close()
 
 
+def resolve(host: str) -> list[str]:
+    """The addresses of a host, each once; none where it is not known."""
+    try:
+        found = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)
+    except OSError:
+        return []
+    return list(dict.fromkeys(str(address[0]).partition("%")[0] for *_, address in found))
+
+
 def _seen(path: Path) -> bool:
     """Whether a place can be looked at, there or not."""
     try:

@@ -192,6 +192,8 @@ class Surroundings:
     """Raises ``Unavailable`` unless the Chroma server lets us in."""
     connect: Callable[[str, int], None]
     """Raises ``OSError`` unless somebody listens at a host and port."""
+    resolve: Callable[[str], Sequence[str]]
+    """The addresses of a host, none where it is not known."""
 
     @property
     def settings(self) -> Settings:
