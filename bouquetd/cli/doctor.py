@@ -101,7 +101,8 @@ def _surroundings(path: Path | None) -> Surroundings:
         problems = error.problems
     home = Path.home()
     unit = machine.service(found, home) if found is not None else None
-    who, now = machine.account(unit), time.time()
+    who = machine.account(unit, loaded.settings.paths.state if loaded else None)
+    now = time.time()
     return Surroundings(
         config_file=found, named=path is not None, config=loaded, problems=problems, program=_program(),
         uid=os.getuid(), account=who, home=home, now=now,

@@ -396,6 +396,17 @@ def test_a_folder_in_a_home_is_hidden_by_the_packaged_unit() -> None:
     assert "ProtectHome=no" in look("Disk", "sandbox", around(moved))[0].remedy
 
 
+def test_a_folder_on_the_way_that_may_not_be_entered_is_the_one_to_mend(home: Settings) -> None:
+    way = home.paths.inbox.parent
+    found = look("Disk", "rights", around(home, may=lambda path, _: way != path and way not in path.parents))
+    assert {(f.level, f.remedy) for f in found} == {("fail", f"chmod o+x {way}")}
+
+
+def test_who_may_not_read_the_ledger_is_told_once(tmp_path: Path) -> None:
+    results = examine(around(uid=1000, ledger=raising(NoRights("not yours"))))
+    assert [r.check.name for r in results for f in r.findings or () if "not yours" in f.told] == ["ledger"]
+
+
 def test_what_may_not_be_looked_at_is_a_warning_that_says_as_whom_to_run_it(home: Settings) -> None:
     [found] = look("Disk", "rights", around(home, uid=1000, may=lambda *_: None))
     assert (found.level, found.remedy) == ("warn", "sudo bouquetd doctor")
@@ -527,6 +538,14 @@ def test_rights_are_those_of_the_account(tmp_path: Path) -> None:
     shut = tmp_path / "shut"
     shut.mkdir(mode=0o700)
     assert machine.may(shut, "rx", nobody) is (False if os.getuid() == 0 else None)
+
+
+def test_the_daemon_runs_as_the_unit_says_and_without_one_as_whose_the_state_is(tmp_path: Path) -> None:
+    unit = Service("bouquetd.service", False, {"LoadState": "loaded", "User": "nobody"})
+    assert machine.account(unit, tmp_path).name == "nobody"
+    assert machine.account(Service("bouquetd.service", False, {"LoadState": "loaded"}), tmp_path).uid == 0
+    assert machine.account(None, tmp_path).uid == tmp_path.stat().st_uid
+    assert machine.account(None, None).uid == os.getuid()
 
 
 def test_the_room_of_a_place_that_is_not_there_is_that_of_where_it_would_be(tmp_path: Path) -> None:

@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 import os
+import socket
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from bouquetd.cli import doctor
+from bouquetd.config import Settings, Store
+from bouquetd.errors import Unavailable
 from tests.harness import Home, prose
 
 
@@ -97,6 +104,57 @@ def test_a_failed_file_is_told_with_the_command_that_lists_it(home: Home) -> Non
     found = told(home.cli("doctor", "--json").json, "failures")
     assert found["told"] == "1 file failed in the last day."
     assert "bad.pdf" in home.cli(*found["remedy"].split()[1:4]).out
+
+
+@contextmanager
+def answering(status: int, body: str = "") -> Iterator[str]:
+    """An HTTP server that answers everything alike; its address."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(status)
+            self.end_headers()
+            self.wfile.write(body.encode())
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_address[1]}"
+        server.shutdown()
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "told"),
+    [
+        (200, '"1.0.0"', None),
+        (200, '"0.6.3"', "has version 0.6.3"),
+        (401, "", "did not accept the token (401)"),
+        (403, "", "did not let us in (403)"),
+        (404, "", "does not answer as one of version 1.x does"),
+        (500, "", "failed: 500"),
+    ],
+)
+def test_what_a_server_says_is_told_apart(status: int, body: str, told: str | None) -> None:
+    with answering(status, body) as url:
+        settings = Settings(store=Store(mode="server", url=url))
+        if told is None:
+            doctor._reach(settings)
+            return
+        with pytest.raises(Unavailable) as error:
+            doctor._reach(settings)
+    assert told in error.value.reason
+
+
+def test_a_server_that_is_away_or_hangs_is_told_within_its_patience(monkeypatch: pytest.MonkeyPatch) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        url = f"http://127.0.0.1:{silent.getsockname()[1]}"
+        monkeypatch.setattr("bouquetd.ops.doctor.surroundings.PATIENCE", 0.1)
+        with pytest.raises(Unavailable, match="did not answer within 0"):
+            doctor._reach(Settings(store=Store(mode="server", url=url)))
+    with pytest.raises(Unavailable, match="cannot be reached"):
+        doctor._reach(Settings(store=Store(mode="server", url=url)))
 
 
 def test_the_daemons_program_is_named_by_its_path_where_it_is_not_found(

@@ -6,7 +6,7 @@ import time
 from collections.abc import Iterator
 
 from bouquetd import __version__
-from bouquetd.errors import Explained, sentence
+from bouquetd.errors import sentence
 from bouquetd.ops.consistency import MOST
 from bouquetd.ops.doctor.finding import Finding, failed, passed, warned
 from bouquetd.ops.doctor.surroundings import FRESH, Surroundings
@@ -60,10 +60,7 @@ def works(around: Surroundings) -> Iterator[Finding]:
 
 def failures(around: Surroundings) -> Iterator[Finding]:
     """No file failed in the last day."""
-    try:
-        seen = around.ledger(around.settings)
-    except Explained:
-        return  # said by the checks of the store
+    seen = around.seen()
     if seen is None:
         return
     if seen.failed:

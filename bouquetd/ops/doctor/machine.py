@@ -11,6 +11,7 @@ import stat
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from importlib.metadata import PackageNotFoundError, requires, version
 from pathlib import Path
 
@@ -51,19 +52,19 @@ def service(config: Path, home: Path) -> Service | None:
     return Service(name, user, systemd.show(name, PROPERTIES, user=user))
 
 
-def account(unit: Service | None) -> Account:
-    """Whom the daemon runs as: the unit's ``User=``, else whoever asks."""
+def account(unit: Service | None, state: Path | None) -> Account:
+    """Whom the daemon runs as: the unit's ``User=``; without a unit whose the state is; else whoever asks."""
     name = unit.facts.get("User", "") if unit is not None and not unit.user else ""
     uid = os.getuid()
+    if unit is not None and not unit.user and unit.loaded:
+        uid = 0
+    elif unit is None and state is not None:
+        with suppress(OSError):
+            uid = os.stat(state).st_uid
     try:
-        if name:
-            found = pwd.getpwnam(name)
-        elif unit is not None and not unit.user and unit.loaded:
-            found = pwd.getpwuid(0)
-        else:
-            found = pwd.getpwuid(uid)
+        found = pwd.getpwnam(name) if name else pwd.getpwuid(uid)
     except KeyError:
-        return Account(name or str(uid), uid, os.getgid())
+        return Account(name or str(uid), uid, uid)
     groups = tuple(group.gr_gid for group in grp.getgrall() if found.pw_name in group.gr_mem)
     return Account(found.pw_name, found.pw_uid, found.pw_gid, groups)
 

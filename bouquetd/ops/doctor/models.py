@@ -41,7 +41,7 @@ def entities(around: Surroundings) -> Iterator[Finding]:
 
 def matches(around: Surroundings) -> Iterator[Finding]:
     """The store was filled by the embedder and chunker of the settings."""
-    seen = around.ledger(around.settings)
+    seen = around.seen()
     if seen is None or not seen.filled or seen.recipe is None:
         yield passed("The store is empty: it takes any embedder.")
         return

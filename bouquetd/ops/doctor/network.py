@@ -1,4 +1,4 @@
-"""May the daemon reach the servers that the configuration names: the packaged unit lets nothing out by itself."""
+"""May the daemon reach the servers that the configuration names: the packaged unit lets nothing out."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def allowed(around: Surroundings) -> Iterator[Finding]:
     if service is None or not service.facts.get("IPAddressDeny") or not servers:
         return
     open_ = [ipaddress.ip_network(word) for word in service.facts.get("IPAddressAllow", "").split()]
-    shut = []
+    shut: list[str] = []
     for host in servers:
         addresses = [ipaddress.ip_address(text) for text in around.resolve(host)]
         if addresses and not any(address in network for address in addresses for network in open_):

@@ -25,7 +25,7 @@ from bouquetd.ops.doctor import (
     unit,
 )
 from bouquetd.ops.doctor.finding import Finding, warned
-from bouquetd.ops.doctor.surroundings import NoRights, NotKnown, Surroundings
+from bouquetd.ops.doctor.surroundings import NoRights, NotKnown, SaidElsewhere, Surroundings
 
 ONE, ALL = 20.0, 90.0
 """Seconds that one check may take, and all of them."""
@@ -123,6 +123,8 @@ def _made(check: Check, around: Surroundings) -> tuple[Finding, ...] | None:
         made += check.look(around)
     except NotKnown:
         return None
+    except SaidElsewhere:
+        pass
     except (NoRights, PermissionError) as error:
         made.append(warned(f"{check.name} cannot be told: {printable(str(error))}.", around.again))
     except Explained as error:

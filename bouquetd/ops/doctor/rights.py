@@ -16,20 +16,26 @@ HOMES = (Path("/home"), Path("/root"), Path("/run/user"))
 
 def folders(around: Surroundings) -> Iterator[Finding]:
     """Each folder that is there may be used by whom the daemon runs as."""
-    name, unknown, wrong = around.account.name, [], False
+    name, sudo = around.account.name, "" if around.root else "sudo "
+    unknown, wrong = [], False
     for key, path, writes in around.places:
         if not _there(path):
             continue
+        shown, quoted = printable(str(path)), shlex.quote(str(path))
         allowed = around.may(path, "rwx" if writes else "rx")
-        shown = printable(str(path))
         if allowed is None:
             unknown.append(key)
         elif not allowed:
             wrong = True
-            sudo = "" if around.root else "sudo "
+            shut = next((each for each in reversed(path.parents) if around.may(each, "x") is False), None)
+            if shut is not None:
+                way = printable(str(shut))
+                told = f"The daemon's user {name} may not enter {way}, on the way to {shown} ({key})."
+                yield failed(told, f"{sudo}chmod o+x {shlex.quote(str(shut))}")
+                continue
             yield failed(
                 f"The daemon's user {name} may not {'read and write' if writes else 'read'} {shown} ({key}).",
-                f"{sudo}setfacl -m u:{name}:{'rwx' if writes else 'rx'} {shlex.quote(shown)}",
+                f"{sudo}chown {name} {quoted} && {sudo}chmod u+rwx {quoted}",
             )
     if unknown:
         yield warned(

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from bouquetd.errors import Unavailable
 from bouquetd.ledger import Corrupt
 from bouquetd.ops.doctor.finding import Finding, failed, passed, warned
-from bouquetd.ops.doctor.surroundings import Seen, Surroundings
+from bouquetd.ops.doctor.surroundings import Surroundings
 
 
 def server(around: Surroundings) -> Iterator[Finding]:
@@ -43,7 +43,7 @@ def ledger(around: Surroundings) -> Iterator[Finding]:
 
 def shards(around: Surroundings) -> Iterator[Finding]:
     """No shard is in doubt after a stop that was none."""
-    seen = _seen(around)
+    seen = around.seen()
     if seen is None or not seen.shards:
         return
     if seen.dirty and not seen.running:
@@ -60,7 +60,7 @@ def shards(around: Surroundings) -> Iterator[Finding]:
 
 def words(around: Surroundings) -> Iterator[Finding]:
     """The index of words is there."""
-    seen = _seen(around)
+    seen = around.seen()
     if seen is None or not seen.chunks:
         return
     if around.words(around.settings, seen.generation):
@@ -71,13 +71,6 @@ def words(around: Surroundings) -> Iterator[Finding]:
             " which it does when it has nothing else to do.",
             around.start if around.daemon is None else around.ours("status"),
         )
-
-
-def _seen(around: Surroundings) -> Seen | None:
-    try:
-        return around.ledger(around.settings)
-    except (Corrupt, Unavailable):
-        return None  # said by ``ledger``
 
 
 def _mend(around: Surroundings, error: Unavailable) -> str:

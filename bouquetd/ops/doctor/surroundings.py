@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from bouquetd.config import Config, Settings
+from bouquetd.errors import Explained
 from bouquetd.ops import systemd
 from bouquetd.recipe import Recipe
 
@@ -37,6 +38,10 @@ PROPERTIES = (
 
 class NotKnown(Exception):
     """A check needs something that the surroundings do not have: it is left out."""
+
+
+class SaidElsewhere(Exception):
+    """What a check needs is missing, and another check says so."""
 
 
 class NoRights(Exception):
@@ -282,6 +287,13 @@ class Surroundings:
         if seen is None or self.now - float(seen["at"]) > FRESH or not self.alive(int(seen["pid"])):
             return None
         return seen
+
+    def seen(self) -> Seen | None:
+        """What the ledger says; raises ``SaidElsewhere`` where it cannot be read: ``store.ledger`` tells."""
+        try:
+            return self.ledger(self.settings)
+        except (Explained, NoRights):
+            raise SaidElsewhere from None
 
 
 FRESH = 10.0

@@ -43,7 +43,7 @@ MOST, AT_ONCE = 2_000, 8
 """Chunks that are embedded at most for one number, and in one call."""
 
 STORED, STORED_QUICK = 1_000, 300
-"""Chunks that are stored, and with ``--quick``. Their vectors are made up: to Chroma that makes no difference."""
+"""Chunks that are stored, and with ``--quick``. Their vectors are made up, which Chroma does not mind."""
 
 
 @dataclass(frozen=True, slots=True)
