@@ -87,7 +87,7 @@ def _as_text(results: Any) -> Counter[str]:
 def _surroundings(path: Path | None) -> Surroundings:
     """This machine and this configuration, as they are."""
     from bouquetd import config
-    from bouquetd.ops import status
+    from bouquetd.inbox.scan import Ignore
     from bouquetd.ops.doctor import Surroundings, machine
     from bouquetd.ops.doctor.surroundings import run
 
@@ -102,14 +102,14 @@ def _surroundings(path: Path | None) -> Surroundings:
     home = Path.home()
     unit = machine.service(found, home) if found is not None else None
     who = machine.account(unit, loaded.settings.paths.state if loaded else None)
-    now = time.time()
+    now, ignore = time.time(), Ignore(loaded.settings.inbox.ignore if loaded else ())
     return Surroundings(
         config_file=found, named=path is not None, config=loaded, problems=problems, program=_program(),
         uid=os.getuid(), account=who, home=home, now=now,
         systemd=os.path.isdir("/run/systemd/system"), service=unit,
         packages=machine.packages(), memory=machine.memory(), run=run, read=machine.read, room=machine.room,
-        may=partial(machine.may, who=who), walk=cache(partial(machine.walk, now=now)), shipped=machine.shipped,
-        status=lambda settings: status.read(settings.paths.runtime), alive=_alive, ledger=_once(_seen),
+        may=partial(machine.may, who=who), walk=cache(partial(machine.walk, now=now, ignore=ignore)),
+        shipped=machine.shipped, status=_status, alive=_alive, ledger=_once(_seen),
         words=_words, asked=_once(_asked), reach=_reach, connect=machine.connect,
         resolve=machine.resolve,
     )  # fmt: skip
@@ -119,6 +119,14 @@ def _program() -> str:
     """What to type for this program: its name where that is found, else its path."""
     name = os.path.basename(sys.argv[0])
     return "bouquetd" if shutil.which("bouquetd") or name != "bouquetd" else os.path.abspath(sys.argv[0])
+
+
+def _status(settings: Settings) -> dict[str, Any] | None:
+    from bouquetd.ops import status
+    from bouquetd.ops.doctor import machine
+
+    path = settings.paths.runtime / status.FILE
+    return None if machine.read(str(path)) is None else status.read(path.parent)
 
 
 def _alive(pid: int) -> bool:
@@ -184,8 +192,12 @@ def _seen(settings: Settings) -> Seen | None:
 
 def _words(settings: Settings, generation: int) -> bool:
     from bouquetd import recovery
+    from bouquetd.ops.doctor import NoRights
 
-    return os.path.exists(recovery.words(settings, generation).path)
+    path = recovery.words(settings, generation).path
+    if not os.access(path.parent, os.X_OK):
+        raise NoRights(f"{path.parent} is not yours to read")
+    return path.exists()
 
 
 def _asked(settings: Settings) -> Recipe:

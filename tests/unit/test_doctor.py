@@ -20,6 +20,7 @@ from bouquetd.config import Config, Paths, Settings
 from bouquetd.config.settings import Embed, Entities, Inbox, Ocr, Store
 from bouquetd.control import NoDaemon
 from bouquetd.errors import ConfigError, Unavailable
+from bouquetd.inbox.scan import Ignore
 from bouquetd.ledger import Corrupt, Ledger
 from bouquetd.model import MB
 from bouquetd.ops.doctor import CHECKS, Check, NoRights, Surroundings, examine, machine
@@ -402,6 +403,22 @@ def test_a_folder_on_the_way_that_may_not_be_entered_is_the_one_to_mend(home: Se
     assert {(f.level, f.remedy) for f in found} == {("fail", f"chmod o+x {way}")}
 
 
+def test_to_a_stranger_a_daemon_is_not_said_to_be_absent(home: Settings) -> None:
+    denied = raising(NoRights("/run/bouquetd is not yours to read"))
+    open_ = {"ProtectSystem": "no", "ProtectHome": "no"}
+    stranger = around(
+        home, uid=1000, facts=open_, status=denied, ledger=denied, words=denied, may=lambda *_: None
+    )
+    found = [(r.check.name, f) for r in examine(stranger) for f in r.findings or () if f.level != "pass"]
+    assert [(name, f.level) for name, f in found] == [("runs", "warn"), ("rights", "warn"), ("ledger", "warn")]
+
+
+def test_a_configuration_that_may_not_be_read_says_as_whom_to_run_it() -> None:
+    at = around(uid=1000, config=None, problems=("x: cannot be read",), read=raising(NoRights("not yours")))
+    [found] = look("Configuration", "valid", at)
+    assert (found.level, found.remedy) == ("warn", "sudo bouquetd doctor")
+
+
 def test_who_may_not_read_the_ledger_is_told_once(tmp_path: Path) -> None:
     results = examine(around(uid=1000, ledger=raising(NoRights("not yours"))))
     assert [r.check.name for r in results for f in r.findings or () if "not yours" in f.told] == ["ledger"]
@@ -526,9 +543,10 @@ def test_a_walk_counts_folders_sees_the_future_and_has_an_end(tmp_path: Path, mo
     (tmp_path / "a" / "late.txt").touch()
     os.utime(tmp_path / "a" / "late.txt", (2e9, 2e9))
     (tmp_path / "link").symlink_to(tmp_path)
-    assert machine.walk(tmp_path, 1.8e9) == Tree(3, 1, ("a/late.txt",), whole=True)
+    (tmp_path / ".ignored").touch()
+    assert machine.walk(tmp_path, 1.8e9, Ignore()) == Tree(3, 1, ("a/late.txt",), whole=True)
     monkeypatch.setattr(machine, "MOST_WALKED", 1)
-    assert not machine.walk(tmp_path, 1.8e9).whole
+    assert not machine.walk(tmp_path, 1.8e9, Ignore()).whole
 
 
 def test_rights_are_those_of_the_account(tmp_path: Path) -> None:

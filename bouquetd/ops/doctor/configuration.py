@@ -17,6 +17,8 @@ def valid(around: Surroundings) -> Iterator[Finding]:
         for problem in around.problems:
             yield failed(sentence(problem), f"{around.program} init bouquetd.yaml")
         return
+    if around.problems:
+        around.read(str(around.config_file))  # raises ``NoRights``
     for problem in around.problems:
         there = around.config_file.exists()
         mend = around.edit if there else f"{around.program} init {printable(str(around.config_file))}"

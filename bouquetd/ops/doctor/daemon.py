@@ -9,7 +9,7 @@ from bouquetd import __version__
 from bouquetd.errors import sentence
 from bouquetd.ops.consistency import MOST
 from bouquetd.ops.doctor.finding import Finding, failed, passed, warned
-from bouquetd.ops.doctor.surroundings import FRESH, Surroundings
+from bouquetd.ops.doctor.surroundings import FRESH, NoRights, Surroundings
 
 PAUSED = "paused.json"
 """In the state directory, while the operator has the intake paused."""
@@ -73,4 +73,7 @@ def failures(around: Surroundings) -> Iterator[Finding]:
 
 
 def _paused(around: Surroundings) -> bool:
-    return around.read(str(around.settings.paths.state / PAUSED)) is not None
+    try:
+        return around.read(str(around.settings.paths.state / PAUSED)) is not None
+    except NoRights:
+        return False  # the status says it too

@@ -11,6 +11,7 @@ import stat
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from importlib.metadata import PackageNotFoundError, requires, version
 from pathlib import Path
@@ -111,8 +112,11 @@ def may(path: Path, rights: str, who: Account) -> bool | None:
     return done.returncode == 0
 
 
-def walk(inbox: Path, now: float) -> Tree:
-    """Count the folders of the inbox and look at the times of its files, for so many and so long."""
+def walk(inbox: Path, now: float, ignore: Callable[[str], bool]) -> Tree:
+    """Count the folders of the inbox, watched all of them, and look at the times of files not ignored.
+
+    It has an end in number and time.
+    """
     folders, files, end = 0, 0, time.monotonic() + WALK
     ahead: list[str] = []
     stack = [str(inbox)]
@@ -126,7 +130,7 @@ def walk(inbox: Path, now: float) -> Tree:
                     about = entry.stat(follow_symlinks=False)
                     if stat.S_ISDIR(about.st_mode):
                         stack.append(entry.path)
-                    elif stat.S_ISREG(about.st_mode):
+                    elif stat.S_ISREG(about.st_mode) and not ignore(entry.name):
                         files += 1
                         if about.st_mtime > now + AHEAD and len(ahead) < 10:
                             ahead.append(os.path.relpath(entry.path, inbox))

@@ -7,7 +7,8 @@ from collections.abc import Iterator
 from bouquetd.errors import Unavailable
 from bouquetd.ledger import Corrupt
 from bouquetd.ops.doctor.finding import Finding, failed, passed, warned
-from bouquetd.ops.doctor.surroundings import Surroundings
+from bouquetd.ops.doctor.surroundings import NoRights, Surroundings
+from bouquetd.ops.figures import count
 
 
 def server(around: Surroundings) -> Iterator[Finding]:
@@ -36,9 +37,9 @@ def ledger(around: Surroundings) -> Iterator[Finding]:
     if seen is None:
         yield passed("There is no ledger yet: nothing was ingested.")
     elif seen.running:
-        yield passed(f"The daemon has the ledger open: {seen.chunks} chunks in {seen.shards} shards.")
+        yield passed(f"The daemon has the ledger open: {seen.chunks} chunks in {count(seen.shards, 'shard')}.")
     else:
-        yield passed(f"The ledger is undamaged: {seen.chunks} chunks in {seen.shards} shards.")
+        yield passed(f"The ledger is undamaged: {seen.chunks} chunks in {count(seen.shards, 'shard')}.")
 
 
 def shards(around: Surroundings) -> Iterator[Finding]:
@@ -48,12 +49,12 @@ def shards(around: Surroundings) -> Iterator[Finding]:
         return
     if seen.dirty and not seen.running:
         yield warned(
-            f"The last stop was not in good order: {seen.dirty} of {seen.shards} shards are in doubt, and the"
-            " next start rebuilds them.",
+            f"The last stop was not in good order: {seen.dirty} of {count(seen.shards, 'shard')} in doubt; the"
+            " next start fills such anew.",
             around.start,
         )
     elif seen.dirty:
-        yield passed(f"{seen.dirty} of {seen.shards} shards are open for writing.")
+        yield passed(f"{count(seen.dirty, 'shard')} of {seen.shards} may be written to at this moment.")
     else:
         yield passed("No shard is in doubt.")
 
@@ -63,7 +64,11 @@ def words(around: Surroundings) -> Iterator[Finding]:
     seen = around.seen()
     if seen is None or not seen.chunks:
         return
-    if around.words(around.settings, seen.generation):
+    try:
+        there = around.words(around.settings, seen.generation)
+    except NoRights:
+        return  # ``rights.folders`` says that the state is not ours to see
+    if there:
         yield passed("The index of words is there.")
     else:
         yield warned(

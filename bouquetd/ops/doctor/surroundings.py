@@ -283,7 +283,10 @@ class Surroundings:
     @property
     def daemon(self) -> Mapping[str, Any] | None:
         """What a daemon that runs said of itself within the last 10 s; None where there is none."""
-        seen = self.status(self.settings)
+        try:
+            seen = self.status(self.settings)
+        except NoRights:
+            return None  # ``daemon.runs`` says so
         if seen is None or self.now - float(seen["at"]) > FRESH or not self.alive(int(seen["pid"])):
             return None
         return seen
