@@ -191,11 +191,12 @@ def identity(source: str, digest: str, recipe: str) -> str:
 class Ledger:
     """The open ledger. Safe to use from several threads; each method is one transaction."""
 
-    def __init__(self, path: Path, recipe: str = "", *, check: bool = True) -> None:
+    def __init__(self, path: Path, recipe: str = "", *, check: bool = True, read_only: bool = False) -> None:
         """Open or create the ledger, bring its schema up to date and, with ``check``, prove it undamaged.
 
-        ``recipe`` names chunker and embedder; only who claims documents needs it. Raises ``Corrupt`` when the
-        file is damaged or from a newer bouquetd, ``Unavailable`` when it cannot be opened at all.
+        ``recipe`` names chunker and embedder; only who claims documents needs it. With ``read_only`` nothing
+        is made or changed, and the proof leaves the indexes out. Raises ``Corrupt`` when the file is damaged,
+        ``Unavailable`` when it cannot be opened at all or is of another bouquetd.
         """
         self.path = path
         self.recipe = recipe
@@ -203,16 +204,24 @@ class Ledger:
         self._durably = True
         self._leaving = True
         try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            self._db = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=PATIENCE)
-            os.chmod(path, 0o600)
+            if not read_only:
+                path.parent.mkdir(parents=True, exist_ok=True)
+            place = f"{path.absolute().as_uri()}?mode=ro" if read_only else path
+            self._db = sqlite3.connect(
+                place, isolation_level=None, check_same_thread=False, timeout=PATIENCE, uri=read_only
+            )
+            if not read_only:
+                os.chmod(path, 0o600)
         except (OSError, sqlite3.OperationalError) as error:
             raise _unavailable(path, error) from error
         self._db.row_factory = sqlite3.Row
         self._db.create_function(PRINTED, 1, printed_source, deterministic=True)
         self._mentions = mentions.Mentions(self._db)
         try:
-            self._prepare(check)
+            if read_only:
+                self._look(check)
+            else:
+                self._prepare(check)
         except BaseException as error:
             self._db.close()
             if isinstance(error, sqlite3.DatabaseError):
@@ -234,6 +243,17 @@ class Ledger:
             )
         for number, script in enumerate(MIGRATIONS[version:], start=version + 1):
             self._db.executescript(f"BEGIN IMMEDIATE; {script}; PRAGMA user_version={number}; COMMIT;")
+
+    def _look(self, check: bool) -> None:  # noqa: FBT001
+        verdict = self._db.execute("PRAGMA quick_check(1)").fetchone()[0] if check else "ok"
+        if verdict != "ok":
+            raise Corrupt(verdict)
+        version = int(self._db.execute("PRAGMA user_version").fetchone()[0])
+        if version != len(MIGRATIONS):
+            whose = "a newer" if version > len(MIGRATIONS) else "an older"
+            raise _unavailable(
+                self.path, f"written by {whose} bouquetd (schema {version}, this one knows {len(MIGRATIONS)})"
+            )
 
     def close(self) -> None:
         """Close the file; the write-ahead log is folded in."""

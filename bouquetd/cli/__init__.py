@@ -3,7 +3,7 @@
 One module a group of commands; the order in which they are imported is that of ``--help``.
 """
 
-from bouquetd.cli import daemon, top, memory, files, explain, intake, search, entities, reindex, model, setup  # noqa: F401  # isort: skip
+from bouquetd.cli import daemon, top, memory, files, explain, intake, search, entities, doctor, tune, reindex, model, setup  # noqa: F401  # isort: skip
 from bouquetd.cli.app import EPILOG, app, main
 
 __all__ = ["EPILOG", "app", "main"]

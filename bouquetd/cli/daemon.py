@@ -69,7 +69,7 @@ def look(loaded: Config) -> dict[str, Any]:
 
     paths = loaded.settings.paths
     now, found = time.time(), read(paths.runtime)
-    running = found is not None and now - found["at"] < STALE and _alive(found["pid"])
+    running = found is not None and now - found["at"] < STALE and alive(found["pid"])
     shown: dict[str, Any] = {**(found or {}), "running": running, "mode": loaded.settings.store.mode}
     if not running:
         shown["state"] = "stopped"
@@ -78,7 +78,8 @@ def look(loaded: Config) -> dict[str, Any]:
     return shown
 
 
-def _alive(pid: int) -> bool:
+def alive(pid: int) -> bool:
+    """Whether a process with that id runs, whoever owns it."""
     try:
         os.kill(pid, 0)
     except ProcessLookupError:

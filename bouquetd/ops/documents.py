@@ -19,6 +19,7 @@ from bouquetd.inbox.rules import LONGEST, MOST, Rules
 from bouquetd.inbox.scan import Found, Ignore, Skipped, scan
 from bouquetd.ledger import Entry, Ledger
 from bouquetd.model import State, printable
+from bouquetd.ops.consistency import consistency
 from bouquetd.ops.entities import entities
 from bouquetd.ops.explain import explain
 from bouquetd.ops.filters import media_types
@@ -183,6 +184,7 @@ def _ignore(ledger: Ledger, _paths: Paths, arguments: Mapping[str, Any]) -> dict
 
 
 LIGHT: Mapping[str, Callable[[Ledger, Paths, Mapping[str, Any]], Any]] = {
+    "consistency": consistency,
     "entities": entities,
     "explain": explain,
     "files": _files,

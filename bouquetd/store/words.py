@@ -69,7 +69,7 @@ class Words:
 
     def __init__(self, path: Path) -> None:
         """Open or make the file; it is first touched when first needed."""
-        self._path = path
+        self.path = path
         self._db: sqlite3.Connection | None = None
         self._renewed = False
 
@@ -191,8 +191,8 @@ class Words:
         return self._db
 
     def _connected(self) -> sqlite3.Connection:
-        db = sqlite3.connect(self._path, isolation_level=None, check_same_thread=False)
-        os.chmod(self._path, 0o600)
+        db = sqlite3.connect(self.path, isolation_level=None, check_same_thread=False)
+        os.chmod(self.path, 0o600)
         db.execute("PRAGMA journal_mode = WAL")
         db.execute("PRAGMA synchronous = NORMAL")
         db.execute("PRAGMA cache_size = -2000")
@@ -202,7 +202,7 @@ class Words:
     def _clear(self) -> None:
         self._renewed = True
         for suffix in ("", "-wal", "-shm"):
-            self._path.with_name(self._path.name + suffix).unlink(missing_ok=True)
+            self.path.with_name(self.path.name + suffix).unlink(missing_ok=True)
 
 
 def _telling(db: sqlite3.Connection, words: Sequence[str]) -> list[str]:
