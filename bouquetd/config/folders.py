@@ -54,13 +54,13 @@ def _about_listeners(settings: Settings) -> list[str]:
     metrics, page = settings.metrics.listen, settings.page
     if metrics != page.listen and Listen.of(metrics).wide:
         advice.append(
-            f"metrics.listen: whoever reaches {metrics} may read the figures; let nothing but Prometheus through,"
-            " by the firewall or the unit's IPAddressAllow="
+            f"metrics.listen: whoever reaches {metrics} may read the figures; let nothing but Prometheus"
+            " through, by the firewall or the unit's IPAddressAllow="
         )
     if page.listen and page.token_file and _absent(str(page.token_file)):
         advice.append(
-            f"page.token_file: {_named(page.token_file)} is not there, and without it no page is served; make it:"
-            f" openssl rand -hex 24 | install -m 640 -g bouquetd /dev/stdin {_named(page.token_file)}"
+            f"page.token_file: {_named(page.token_file)} is not there, and without it no page is served; make"
+            f" it: openssl rand -hex 24 | install -m 640 -g bouquetd /dev/stdin {_named(page.token_file)}"
         )
     if Listen.of(page.listen).wide:
         advice.append(

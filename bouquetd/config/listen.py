@@ -1,4 +1,4 @@
-"""An address to listen on: ``127.0.0.1:9464``, ``[::1]:9464``, ``localhost:9464``, ``unix:/path``, or "" for none."""
+"""An address to listen on: ``127.0.0.1:9464``, ``[::1]:9464``, ``unix:/path``, or "" for none."""
 
 from __future__ import annotations
 

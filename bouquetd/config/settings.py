@@ -387,10 +387,10 @@ class Listener(Section):
     @field_validator("listen", mode="before")
     @classmethod
     def _address(cls, value: object, info: ValidationInfo) -> str:
-        if not isinstance(value, str):
-            raise ValueError(f"{shown(value)} is not an address; write for instance 127.0.0.1:9464")
-        scheme, _, path = value.partition(":")
-        return f"unix:{_placed(path, info, 'a socket')}" if scheme == "unix" else str(Listen.of(value))
+        scheme, _, path = str(value).partition(":")
+        if scheme == "unix":
+            return f"unix:{_placed(path, info, 'a socket')}"
+        return NOWHERE if value is None else str(Listen.of(str(value)))
 
 
 class Metrics(Listener):
