@@ -1,8 +1,8 @@
 """Who may see the page, and from where it may be told to do something.
 
-Without a token the page is for whoever can reach it: this machine, or what a proxy lets through. A browser on this
-machine must not be led there by others, so the name that it asks for must be this machine's (DNS rebinding), and a
-form must come from the page itself: it has a secret of this process, and an ``Origin`` that is the page's own.
+Without a token the page is for whoever can reach it: this machine, or what a proxy lets through. A browser on
+this machine must not be led there by others, so the name that it asks for must be this machine's (DNS rebinding),
+and a form must come from the page itself: it has a secret of this process, and an ``Origin`` that is the page's own.
 """
 
 from __future__ import annotations
@@ -30,11 +30,11 @@ SHORTEST, LONGEST = 16, 4096
 _ENTRANCE = b"""<!doctype html><html lang="en"><meta charset="utf-8"><title>bouquetd</title>
 <meta http-equiv="refresh" content="0;url=."><p><a href=".">Go on to the page</a></p></html>
 """
-# A redirect would not do: after a link from elsewhere the browser keeps a cookie that is `SameSite=Strict` to itself.
+# No redirect: after a link from elsewhere the browser keeps a cookie that is `SameSite=Strict` to itself.
 
 
 class Guard:
-    """Lets requests to the page through or answers them itself; ``form`` is the secret of this process's forms."""
+    """Lets requests to the page through, or answers them itself; ``form`` is the secret of the page's forms."""
 
     def __init__(self, where: Listen, token_file: Path | None) -> None:
         self.form = secrets.token_urlsafe(24)
@@ -79,7 +79,7 @@ class Guard:
             kept = f"{COOKIE}={_worn(token)}; Path=/; HttpOnly; SameSite=Strict"
             return Response(_ENTRANCE, "text/html; charset=utf-8", headers={"Set-Cookie": kept})
         return said(
-            401, "The token in page.token_file is wanted: as `Authorization: Bearer TOKEN`, or once as /?token=TOKEN.",
+            401, "The token in page.token_file is wanted: `Authorization: Bearer TOKEN`, or once /?token=TOKEN.",
             WWW_Authenticate="Bearer",
         )  # fmt: skip
 

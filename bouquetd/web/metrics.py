@@ -1,4 +1,4 @@
-"""Metrics in Prometheus' format, by its standard client, and the two words that load balancers ask for.
+"""Metrics in Prometheus' format, by its standard client.
 
 What is counted lies in the daemon's status, which is a second old at most; the collector gives it the names and
 units that Prometheus advises (https://prometheus.io/docs/practices/naming). What is not known is left out.
@@ -22,7 +22,8 @@ from prometheus_client.registry import Collector
 from bouquetd.config import Paths
 from bouquetd.model import MB
 from bouquetd.ops.wellness import trouble
-from bouquetd.web.server import Request, Response, Routes, said
+from bouquetd.web.health import Status, health
+from bouquetd.web.server import Request, Response, Routes
 
 BUCKETS = (0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0, 120.0)
 """Seconds: from a quick batch to ``pipeline.stage_deadline``, about three to a step."""
@@ -32,12 +33,9 @@ STATES = ("working", "idle", "throttled", "paused", "holding")
 FOLDERS = ("inbox", "archive", "failed", "state", "store")
 """Whose file systems are watched."""
 
-Status = Callable[[], Mapping[str, Any] | None]
-"""The last status; None before the first."""
-
 
 class Metrics(Collector):
-    """Answers ``/metrics``, ``/healthz`` and ``/readyz``; ``heard`` is told of each operation of a stage."""
+    """Answers ``/metrics``, and for health; ``heard`` is told of each operation of a stage."""
 
     def __init__(self, status: Status, paths: Paths, clock: Callable[[], float] = time.time) -> None:
         self._status = status
@@ -78,17 +76,6 @@ class Metrics(Collector):
         return Response(encode(self._registry), content_type)
 
 
-def health(status: Status, clock: Callable[[], float] = time.time) -> Routes:
-    """200 with the state while the daemon is well, else 503 with the reason."""
-
-    def judged(_: Request) -> Response:
-        seen = status()
-        why = trouble(seen, clock())
-        return said(503, why) if why or seen is None else said(200, str(seen["state"]))
-
-    return {("GET", "/healthz"): judged, ("GET", "/readyz"): judged}
-
-
 def _state(seen: Mapping[str, Any], now: float) -> Iterator[Metric]:
     state = GaugeMetricFamily("bouquetd_state", "1 for the state that the daemon is in.", labels=["state"])
     for name in STATES:
@@ -100,14 +87,14 @@ def _state(seen: Mapping[str, Any], now: float) -> Iterator[Metric]:
             ("start_time_seconds", "When the daemon started, since the epoch.", seen["since"]),
             ("status_timestamp_seconds", "When these figures were taken, since the epoch.", seen["at"]),
             ("last_full_scan_timestamp_seconds", "When the inbox was last looked through, since the epoch.",
-             seen.get("scanned")),
+             seen["last_scan"]),
         ]
     )  # fmt: skip
 
 
 def _memory(seen: Mapping[str, Any]) -> Iterator[Metric]:
-    def size(key: str) -> float | None:
-        return None if seen.get(key) is None else seen[key] * MB
+    def size(key: str) -> float:
+        return float(seen[key] * MB)
 
     yield from _gauges(
         [
@@ -123,14 +110,14 @@ def _memory(seen: Mapping[str, Any]) -> Iterator[Metric]:
              size("resume_mb")),
             ("memory_ceiling_bytes", "The least of RAM and the limits of the cgroup.", size("ceiling_mb")),
             ("memory_pressure_ratio", "Share of the last 10 s in which some task waited for memory (PSI).",
-             seen.get("pressure")),
+             seen["pressure"]),
         ]
     )  # fmt: skip
     yield from _counters(
         [
-            ("throttles", "Times that work was throttled for memory.", seen.get("throttles")),
-            ("pauses", "Times that work was paused for memory.", seen.get("pauses")),
-            ("pause_seconds", "Seconds that work was paused for memory.", seen.get("paused_seconds")),
+            ("throttles", "Times that work was throttled for memory.", seen["throttles"]),
+            ("pauses", "Times that work was paused for memory.", seen["pauses"]),
+            ("pause_seconds", "Seconds that work was paused for memory.", seen["paused_seconds"]),
         ]
     )
 
@@ -141,13 +128,13 @@ def _work(seen: Mapping[str, Any]) -> Iterator[Metric]:
         files.add_metric([outcome], seen[key])
     yield files
     failed = CounterMetricFamily("bouquetd_failed_files", "Files that failed, by reason.", labels=["reason"])
-    for reason, number in seen.get("reasons", {}).items():
+    for reason, number in seen["reasons"].items():
         failed.add_metric([reason], number)
     yield failed
     yield from _counters(
         [
             ("chunks", "Chunks stored.", seen["chunks"]),
-            ("ingested_bytes", "Bytes of the files stored.", seen.get("bytes")),
+            ("ingested_bytes", "Bytes of the files stored.", seen["bytes"]),
         ]
     )
     queue = seen["queue"]
@@ -156,7 +143,7 @@ def _work(seen: Mapping[str, Any]) -> Iterator[Metric]:
             ("queue_files", "Files that wait in the inbox.", queue["files"]),
             ("queue_bytes", "Bytes of the files that wait in the inbox.", queue["bytes"]),
             ("queue_oldest_age_seconds", "How long the oldest of them has waited; 0 for none.",
-             queue.get("oldest") or 0.0),
+             queue["oldest"]),
         ]
     )  # fmt: skip
 

@@ -1,0 +1,354 @@
+"""The page: memory, queue, failed files with a button to try them again, and search.
+
+Made here as a whole, so that it can be read and searched without JavaScript. With it, the same parts are fetched
+every two seconds and exchanged where they differ. All that comes from outside, names and texts, is escaped.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import asdict, replace
+from functools import cache
+from glob import escape as literal
+from html import escape
+from pathlib import Path
+from string import Template
+from typing import Any
+
+from bouquetd.errors import Explained, Rejected, Unavailable, sentence
+from bouquetd.memory.governor import Mode
+from bouquetd.memory.recorded import read
+from bouquetd.memory.recorder import Sample
+from bouquetd.model import MB, State, printable
+from bouquetd.ops import curve, drawing, highlight
+from bouquetd.ops.filters import ANYTHING
+from bouquetd.web.guard import FORM, Guard
+from bouquetd.web.health import Status
+from bouquetd.web.server import Request, Response, Routes, said
+
+STATIC = Path(__file__).with_name("static")
+
+HTML = "text/html; charset=utf-8"
+
+FILES = {
+    "page.css": "text/css; charset=utf-8",
+    "page.js": "text/javascript; charset=utf-8",
+    "icon.svg": "image/svg+xml",
+}
+"""What is served as it lies in ``STATIC``."""
+
+FAILURES = 20
+"""Failed files that are shown, the newest."""
+
+PASSAGES = 10
+"""Passages that are shown of an answer."""
+
+SHOWN = 480
+"""Characters that are shown of a passage."""
+
+LONGEST_QUESTION = 1000
+"""Characters."""
+
+STRETCH = 3600.0
+"""Seconds of the curve."""
+
+NARROW = (420.0, 380.0)
+"""Pixels of the curve on a telephone, where the wide one would be too small to read."""
+
+FRESH = 1.5
+"""Seconds for which what the ledger says is good for all who look."""
+
+SEARCHES = 2
+"""Searches at once; each may take ``memory.operation``."""
+
+Ask = Callable[[str, dict[str, Any]], Any]
+"""Has the daemon answer what a command would ask it for."""
+
+_CODE = re.compile(r"`([^`]+)`")
+
+_DRAWING = "default-src 'none'; style-src 'unsafe-inline'"
+"""The curve has its style within, and nothing else."""
+
+
+class Page:
+    """Answers for the page; ``status`` is the last one, ``ask`` reaches the ledger and the store."""
+
+    def __init__(self, status: Status, ask: Ask, history: Path, guard: Guard) -> None:
+        self._status = status
+        self._ask = ask
+        self._history = history
+        self._guard = guard
+        self._searching = threading.BoundedSemaphore(SEARCHES)
+        self._lock = threading.Lock()
+        self._known: tuple[float, dict[str, Any]] = (float("-inf"), {})
+
+    def routes(self) -> Routes:
+        """Everything, for those whom the guard lets through."""
+        routes = {
+            ("GET", "/"): self._whole,
+            ("GET", "/live.json"): self._live,
+            ("GET", "/curve.svg"): self._curve,
+            ("GET", "/retry"): lambda _: said(303, "see the page", Location="."),
+            ("POST", "/retry"): self._retry,
+        }
+        static = {("GET", f"/{name}"): _static(name, kind) for name, kind in FILES.items()}
+        return {way: self._guard.lets(answer) for way, answer in {**routes, **static}.items()}
+
+    # -- answers ------------------------------------------------------------------------------------------
+
+    def _whole(self, request: Request) -> Response:
+        return self._rendered(request.fields.get("q", "").strip())
+
+    def _rendered(self, question: str = "", told: str = "", status: int = 200) -> Response:
+        results = self._results(question) if question else ""
+        parts = {
+            **self._parts(),
+            "question": escape(question),
+            "results": results,
+            "told": told and f'<p class="told" role="status">{told}</p>',
+        }
+        return Response(Template(_read("page.html")).substitute(parts).encode(), HTML, status)
+
+    def _live(self, _: Request) -> Response:
+        return Response(json.dumps(self._parts()).encode(), "application/json")
+
+    def _curve(self, request: Request) -> Response:
+        now, seen = time.time(), self._seen()
+        recorded = read(self._history, now - STRETCH, now)
+        live = Sample(
+            seen["at"], 1, int(seen["rss_mb"] * MB), int(seen["rss_mb"] * MB), seen["stage"], "", _mode(seen)
+        )
+        recorded = replace(recorded, samples=(*recorded.samples, live))
+        picture = (
+            drawing.svg(curve.curve(recorded, *NARROW, drawing.PIXELS))
+            if "narrow" in request.fields
+            else curve.svg(recorded)
+        )
+        return Response(picture.encode(), "image/svg+xml", headers={"Content-Security-Policy": _DRAWING})
+
+    def _retry(self, request: Request) -> Response:
+        source = request.fields.get("source", "")
+        try:
+            # A name is no glob here, whatever stands in it.
+            done = self._ask("retry", {"patterns": [literal(source)]})
+        except Explained as error:
+            return self._rendered(told=_prose(error.told), status=503)
+        self._forget()
+        if not done:
+            return self._rendered(told=f"No failed file is called {_name(source)} any more.", status=404)
+        if error := next((item["error"] for item in done if item["error"]), None):
+            return self._rendered(told=f"{_name(source)} stays: {_prose(error)}", status=409)
+        return self._rendered(told=f"{_name(source)} is back in the inbox.")
+
+    # -- parts --------------------------------------------------------------------------------------------
+
+    def _parts(self) -> dict[str, str]:
+        """What changes, as HTML by the id of its place."""
+        seen, known = self._seen(), self._ledger()
+        return {
+            "title": escape(f"{seen['state']} – bouquetd"),
+            "state": _state(seen),
+            "memory": _memory(seen),
+            "work": _work(seen, known["counts"]),
+            "failures": _failures(known["failed"], known["counts"], self._guard.form),
+            "foot": _foot(seen),
+        }
+
+    def _results(self, question: str) -> str:
+        if len(question) > LONGEST_QUESTION:
+            return _answer(question, _problem(f"Ask in at most {LONGEST_QUESTION:,} characters."))
+        if not self._searching.acquire(timeout=FRESH):
+            return _answer(question, _problem("Others are searching. Try again in a moment."))
+        try:
+            found = self._ask(
+                "search",
+                {
+                    "question": question, "n": PASSAGES, "context": 0, "merged": True,
+                    "conditions": asdict(ANYTHING),
+                },
+            )  # fmt: skip
+        except (Rejected, Unavailable) as error:
+            return _answer(question, _problem(error.told))
+        finally:
+            self._searching.release()
+        return _answer(question, _passages(question, found["passages"], found["searched"]))
+
+    def _seen(self) -> Mapping[str, Any]:
+        seen = self._status()
+        if seen is None:
+            raise Unavailable("the daemon is just starting", "load the page again in a second")
+        return seen
+
+    def _ledger(self) -> dict[str, Any]:
+        """What is asked of the ledger, once for all who look within ``FRESH`` seconds."""
+        with self._lock:
+            asked, known = self._known
+            if time.monotonic() - asked > FRESH:
+                found = self._ask("files", {"states": [str(State.FAILED)], "limit": FAILURES})
+                known = {"failed": found["documents"], "counts": self._ask("counts", {})}
+                self._known = time.monotonic(), known
+            return known
+
+    def _forget(self) -> None:
+        with self._lock:
+            self._known = float("-inf"), {}
+
+
+# -- HTML ---------------------------------------------------------------------------------------------------
+
+
+def _state(seen: Mapping[str, Any]) -> str:
+    state, why, remedy = seen["state"], seen["why"], seen["remedy"]
+    told = f"<span>{_prose(sentence(why))}</span>" if why else ""
+    told += f" <span>{_prose(sentence(remedy))}</span>" if why and remedy else ""
+    return f'<strong class="is-{escape(state)}">{escape(state)}</strong> {told}'
+
+
+def _memory(seen: Mapping[str, Any]) -> str:
+    rss, limit = seen["rss_mb"], seen["limit_mb"]
+    return _facts(
+        [
+            ("RSS now", f"{rss:,.0f} MB of {limit:,.0f} MB"),
+            ("peak", f"{seen['peak_mb']:,.0f} MB"),
+            ("throttles from", f"{seen['throttle_mb']:,.0f} MB"),
+            ("pressure", f"{seen['pressure']:.0%}"),
+            ("pauses", f"{seen['pauses']:,}, {seen['paused_seconds']:,.0f} s"),
+        ]
+    )
+
+
+def _work(seen: Mapping[str, Any], counts: Mapping[str, int]) -> str:
+    queue, current = seen["queue"], seen["current"]
+    waiting = _counted(queue["files"], "file")
+    if queue["files"]:
+        waiting += f", {_size(queue['bytes'])}; the first for {_span(queue['oldest'])}"
+    now = "nothing in hand"
+    if current:
+        share = round(100 * current["share"])
+        now = (
+            f"{_name(current['source'])}, {_size(current['size'])}, {_counted(current['chunks'], 'chunk')}"
+            f'<progress max="100" value="{share}" aria-label="how far it is read">{share} %</progress>'
+        )
+    stored = counts.get("filed", 0) + counts.get("complete", 0)
+    return _facts(
+        [
+            ("waiting", waiting),
+            ("now", now),
+            ("speed", f"{seen['chunks_per_second']:,.0f} chunks a second"),
+            ("stored", f"{_counted(stored, 'document')}, {counts.get('duplicate', 0):,} duplicates"),
+        ],
+        escaped=True,
+    )
+
+
+def _failures(failed: Sequence[Mapping[str, Any]], counts: Mapping[str, int], secret: str) -> str:
+    if not failed:
+        return "<p>No file failed.</p>"
+    rows = "".join(_failure(item, secret) for item in failed)
+    more = counts.get("failed", 0) - len(failed)
+    rest = f"<p>And {more:,} more: <code>bouquetd files --state failed</code>.</p>" if more > 0 else ""
+    return f"<ul>{rows}</ul>{rest}"
+
+
+def _failure(item: Mapping[str, Any], secret: str) -> str:
+    source, when = item["source"], time.strftime("%Y-%m-%d %H:%M", time.localtime(item["updated"]))
+    why = f"{sentence(item['reason'] or 'nobody knows why')} {sentence(item['remedy'] or '')}".removesuffix(" .")
+    return (
+        f'<li><form method="post" action="retry"><input type="hidden" name="{FORM}" value="{escape(secret)}">'
+        f'<input type="hidden" name="source" value="{escape(source)}">'
+        f'<button id="retry-{escape(item["document"])}" aria-label="Try {escape(source)} again">Retry</button>'
+        f"</form><div>{_name(source)} <time>{when}</time><p>{_prose(why)}</p></div></li>"
+    )
+
+
+def _foot(seen: Mapping[str, Any]) -> str:
+    since = time.strftime("%Y-%m-%d %H:%M", time.localtime(seen["since"]))
+    return f"bouquetd {escape(seen['version'])}, process {seen['pid']}, running since {since}"
+
+
+def _answer(question: str, body: str) -> str:
+    return f'<section aria-labelledby="found"><h2 id="found">{escape(question)}</h2>{body}</section>'
+
+
+def _problem(told: str) -> str:
+    return f'<p class="told" role="alert">{_prose(told)}</p>'
+
+
+def _passages(question: str, passages: Sequence[Mapping[str, Any]], searched: Mapping[str, Any] | None) -> str:
+    if not passages:
+        what = searched or {"documents": 0, "chunks": 0}
+        much = f"{_counted(what['documents'], 'document')}, {_counted(what['chunks'], 'chunk')}"
+        return f"<p>Nothing found. Searched: {much}.</p>"
+    wanted = highlight.terms(question)
+    return f'<ol class="passages">{"".join(_passage(wanted, passage) for passage in passages)}</ol>'
+
+
+def _passage(wanted: frozenset[str], passage: Mapping[str, Any]) -> str:
+    place = next((f", {key} {passage[key]}" for key in ("page", "row") if passage.get(key)), "")
+    above = " > ".join(passage["headings"])
+    start, end = highlight.window(wanted, passage["text"], SHOWN)
+    text = passage["text"][start:end]
+    marked = "".join(_marked(wanted, text))
+    shown = f"{'…' * (start > 0)}{marked}{'…' * (end < len(passage['text']))}"
+    inside = f" (in it: {_name(passage['member'])})" if passage["member"] else ""
+    path = f'<p class="path">{_name(passage["path"])}{inside}</p>' if passage["path"] else ""
+    return (
+        f"<li><h3>{_name(passage['source'])}{place}</h3>"
+        + (f'<p class="above">{escape(above)}</p>' if above else "")
+        + f"<blockquote>{shown}</blockquote>{path}</li>"
+    )
+
+
+def _marked(wanted: frozenset[str], text: str) -> Iterator[str]:
+    at = 0
+    for start, end in highlight.spans(wanted, text):
+        yield escape(text[at:start])
+        yield f"<mark>{escape(text[start:end])}</mark>"
+        at = end
+    yield escape(text[at:])
+
+
+def _facts(facts: Sequence[tuple[str, str]], *, escaped: bool = False) -> str:
+    rows = (f"<div><dt>{what}</dt><dd>{said if escaped else escape(said)}</dd></div>" for what, said in facts)
+    return f"<dl>{''.join(rows)}</dl>"
+
+
+def _prose(text: str) -> str:
+    """Sentences, with what is to be typed marked as such."""
+    return _CODE.sub(r"<code>\1</code>", escape(text))
+
+
+def _name(source: str) -> str:
+    return f'<bdi class="name">{escape(printable(source))}</bdi>'
+
+
+def _counted(count: int, noun: str) -> str:
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"
+
+
+def _size(size: int) -> str:
+    return f"{size / MB:,.1f} MB" if size >= MB / 10 else f"{size / 1024:,.1f} KB"
+
+
+def _span(seconds: float) -> str:
+    for name, length in (("day", 86400), ("hour", 3600), ("minute", 60)):
+        if seconds >= 2 * length:
+            return _counted(int(seconds // length), name)
+    return _counted(int(seconds), "second")
+
+
+def _mode(seen: Mapping[str, Any]) -> str:
+    return {"throttled": Mode.THROTTLE, "paused": Mode.PAUSE}.get(seen["state"], Mode.RUN)
+
+
+@cache
+def _read(name: str) -> str:
+    return (STATIC / name).read_text(encoding="utf-8")
+
+
+def _static(name: str, kind: str) -> Callable[[Request], Response]:
+    return lambda _: Response(_read(name).encode(), kind)
