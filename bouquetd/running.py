@@ -26,11 +26,15 @@ from bouquetd.lock import Held
 from bouquetd.log import Log
 from bouquetd.memory.gate import Stuck
 from bouquetd.memory.governor import exact
+from bouquetd.memory.history import FILE as HISTORY
 from bouquetd.model import MB, printable
 from bouquetd.notify import Notifier, watchdog_interval
 from bouquetd.ops import fit, status
 from bouquetd.ops.service import Handlers, by_worker
 from bouquetd.snapshot import Snapshot
+
+if TYPE_CHECKING:
+    from bouquetd.web.site import Site
 
 SOCKET = "control.sock"
 """In the runtime directory."""

@@ -217,7 +217,7 @@ class Queue:
         return 0.0 if arrived is None else max(0.0, now - arrived)
 
     def waiting(self, now: float) -> int:
-        """Files that are settled and due, as far as they are ``COUNTED``: work that could be done this moment."""
+        """Files that are settled and due, up to ``COUNTED``: work that could be done this moment."""
         due = f"SELECT 1 FROM waiting WHERE due <= ? LIMIT {COUNTED}"
         return int(self._one(f"SELECT COUNT(*) FROM ({due})", now) or 0)
 

@@ -1,8 +1,8 @@
 """Who may see the page, and from where it may be told to do something.
 
 Without a token the page is for whoever can reach it: this machine, or what a proxy lets through. A browser on
-this machine must not be led there by others, so the name that it asks for must be this machine's (DNS rebinding),
-and a form must come from the page itself: it has a secret of this process, and an ``Origin`` that is the page's own.
+this machine must not be led there by others. So the name that it asks for must be this machine's (against DNS
+rebinding), and a form must come from the page itself: it has a secret of this process, and its ``Origin``.
 """
 
 from __future__ import annotations
@@ -79,7 +79,7 @@ class Guard:
             kept = f"{COOKIE}={_worn(token)}; Path=/; HttpOnly; SameSite=Strict"
             return Response(_ENTRANCE, "text/html; charset=utf-8", headers={"Set-Cookie": kept})
         return said(
-            401, "The token in page.token_file is wanted: `Authorization: Bearer TOKEN`, or once /?token=TOKEN.",
+            401, "The token in page.token_file is wanted: `Authorization: Bearer TOKEN`, or once /?token=TOKEN",
             WWW_Authenticate="Bearer",
         )  # fmt: skip
 

@@ -18,7 +18,8 @@ def health(status: Status, clock: Callable[[], float] = time.time) -> Routes:
 
     def judged(_: Request) -> Response:
         seen = status()
-        why = trouble(seen, clock())
-        return said(503, why) if why or seen is None else said(200, str(seen["state"]))
+        if why := trouble(seen, clock()):
+            return said(503, why)
+        return said(200, str(seen and seen["state"]))
 
     return {("GET", "/healthz"): judged, ("GET", "/readyz"): judged}

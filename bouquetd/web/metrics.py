@@ -41,7 +41,7 @@ class Metrics(Collector):
         self._status = status
         self._folders = {name: getattr(paths, name) for name in FOLDERS}
         self._clock = clock
-        prometheus_client.disable_created_metrics()
+        prometheus_client.disable_created_metrics()  # type: ignore[no-untyped-call]
         self._registry = CollectorRegistry(auto_describe=False)
         self._stages = Histogram(
             "bouquetd_stage_duration_seconds", "How long one operation of a stage took.", ["stage"],

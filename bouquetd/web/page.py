@@ -1,7 +1,7 @@
 """The page: memory, queue, failed files with a button to try them again, and search.
 
-Made here as a whole, so that it can be read and searched without JavaScript. With it, the same parts are fetched
-every two seconds and exchanged where they differ. All that comes from outside, names and texts, is escaped.
+Made here as a whole, so that it can be read and searched without JavaScript. With it the same parts are fetched
+every two seconds, and exchanged where they differ. All that comes from outside, names and texts, is escaped.
 """
 
 from __future__ import annotations
@@ -140,8 +140,8 @@ class Page:
         self._forget()
         if not done:
             return self._rendered(told=f"No failed file is called {_name(source)} any more.", status=404)
-        if error := next((item["error"] for item in done if item["error"]), None):
-            return self._rendered(told=f"{_name(source)} stays: {_prose(error)}", status=409)
+        if why := next((item["error"] for item in done if item["error"]), None):
+            return self._rendered(told=f"{_name(source)} stays where it is: {_prose(why)}", status=409)
         return self._rendered(told=f"{_name(source)} is back in the inbox.")
 
     # -- parts --------------------------------------------------------------------------------------------
@@ -150,7 +150,7 @@ class Page:
         """What changes, as HTML by the id of its place."""
         seen, known = self._seen(), self._ledger()
         return {
-            "title": escape(f"{seen['state']} – bouquetd"),
+            "title": escape(f"{seen['state']} | bouquetd"),
             "state": _state(seen),
             "memory": _memory(seen),
             "work": _work(seen, known["counts"]),
@@ -256,7 +256,9 @@ def _failures(failed: Sequence[Mapping[str, Any]], counts: Mapping[str, int], se
 
 def _failure(item: Mapping[str, Any], secret: str) -> str:
     source, when = item["source"], time.strftime("%Y-%m-%d %H:%M", time.localtime(item["updated"]))
-    why = f"{sentence(item['reason'] or 'nobody knows why')} {sentence(item['remedy'] or '')}".removesuffix(" .")
+    why = f"{sentence(item['reason'] or 'nobody knows why')} {sentence(item['remedy'] or '')}".removesuffix(
+        " ."
+    )
     return (
         f'<li><form method="post" action="retry"><input type="hidden" name="{FORM}" value="{escape(secret)}">'
         f'<input type="hidden" name="source" value="{escape(source)}">'

@@ -35,7 +35,7 @@ class Site:
             guard = Guard(Listen.of(where), settings.page.token_file)
             # On one address with the page, metrics are for whoever has its token.
             beside = {way: guard.token_only(answer) for way, answer in self._served.get(where, {}).items()}
-            self._served[where] = beside | Page(status, ask, history, guard).routes() | health(status)
+            self._served[where] = {**beside, **Page(status, ask, history, guard).routes(), **health(status)}
             self._tell(guard.check)
 
     def start(self) -> None:
