@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import re
 import secrets
 from http.cookies import CookieError, SimpleCookie
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from bouquetd.config import LOOPBACK, Listen
+from bouquetd.config import Listen
 from bouquetd.errors import Unavailable
 from bouquetd.model import printable
 from bouquetd.web.server import Answer, Request, Response, said
@@ -26,6 +27,9 @@ FORM = "form"
 
 SHORTEST, LONGEST = 16, 4096
 """Characters of a token."""
+
+_THIS = re.compile(r"(localhost|127\.0\.0\.1|\[::1\])(:\d+)?")
+"""This machine, as a browser on it may call it; the port is that of a tunnel, perhaps."""
 
 _ENTRANCE = b"""<!doctype html><html lang="en"><meta charset="utf-8"><title>bouquetd</title>
 <meta http-equiv="refresh" content="0;url=."><p><a href=".">Go on to the page</a></p></html>
@@ -62,7 +66,7 @@ class Guard:
         return guarded
 
     def _refusal(self, request: Request) -> Response | None:
-        if self._local and _name(f"//{request.headers.get('host', '')}") not in LOOPBACK:
+        if self._local and not _THIS.fullmatch(request.headers.get("host", "")):
             return said(421, "This page is for this machine: ask for it as localhost, 127.0.0.1 or [::1].")
         return self._stranger(request) or (self._foreign(request) if request.method == "POST" else None)
 
@@ -113,13 +117,6 @@ class Guard:
                 f"make one that nobody guesses, of {SHORTEST} or more: openssl rand -hex 24",
             )
         return token
-
-
-def _name(url: str) -> str | None:
-    try:
-        return urlsplit(url).hostname
-    except ValueError:
-        return None
 
 
 def _cookie(request: Request) -> str:

@@ -260,10 +260,11 @@ def _failure(item: Mapping[str, Any], secret: str) -> str:
         " ."
     )
     return (
-        f'<li><form method="post" action="retry"><input type="hidden" name="{FORM}" value="{escape(secret)}">'
+        f"<li><div>{_name(source)} <time>{when}</time><p>{_prose(why)}</p></div>"
+        f'<form method="post" action="retry"><input type="hidden" name="{FORM}" value="{escape(secret)}">'
         f'<input type="hidden" name="source" value="{escape(source)}">'
-        f'<button id="retry-{escape(item["document"])}" aria-label="Try {escape(source)} again">Retry</button>'
-        f"</form><div>{_name(source)} <time>{when}</time><p>{_prose(why)}</p></div></li>"
+        f'<button id="retry-{escape(item["document"])}" aria-label="Retry {escape(source)}">Retry</button>'
+        "</form></li>"
     )
 
 
@@ -273,7 +274,9 @@ def _foot(seen: Mapping[str, Any]) -> str:
 
 
 def _answer(question: str, body: str) -> str:
-    return f'<section aria-labelledby="found"><h2 id="found">{escape(question)}</h2>{body}</section>'
+    return (
+        f'<section aria-labelledby="found"><h2 id="found">Found for “{escape(question)}”</h2>{body}</section>'
+    )
 
 
 def _problem(told: str) -> str:
@@ -292,10 +295,9 @@ def _passages(question: str, passages: Sequence[Mapping[str, Any]], searched: Ma
 def _passage(wanted: frozenset[str], passage: Mapping[str, Any]) -> str:
     place = next((f", {key} {passage[key]}" for key in ("page", "row") if passage.get(key)), "")
     above = " > ".join(passage["headings"])
-    start, end = highlight.window(wanted, passage["text"], SHOWN)
-    text = passage["text"][start:end]
-    marked = "".join(_marked(wanted, text))
-    shown = f"{'…' * (start > 0)}{marked}{'…' * (end < len(passage['text']))}"
+    text = " ".join(passage["text"].split())
+    start, end = highlight.window(wanted, text, SHOWN)
+    shown = f"{'…' * (start > 0)}{''.join(_marked(wanted, text[start:end]))}{'…' * (end < len(text))}"
     inside = f" (in it: {_name(passage['member'])})" if passage["member"] else ""
     path = f'<p class="path">{_name(passage["path"])}{inside}</p>' if passage["path"] else ""
     return (

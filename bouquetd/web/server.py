@@ -165,8 +165,12 @@ def _unix(path: Path) -> _Unix:
     return listener
 
 
+class _TooLarge(Exception):
+    """A request has more than ``LARGEST`` bytes."""
+
+
 class _Incoming(io.RawIOBase):
-    """A connection as a stream of so many bytes, which raises ``TimeoutError`` after so many seconds."""
+    """A connection as a stream: ``_TooLarge`` after so many bytes, ``TimeoutError`` after so many seconds."""
 
     def __init__(self, connection: socket.socket) -> None:
         super().__init__()
@@ -181,6 +185,8 @@ class _Incoming(io.RawIOBase):
         seconds = self._until - time.monotonic()
         if seconds <= 0:
             raise TimeoutError("the request took too long")
+        if not self._left:
+            raise _TooLarge
         self._connection.settimeout(seconds)
         got = self._connection.recv_into(memoryview(buffer)[: self._left])
         self._left -= got
@@ -191,6 +197,7 @@ class _Conversation(BaseHTTPRequestHandler):
     """One request and its answer."""
 
     protocol_version = "HTTP/1.1"
+    default_request_version = "HTTP/1.0"  # and not 0.9, whose answers have no status
     server: _Listener  # type: ignore[assignment]
 
     def setup(self) -> None:
@@ -199,9 +206,13 @@ class _Conversation(BaseHTTPRequestHandler):
         self.rfile = io.BufferedReader(_Incoming(self.connection), 8192)
 
     def handle(self) -> None:
+        self.close_connection = True
         with suppress(OSError):  # It said nothing in time, or hung up.
-            self.close_connection = True
-            self.handle_one_request()
+            try:
+                self.handle_one_request()
+            except _TooLarge:
+                self.requestline, self.request_version = "", self.default_request_version
+                self.send_error(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE)
 
     def do_GET(self) -> None:
         self._answer()
