@@ -20,6 +20,7 @@ from bouquetd.inbox.scan import Ignore, Skipped, scan
 from bouquetd.ledger import Entry, Ledger
 from bouquetd.model import State, printable
 from bouquetd.ops.entities import entities
+from bouquetd.ops.overview import NOTHING, overview
 
 MOST_IGNORED = 1000
 """Ignored names that are listed."""
@@ -90,11 +91,6 @@ def requeue(ledger: Ledger, archive: Path, inbox: Path, entry: Entry) -> str:
     return "put back from the archive, to be ingested anew"
 
 
-def _counts(ledger: Ledger, _paths: Paths, _arguments: Mapping[str, Any]) -> dict[str, int]:
-    """Documents by state."""
-    return dict(ledger.counts())
-
-
 def _files(ledger: Ledger, _paths: Paths, arguments: Mapping[str, Any]) -> dict[str, Any]:
     """The documents that changed last, and what will never be read."""
     states = [State(name) for name in arguments["states"]]
@@ -120,18 +116,18 @@ def _retry(ledger: Ledger, paths: Paths, arguments: Mapping[str, Any]) -> list[d
 
 
 LIGHT: Mapping[str, Callable[[Ledger, Paths, Mapping[str, Any]], Any]] = {
-    "counts": _counts,
     "entities": entities,
     "files": _files,
     "ignored": _ignored,
+    "overview": overview,
     "retry": _retry,
 }
 
 _NOTHING: Mapping[str, Any] = {
-    "counts": {},
     "entities": [],
     "files": {"documents": [], "left_alone": []},
     "ignored": [],
+    "overview": NOTHING,
     "retry": [],
 }
 

@@ -1,12 +1,16 @@
-"""What the daemon says of itself once a second: a file for ``bouquetd status``, one line for systemd."""
+"""What the daemon says of itself once a second: a file, a line for systemd, a page for ``bouquetd status``."""
 
 from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping
+import time
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
+
+from bouquetd.errors import sentence
+from bouquetd.ops.figures import count, lasting, percent, size, times
 
 FILE = "status.json"
 """In the runtime directory."""
@@ -32,10 +36,12 @@ def read(runtime: Path) -> dict[str, Any] | None:
 
 def line(status: Mapping[str, Any]) -> str:
     """The one line that ``systemctl status`` shows."""
+    why = f": {status['why']}" if status["why"] else ""
+    remedy = f" (to do: {status['remedy']})" if why and status.get("remedy") else ""
     parts = [
-        f"{status['state'].capitalize()}{': ' + status['why'] if status['why'] else ''}",
+        f"{status['state'].capitalize()}{why}{remedy}",
         f"{status['rss_mb']:.0f} of {status['limit_mb']:.0f} MB",
-        f"{_files(status['queue']['files'])} waiting",
+        f"{count(status['queue']['files'], 'file')} waiting",
     ]
     if status["current"]:
         current = status["current"]
@@ -47,5 +53,68 @@ def line(status: Mapping[str, Any]) -> str:
     return "; ".join(parts)
 
 
-def _files(number: int) -> str:
-    return f"{number} file" if number == 1 else f"{number} files"
+def page(seen: Mapping[str, Any], now: float) -> list[str]:
+    """What ``bouquetd status`` prints; ``now`` in seconds since the epoch.
+
+    ``seen`` is what was written, whether a daemon is ``running``, and the ledger's overview.
+    """
+    share = seen.get("share") if seen["running"] else None
+    why = f", {percent(share)}; files in the inbox wait until that is done" if share is not None else ""
+    why = f": {seen['why']}" if seen.get("why") and not why else why
+    rows = [f"bouquetd is {seen['state']}{why}"]
+    if seen["running"] and seen.get("remedy"):
+        rows.append(f"  to do    {seen['remedy']}")
+    rows += list(_running(seen, now) if seen["running"] else _stopped(seen))
+    states = ", ".join(f"{n:,} {state}" for state, n in seen["states"].items() if n)
+    rows.append(f"  ledger   {states or 'no documents yet'}")
+    rows.append(f"  store    {seen['mode']}, {seen['chunks']:,} chunks in {count(seen['shards'], 'shard')}")
+    for failure in seen["failures"]:
+        when = time.strftime("%Y-%m-%d %H:%M", time.localtime(failure["at"]))
+        reason = sentence(failure["reason"] or "no reason is known")
+        rows.append(f"  failed   {when}  {failure['source']}: {reason}")
+    if seen["failures"]:
+        rows.append("           all of them, and what to do: bouquetd files --state failed")
+    return rows
+
+
+def _stopped(seen: Mapping[str, Any]) -> Iterator[str]:
+    yield "  start it with: bouquetd run, or systemctl start bouquetd; why it does not says bouquetd doctor"
+    if seen["half_reindexed"]:
+        yield "  a reindexing is half done; bouquetd reindex goes on with it"
+
+
+def _running(seen: Mapping[str, Any], now: float) -> Iterator[str]:
+    rss, limit, peak, vsz = (f"{seen[key]:,.0f} MB" for key in ("rss_mb", "limit_mb", "peak_mb", "vsz_mb"))
+    yield f"  memory   {rss} RSS of {limit}, peak {peak}, VSZ {vsz}"
+    if "queue" not in seen:  # it reindexes
+        return
+    yield (
+        f"  machine  at most {seen['ceiling_mb']:,.0f} MB for it, {seen['available_mb']:,.0f} MB free,"
+        f" {percent(seen['pressure'])} memory pressure"
+    )
+    if seen["throttles"] or seen["pauses"]:
+        yield (
+            f"  held     throttled {times(seen['throttles'])}, paused {times(seen['pauses'])} for memory, for"
+            f" {lasting(seen['paused_seconds'])} in all"
+        )
+    queue = seen["queue"]
+    oldest = f", the next for {lasting(queue['oldest'])}" if queue["files"] else ""
+    scan = f", searched {lasting(now - seen['last_scan'])} ago" if seen["last_scan"] else ""
+    yield (
+        f"  inbox    {queue['files']:,} waiting, {size(queue['bytes'])}{oldest}; watched by"
+        f" {seen['watch']}{scan}"
+    )
+    if current := seen["current"]:
+        yield (
+            f"  now      {current['source']}, {size(current['size'])}, {percent(current['share'])} read,"
+            f" {current['chunks']:,} chunks in {lasting(current['seconds'])}"
+        )
+    if seen["state"] in ("working", "throttled"):
+        yield (
+            f"  speed    {seen['chunks_per_second']:,.0f} chunks and {size(seen['bytes_per_second'])} a second"
+            + (f"; just now: {seen['stage']}" if seen["stage"] else "")
+        )
+    yield (
+        f"  process  version {seen['version']}, pid {seen['pid']}, up {lasting(now - seen['since'])}:"
+        f" {seen['documents']:,} stored, {seen['failed']:,} failed, {seen['duplicates']:,} already there"
+    )

@@ -18,7 +18,10 @@ sound, {name}.{method} = {name}.{method}, broken
 
 @pytest.mark.parametrize(
     ("module", "name", "method", "status"),
-    [("worker", "Worker", "_step", 70), pytest.param("daemon", "Daemon", "status", 1, marks=pytest.mark.long)],
+    [
+        ("worker", "Worker", "_step", 70),
+        pytest.param("snapshot", "Snapshot", "take", 1, marks=pytest.mark.long),
+    ],
 )
 def test_what_nobody_foresaw_ends_the_daemon_with_the_stacks_of_all_threads(
     tmp_path, module, name, method, status

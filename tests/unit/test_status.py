@@ -2,7 +2,9 @@
 
 import pytest
 
-from bouquetd.ops.status import line
+from bouquetd.model import MB
+from bouquetd.ops.figures import lasting, size
+from bouquetd.ops.status import line, page
 from bouquetd.rate import WINDOW, Rate
 
 SEEN = {
@@ -27,6 +29,11 @@ def test_a_held_up_line_tells_why():
     assert line(SEEN | {"state": "paused", "why": "memory, for 9 s"}).startswith("Paused: memory, for 9 s; ")
 
 
+def test_a_held_up_line_tells_what_to_do():
+    told = line(SEEN | {"state": "holding", "why": "the disk is full", "remedy": "make room on it"})
+    assert told.startswith("Holding: the disk is full (to do: make room on it); ")
+
+
 def test_the_rate_is_that_of_the_last_seconds_only():
     rate = Rate()
     assert rate.of(0.0, 100) == 0.0
@@ -42,3 +49,59 @@ def test_the_rate_remembers_a_bounded_number_of_looks(step):
     found = [rate.of(n * step, n) for n in range(1000)]
     assert found[-1] == pytest.approx(1 / step)
     assert len(rate._seen) <= max(100, WINDOW)
+
+
+RUNNING = SEEN | {
+    "running": True, "remedy": "", "peak_mb": 201.0, "vsz_mb": 800.0, "ceiling_mb": 1000.0,
+    "available_mb": 640.0, "pressure": 0.03, "throttles": 0, "pauses": 0, "paused_seconds": 0.0, "last_scan": 990.0, "watch": "events",
+    "queue": {"files": 1200, "bytes": 5 * MB, "oldest": 75.0}, "bytes_per_second": 2048.0, "stage": "embed",
+    "version": "1.0", "pid": 7, "since": 400.0, "duplicates": 0, "states": {"filed": 3, "failed": 1},
+    "mode": "embedded", "chunks": 40, "shards": 1, "failures": [],
+}  # fmt: skip
+
+
+def test_the_page_tells_memory_machine_inbox_and_store():
+    assert page(RUNNING, 1000.0) == [
+        "bouquetd is idle",
+        "  memory   154 MB RSS of 500 MB, peak 201 MB, VSZ 800 MB",
+        "  machine  at most 1,000 MB for it, 640 MB free, 3 % memory pressure",
+        "  inbox    1,200 waiting, 5.0 MB, the next for 75 s; watched by events, searched 10 s ago",
+        "  process  version 1.0, pid 7, up 10 min: 3 stored, 1 failed, 0 already there",
+        "  ledger   3 filed, 1 failed",
+        "  store    embedded, 40 chunks in 1 shard",
+    ]
+
+
+def test_the_page_of_a_held_up_daemon_says_why_and_what_to_do_first():
+    held = RUNNING | {"state": "holding", "why": "the disk is full", "remedy": "make room on it"}
+    assert page(held, 1000.0)[:2] == ["bouquetd is holding: the disk is full", "  to do    make room on it"]
+
+
+def test_the_page_names_the_latest_failures_and_where_all_of_them_are():
+    failure = {"source": "a.pdf", "at": 0.0, "reason": "it is encrypted", "remedy": "drop it without"}
+    *_, told, more = page(RUNNING | {"failures": [failure]}, 1000.0)
+    assert told.endswith("a.pdf: It is encrypted.")
+    assert more.endswith("bouquetd files --state failed")
+
+
+def test_the_page_of_a_daemon_that_does_not_run_says_how_to_start_it_and_how_to_find_out_more():
+    stopped = {key: RUNNING[key] for key in ("states", "mode", "chunks", "shards", "failures")}
+    rows = page(stopped | {"running": False, "state": "stopped", "half_reindexed": False}, 1000.0)
+    assert rows[0] == "bouquetd is stopped"
+    assert "systemctl start bouquetd" in rows[1]
+    assert "bouquetd doctor" in rows[1]
+
+
+@pytest.mark.parametrize(
+    ("seconds", "told"),
+    [(0.42, "0.4 s"), (3.0, "3 s"), (75, "75 s"), (600, "10 min"), (7500, "2 h 5 min"), (864_000, "10 days")],
+)
+def test_a_span_of_time_reads_in_the_units_that_suit_it(seconds, told):
+    assert lasting(seconds) == told
+
+
+@pytest.mark.parametrize(
+    ("number", "told"), [(340, "340 B"), (12 * 1024, "12 KB"), (1.2 * MB, "1.2 MB"), (3 * 1024 * MB, "3.0 GB")]
+)
+def test_a_size_reads_in_the_unit_that_suits_it(number, told):
+    assert size(number) == told
