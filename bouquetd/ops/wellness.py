@@ -24,7 +24,7 @@ def trouble(status: Mapping[str, Any] | None, now: float) -> str | None:
         return f"hung: the daemon has said nothing for {now - status['at']:.0f} s"
     if status.get("hung"):
         return f"hung: {status['hung']}"
-    state, why = status["state"], status["why"]
+    state, why = status["state"], status.get("why", "")
     if state in BY_ITSELF or (state == "paused" and why.startswith("memory")):
         return None
     return f"{state}: {why}".removesuffix(": ")
