@@ -54,8 +54,8 @@ class Answers:
         self.asked.append((op, given))
         if op == "files":
             return {"documents": self.failed[: given["limit"]], "left_alone": []}
-        if op == "counts":
-            return {"filed": 12, "failed": len(self.failed), "duplicate": 5}
+        if op == "overview":
+            return {"states": {"filed": 12, "failed": len(self.failed), "duplicate": 5}}
         if op == "search":
             searched = {"documents": 12, "chunks": 480}
             return {"passages": self.passages, "searched": None if self.passages else searched}

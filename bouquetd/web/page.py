@@ -25,6 +25,7 @@ from bouquetd.memory.recorded import read
 from bouquetd.memory.recorder import Sample
 from bouquetd.model import MB, State, printable
 from bouquetd.ops import curve, drawing, highlight
+from bouquetd.ops.figures import count, lasting, percent, size, times
 from bouquetd.ops.filters import ANYTHING
 from bouquetd.web.guard import FORM, Guard
 from bouquetd.web.health import Status
@@ -189,7 +190,7 @@ class Page:
             asked, known = self._known
             if time.monotonic() - asked > FRESH:
                 found = self._ask("files", {"states": [str(State.FAILED)], "limit": FAILURES})
-                known = {"failed": found["documents"], "counts": self._ask("counts", {})}
+                known = {"failed": found["documents"], "counts": self._ask("overview", {})["states"]}
                 self._known = time.monotonic(), known
             return known
 
@@ -215,22 +216,26 @@ def _memory(seen: Mapping[str, Any]) -> str:
             ("RSS now", f"{rss:,.0f} MB of {limit:,.0f} MB"),
             ("peak", f"{seen['peak_mb']:,.0f} MB"),
             ("throttles from", f"{seen['throttle_mb']:,.0f} MB"),
-            ("pressure", f"{seen['pressure']:.0%}"),
-            ("pauses", f"{seen['pauses']:,}, {seen['paused_seconds']:,.0f} s"),
+            ("pressure", percent(seen["pressure"])),
+            ("paused", _paused(seen)),
         ]
     )
 
 
+def _paused(seen: Mapping[str, Any]) -> str:
+    return times(seen["pauses"]) + (f", {lasting(seen['paused_seconds'])} in all" if seen["pauses"] else "")
+
+
 def _work(seen: Mapping[str, Any], counts: Mapping[str, int]) -> str:
     queue, current = seen["queue"], seen["current"]
-    waiting = _counted(queue["files"], "file")
+    waiting = count(queue["files"], "file")
     if queue["files"]:
-        waiting += f", {_size(queue['bytes'])}; the first for {_span(queue['oldest'])}"
+        waiting += f", {size(queue['bytes'])}; the first for {lasting(queue['oldest'])}"
     now = "nothing in hand"
     if current:
         share = round(100 * current["share"])
         now = (
-            f"{_name(current['source'])}, {_size(current['size'])}, {_counted(current['chunks'], 'chunk')}"
+            f"{_name(current['source'])}, {size(current['size'])}, {count(current['chunks'], 'chunk')}"
             f'<progress max="100" value="{share}" aria-label="how far it is read">{share} %</progress>'
         )
     stored = counts.get("filed", 0) + counts.get("complete", 0)
@@ -239,7 +244,7 @@ def _work(seen: Mapping[str, Any], counts: Mapping[str, int]) -> str:
             ("waiting", waiting),
             ("now", now),
             ("speed", f"{seen['chunks_per_second']:,.0f} chunks a second"),
-            ("stored", f"{_counted(stored, 'document')}, {counts.get('duplicate', 0):,} duplicates"),
+            ("stored", f"{count(stored, 'document')}, {counts.get('duplicate', 0):,} duplicates"),
         ],
         escaped=True,
     )
@@ -286,7 +291,7 @@ def _problem(told: str) -> str:
 def _passages(question: str, passages: Sequence[Mapping[str, Any]], searched: Mapping[str, Any] | None) -> str:
     if not passages:
         what = searched or {"documents": 0, "chunks": 0}
-        much = f"{_counted(what['documents'], 'document')}, {_counted(what['chunks'], 'chunk')}"
+        much = f"{count(what['documents'], 'document')}, {count(what['chunks'], 'chunk')}"
         return f"<p>Nothing found. Searched: {much}.</p>"
     wanted = highlight.terms(question)
     return f'<ol class="passages">{"".join(_passage(wanted, passage) for passage in passages)}</ol>'
@@ -328,21 +333,6 @@ def _prose(text: str) -> str:
 
 def _name(source: str) -> str:
     return f'<bdi class="name">{escape(printable(source))}</bdi>'
-
-
-def _counted(count: int, noun: str) -> str:
-    return f"{count:,} {noun}{'' if count == 1 else 's'}"
-
-
-def _size(size: int) -> str:
-    return f"{size / MB:,.1f} MB" if size >= MB / 10 else f"{size / 1024:,.1f} KB"
-
-
-def _span(seconds: float) -> str:
-    for name, length in (("day", 86400), ("hour", 3600), ("minute", 60)):
-        if seconds >= 2 * length:
-            return _counted(int(seconds // length), name)
-    return _counted(int(seconds), "second")
 
 
 def _mode(seen: Mapping[str, Any]) -> str:
