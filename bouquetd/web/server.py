@@ -46,7 +46,7 @@ SAFE: Mapping[str, str] = {
     " connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
     "Cross-Origin-Opener-Policy": "same-origin",
     "Cross-Origin-Resource-Policy": "same-origin",
-    "Referrer-Policy": "no-referrer",
+    "Referrer-Policy": "same-origin",  # with none at all a form of ours would come from the origin `null`
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
 }
