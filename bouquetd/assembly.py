@@ -41,6 +41,7 @@ from bouquetd.memory.governor import Governor, Limits, exact, short
 from bouquetd.memory.meter import Meter
 from bouquetd.memory.probe import Probe
 from bouquetd.memory.reclaim import Ladder, standard, trimmer
+from bouquetd.memory.recorder import Watermark
 from bouquetd.model import MB, Document, Piece, printable
 from bouquetd.ops.service import Service
 from bouquetd.pipeline import Pipeline
@@ -73,6 +74,7 @@ class Engine:
     store: Store
     embedder: Embedder
     probe: Probe
+    watermark: Watermark
     governor: Governor
     gate: Gate
     meter: Meter
@@ -217,7 +219,8 @@ def engine(
             governor, probe, ladder, clock=clock, log=log, batch_size=settings.pipeline.batch_size,
             stopping=stopping, pause_limit=settings.memory.pause_limit,
         )  # fmt: skip
-        meter = Meter(probe.rss, settings.memory.operation, clock, log)
+        watermark = Watermark(probe.rss)
+        meter = Meter(watermark.rss, settings.memory.operation, clock, log)
         marks = _WakingMarks(on_mark)
         queue = Queue(settings.inbox.settle)
         stack.callback(queue.close)
@@ -256,10 +259,11 @@ def engine(
             settings, ledger=ledger, store=store, queue=queue, intake=intake, filing=filing,
             pipeline=pipeline, ingestion=ingestion, gate=gate, health=health, clock=clock, log=log,
         )  # fmt: skip
+        watermark.running = lambda: (meter.stage, printable(at.source) if (at := worker.current) else "")
         service = Service(settings, ledger, store, embedder, worker)
         yield Engine(
-            settings, ledger, store, embedder, probe, governor, gate, meter, health, marks, queue, intake,
-            admission, reader, worker, service, greet,
+            settings, ledger, store, embedder, probe, watermark, governor, gate, meter, health, marks, queue,
+            intake, admission, reader, worker, service, greet,
         )  # fmt: skip
 
 

@@ -22,10 +22,10 @@ from bouquetd.embed import Embedder
 from bouquetd.embed.choice import chosen
 from bouquetd.errors import ConfigError, Rejected
 from bouquetd.model import Document, Record, Vector, printable
-from bouquetd.ops import filters
 from bouquetd.ops.filters import Conditions
 from bouquetd.ops.passages import Passage
 from bouquetd.ops.reader import Reader
+from bouquetd.ops.since import since as begin_of
 from bouquetd.ops.where import parse
 
 CONFIG = "bouquetd.yaml"
@@ -115,7 +115,7 @@ class Bouquet:
         are shown with it.
         """
         asked = question if isinstance(question, str) else np.asarray(question, dtype=np.float32)
-        begin = since.timestamp() if isinstance(since, datetime) else filters.since(since, time.time())
+        begin = since.timestamp() if isinstance(since, datetime) else begin_of(since, time.time())
         conditions = Conditions(
             where=_condition(where), containing=_several(containing), source=_several(source), since=begin,
             entity=_several(entity), kind=_several(kind), language=language,

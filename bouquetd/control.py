@@ -21,6 +21,9 @@ from bouquetd.sockets import Bounded, clear, unix_address
 Handler = Callable[[dict[str, Any]], Any]
 """Takes a request's arguments, returns anything that JSON can say."""
 
+SOCKET = "control.sock"
+"""In the runtime directory."""
+
 LONGEST_REQUEST = 64 * 1024
 LONGEST_ANSWER = 16 * MB
 """Bytes of one line."""

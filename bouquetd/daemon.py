@@ -15,13 +15,14 @@ from contextlib import contextmanager, suppress
 from types import FrameType
 from typing import Any
 
-from bouquetd.errors import Stopped
+from bouquetd.errors import Stopped, Unavailable
 from bouquetd.health import Health
 from bouquetd.inbox.queue import Queue
 from bouquetd.ledger import Corrupt
 from bouquetd.log import Log
 from bouquetd.memory.gate import Stuck
 from bouquetd.notify import Notifier
+from bouquetd.requests import Requests
 from bouquetd.worker import Worker
 
 TICK = 1.0
@@ -38,17 +39,21 @@ STDERR = 2
 
 
 class Signals:
-    """Signals as flags. The first SIGTERM or SIGINT asks to stop, the second leaves at once."""
+    """Signals as flags. The first SIGTERM or SIGINT asks to stop, the second leaves at once.
+
+    SIGHUP asks for a reload, SIGUSR1 for a memory report.
+    """
 
     def __init__(self) -> None:
         self.stopping = threading.Event()
         self.wake = threading.Event()
         self.reload = False
+        self.report = False
 
     @contextmanager
     def caught(self) -> Iterator[None]:
-        """Handle SIGTERM, SIGINT and SIGHUP within."""
-        numbers = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+        """Handle SIGTERM, SIGINT, SIGHUP and SIGUSR1 within."""
+        numbers = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGUSR1)
         before = {number: signal.signal(number, self._handle) for number in numbers}
         try:
             yield
@@ -59,18 +64,22 @@ class Signals:
     def _handle(self, number: int, _frame: FrameType | None) -> None:
         if number == signal.SIGHUP:
             self.reload = True
+        elif number == signal.SIGUSR1:
+            self.report = True
         elif self.stopping.is_set():
             os._exit(128 + number)  # everything durable is durable already
-        self.wake.set()
-        if number != signal.SIGHUP:
+        else:
             self.stopping.set()
+        self.wake.set()
 
 
 class Daemon:
     """Runs a worker until told to stop.
 
     ``work`` wakes the worker; ``rewatch`` mends the watcher and says whether it did; ``reload`` reads the YAML
-    again; ``status`` is how all is, ``publish`` tells everybody.
+    again; ``status`` is how all is, ``publish`` tells everybody; ``desk`` has what other
+    threads want done by this one; ``report`` writes a memory report; ``look`` is called each tick,
+    ``farewell`` with the exit status before the process leaves.
     """
 
     def __init__(
@@ -87,6 +96,10 @@ class Daemon:
         reload: Callable[[], None],
         status: Callable[[], dict[str, Any]],
         publish: Callable[[dict[str, Any]], None],
+        desk: Requests,
+        report: Callable[[], object],
+        look: Callable[[], None],
+        farewell: Callable[[int], None],
         log: Log,
     ) -> None:
         self.worker = worker
@@ -100,6 +113,10 @@ class Daemon:
         self._reload = reload
         self._status = status
         self._publish = publish
+        self._desk = desk
+        self._report = report
+        self._look = look
+        self._farewell = farewell
         self._log = log
         self._exit = EXIT_OK
         self._next_ping = 0.0
@@ -127,7 +144,9 @@ class Daemon:
         if thread.is_alive():
             self.worker.disown()
             self._log.warning("Stopping without waiting for the step in hand; the next start resumes there")
+            self._farewell(EXIT_OK)
             os._exit(EXIT_OK)
+        self._farewell(self._exit)
         return self._exit
 
     def _tick(self, now: float) -> None:
@@ -137,8 +156,16 @@ class Daemon:
             self._reload()
             self._work_arrived.set()
             self._notifier.ready()
+        if self._signals.report:
+            self._signals.report = False
+            try:
+                self._report()
+            except Unavailable as error:
+                self._log.warning(error.told, what="report")
+        self._desk.answer()
         if self._rewatch():
             self._work_arrived.set()
+        self._look()
         self._publish(self._status())
         if self._watchdog and now >= self._next_ping:
             trouble = self._health.trouble(now, waiting=self._queue.waiting(now))

@@ -18,26 +18,27 @@ from typing import TYPE_CHECKING, Any
 from bouquetd import log as logging
 from bouquetd.assembly import Engine, engine, make
 from bouquetd.config import LIVE, Config, Settings, advise, changed, load
+from bouquetd.control import SOCKET as SOCKET
 from bouquetd.control import NoDaemon, Server, request
 from bouquetd.daemon import EXIT_STUCK, Daemon, Signals
 from bouquetd.errors import ConfigError, Stopped, Unavailable
 from bouquetd.inbox.watcher import Watcher, watches_left
 from bouquetd.lock import Held
 from bouquetd.log import Log
+from bouquetd.memory.chronicle import Chronicle
 from bouquetd.memory.gate import Stuck
 from bouquetd.memory.governor import exact
 from bouquetd.memory.history import FILE as HISTORY
 from bouquetd.model import MB, printable
 from bouquetd.notify import Notifier, watchdog_interval
+from bouquetd.observing import chronicled, on_request, reporter
 from bouquetd.ops import fit, status
 from bouquetd.ops.service import Handlers, by_worker
+from bouquetd.requests import Requests
 from bouquetd.snapshot import Snapshot
 
 if TYPE_CHECKING:
     from bouquetd.web.site import Site
-
-SOCKET = "control.sock"
-"""In the runtime directory."""
 
 START_STEP = 90.0
 """Seconds more that systemd grants whenever a recovery says that it goes on: more than one request may take."""
@@ -94,13 +95,18 @@ def serve(config: Config) -> int:
         engine(
             config.settings, log, stopping=signals.stopping, on_mark=work.set, beat=beat, patience=math.inf
         ) as parts,
+        chronicled(parts, log) as chronicle,
     ):
         _say_whether_it_fits(config, parts, log)
         baseline = parts.warm()
         parts.worker.reconcile()
         watch = Watch(parts, log)
+        desk, writer = Requests(), reporter(parts, log)
         handlers = parts.service.handlers(by_worker(parts.worker, work.set))
-        server = Server(config.settings.paths.runtime / SOCKET, handlers)
+        server = Server(
+            config.settings.paths.runtime / SOCKET,
+            handlers | {"report": on_request(writer, desk, signals.wake.set)},
+        )
         publish = Publisher(config.settings.paths.runtime, notifier, log)
         snapshot = Snapshot(parts.worker, parts.queue, parts.intake, parts.gate, parts.meter, parts.probe)
         started = {
@@ -109,9 +115,10 @@ def serve(config: Config) -> int:
         daemon = Daemon(
             parts.worker, work=work, signals=signals, queue=parts.queue, health=parts.health, notifier=notifier,
             watchdog=watchdog_interval(os.environ, os.getpid()), rewatch=watch.tend,
-            reload=Reloader(config, parts, log),
+            reload=Reloader(config, parts, chronicle, log),
             status=lambda: snapshot.take() | started | watch.told() | {"hung": _hung(parts)},
-            publish=publish, log=log,
+            publish=publish, desk=desk, report=writer.write, look=chronicle.look, farewell=chronicle.end,
+            log=log,
         )  # fmt: skip
         site = _site(parts, lambda: publish.last, handlers, log)
         server.start()
@@ -249,9 +256,10 @@ class Watch:
 class Reloader:
     """Reads the YAML again on SIGHUP and applies what can change while running."""
 
-    def __init__(self, config: Config, parts: Engine, log: Log) -> None:
+    def __init__(self, config: Config, parts: Engine, chronicle: Chronicle, log: Log) -> None:
         self._config = config
         self._parts = parts
+        self._chronicle = chronicle
         self._log = log
 
     def __call__(self) -> None:
@@ -267,6 +275,7 @@ class Reloader:
         self._parts.apply(merged(self._parts.settings, fresh.settings, live))
         logging.configure(fresh.settings.logging.format, fresh.settings.logging.level)
         applied = f"now in force: {', '.join(live)}" if live else "nothing to apply"
+        self._chronicle.reloaded(applied, self._parts.gate.limits)
         self._log.info(f"Reloaded: {applied}", what="reloaded")
         if rest := [key for key in keys if key not in LIVE]:
             self._log.warning(f"Reloaded: these need a restart: {', '.join(rest)}", what="reloaded")

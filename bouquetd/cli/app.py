@@ -92,11 +92,10 @@ def ask(config: Config, op: str, **arguments: Any) -> Any:
 
 def ask_ledger(config: Config, op: str, **arguments: Any) -> Any:
     """Have the daemon answer from its ledger, or, where none runs, open that ourselves."""
-    from bouquetd.control import NoDaemon, request
+    from bouquetd.control import SOCKET, NoDaemon, request
     from bouquetd.ledger import Ledger
     from bouquetd.ops.documents import LIGHT, without_ledger
     from bouquetd.recovery import LEDGER
-    from bouquetd.running import SOCKET
 
     settings = config.settings
     with suppress(NoDaemon):

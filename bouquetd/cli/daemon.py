@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 import time
 from typing import TYPE_CHECKING, Annotated, Any
@@ -22,14 +23,21 @@ STALE = 10.0
 def run(config: ConfigOption = None) -> None:
     """Run the daemon in the foreground; this is what systemd starts.
 
-    SIGTERM stops it after the batch in hand, SIGHUP reads the configuration again.
+    SIGTERM stops it after the batch in hand, SIGHUP reads the configuration again, SIGUSR1 writes a memory
+    report.
     """
     # structlog, chromadb and others would load it, for tables and tracebacks that no daemon draws: 3 MB.
     sys.modules["rich"] = None  # type: ignore[assignment]
 
+    signal.signal(signal.SIGUSR1, signal.SIG_IGN)  # until it can be answered: left alone it ends a process
+    loaded = load(config)
+    if loaded.settings.memory.trace:  # before anything else is loaded
+        import tracemalloc
+
+        tracemalloc.start()
+
     from bouquetd.running import serve
 
-    loaded = load(config)
     sys.exit(serve(loaded))
 
 

@@ -97,12 +97,13 @@ def search(
     """Find passages by meaning and by words; sees what was stored a moment ago."""
     from bouquetd.ops import filters
     from bouquetd.ops.filters import Conditions
+    from bouquetd.ops.since import since as begin
 
     conditions = Conditions(
         where=_valid("--where", _parsed, where),
         containing=tuple(containing or ()),
         source=tuple(source or ()),
-        since=_valid("--since", filters.since, since, time.time()),
+        since=_valid("--since", begin, since, time.time()),
         entity=tuple(entity or ()),
         kind=tuple(kind or ()),
         language=None if language is None else _valid("--language", filters.language, language),

@@ -361,6 +361,7 @@ class Memory(Section):
 
     ``limit`` and ``operation`` in bytes of RSS, ``throttle`` and ``resume`` as fractions of the limit,
     ``pause_limit`` in seconds, ``pressure`` as a fraction of time (PSI ``some avg10``; 0 turns it off).
+    ``trace``: remember where each block of Python's was allocated, for memory reports.
     """
 
     limit: Annotated[int, size("50MB", "1TB")] = 500 * MB
@@ -369,6 +370,15 @@ class Memory(Section):
     pause_limit: Annotated[float, duration("1s", "1d")] = 300.0
     operation: Annotated[int, size("1MB", "1GB")] = 5 * MB
     pressure: Annotated[float, percent("0%", "100%")] = 0.1
+    trace: bool = False
+
+    @field_validator("trace", mode="before")
+    @classmethod
+    def _switch(cls, value: object) -> bool:
+        switch = {"true": True, "false": False}.get(str(value).lower())
+        if switch is None:
+            raise ValueError(f"{shown(value)} is neither true nor false; write one of them")
+        return switch
 
 
 class Logging(Section):
@@ -500,6 +510,8 @@ def notation(settings: Settings, key: str) -> str:
         return "auto" if key in ("store.shard_chunks", "embed.threads") else '""'
     if found == "" or key.endswith("_prefix") or str(found).startswith("["):
         return json.dumps(found)
+    if isinstance(found, bool):
+        return str(found).lower()
     if isinstance(found, int | float):
         [quantity] = [meta for meta in OPTIONS[key].metadata if isinstance(meta, Quantity)]
         return quantity.show(found)

@@ -9,6 +9,7 @@ from typing import Protocol
 from bouquetd.errors import Explained, Stopped
 from bouquetd.log import Log
 from bouquetd.memory.governor import Governor, Limits, Mode, Verdict, exact, short
+from bouquetd.memory.history import Kind
 from bouquetd.memory.probe import Vitals
 from bouquetd.memory.reclaim import Freed, Ladder
 from bouquetd.model import MB
@@ -18,6 +19,8 @@ FIRST_WAIT, LONGEST_WAIT = 0.05, 2.0
 
 PRESSURE_EVERY = 1.0
 """Seconds a figure of the kernel's pressure is good for: the kernel itself renews it every 2 s."""
+
+_KINDS = {Mode.RUN: Kind.RESUMED, Mode.THROTTLE: Kind.THROTTLED, Mode.PAUSE: Kind.PAUSED}
 
 
 class Stuck(Explained):
@@ -52,7 +55,8 @@ class Gate:
 
     ``clock`` counts seconds steadily, ``batch_size`` is the configured number of chunks, ``pause_limit`` the
     seconds a pause may last. The last two may be replaced at any time (``configured``, ``pause_limit``).
-    ``beat`` is called at every look of a pause. ``throttles`` and ``pauses`` count those since the start.
+    ``beat`` is called at every look of a pause, ``heard`` with what happens: its kind, words for it, and the
+    RSS in bytes. ``throttles`` and ``pauses`` count those since the start.
     """
 
     def __init__(
@@ -70,6 +74,7 @@ class Gate:
         self.configured = batch_size
         self.pause_limit = pause_limit
         self.beat: Callable[[], None] | None = None
+        self.heard: Callable[[Kind, str, int], None] | None = None
         self.throttles = 0
         self.pauses = 0
         self._rested = 0.0
@@ -151,7 +156,12 @@ class Gate:
             self._pressed = now, pressure
         return pressure
 
+    def _hear(self, kind: Kind, text: str, rss: int) -> None:
+        if self.heard:
+            self.heard(kind, text, rss)
+
     def _tell(self, verdict: Verdict, rss: int, after: str) -> None:
+        self._hear(_KINDS[verdict.state], verdict.reason, rss)
         match verdict.state:
             case Mode.RUN:
                 self._log.info(f"[MEMORY] Resumed{after}: {verdict.reason}", what="resumed", rss_mb=_mb(rss))
@@ -198,8 +208,10 @@ class Gate:
         if any(freed.enough for freed in climbed):
             before, after = climbed[0].before, climbed[-1].after
             by = ", ".join(freed.rung for freed in climbed if freed.enough)
+            how = f"{exact(before)} to {exact(after)} RSS ({by})"
+            self._hear(Kind.RECLAIMED, how, after)
             self._log.info(
-                f"[MEMORY] Reclaimed: {exact(before)} to {exact(after)} RSS ({by})",
+                f"[MEMORY] Reclaimed: {how}",
                 what="reclaimed",
                 rss_mb=_mb(after),
             )
@@ -209,6 +221,7 @@ class Gate:
         vitals, limit = self._probe.vitals(), short(self._governor.limits.limit)
         rungs = "; ".join(f"{rung} tried {tried[rung]}x, freed {exact(given[rung])}" for rung in tried)
         reason = f"memory stayed short for {self.paused:.0f} s: {exact(vitals.rss)} RSS, memory.limit {limit}"
+        self._hear(Kind.STUCK, reason, vitals.rss)
         self._log.error(
             f"[MEMORY] Stuck: {reason}; peak {exact(vitals.peak)}, VSZ {exact(vitals.vsz)}; "
             f"{rungs or 'no rung of the ladder could be tried'}",

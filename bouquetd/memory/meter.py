@@ -50,8 +50,9 @@ class Meter:
         try:
             yield
         finally:
+            grown, took = self._rss() - before, self._clock() - began
             self.stage = around
-            self._judge(stage, document, self._rss() - before, self._clock() - began)
+            self._judge(stage, document, grown, took)
 
     def _judge(self, stage: str, document: str, growth: int, seconds: float) -> None:
         work = self.work.get(stage) or self.work.setdefault(stage, Work())

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from bouquetd.errors import Unavailable
 from bouquetd.memory.history import PATIENCE, SLOTS, WIDTHS, Event, Marks, transaction
@@ -33,8 +34,9 @@ class Attributed:
 class Recorded:
     """A stretch of history, all of it oldest first but ``peaks``, which are highest first.
 
-    ``since`` and ``until`` are what was asked for, in seconds since the epoch; ``width`` the seconds that one
-    sample stands for at least. ``marks`` are those in force last.
+    From ``since``, which is when it begins where less is kept than was asked for, to ``until``, in seconds
+    since the epoch; ``width`` the seconds that one sample stands for at least. ``marks`` are those in force
+    last.
     """
 
     since: float
@@ -79,6 +81,7 @@ def read(path: Path, since: float, until: float, most: int = MOST) -> Recorded:
 
 
 def _recorded(connection: sqlite3.Connection, since: float, until: float, most: int) -> Recorded:
+    since = _begun(connection, since, until)
     # The finest ring that goes back far enough.
     level = 0 if until - since <= SLOTS * WIDTHS[0] else len(WIDTHS) - 1
     width = WIDTHS[level]
@@ -110,6 +113,24 @@ def _recorded(connection: sqlite3.Connection, since: float, until: float, most: 
     )
 
 
+def _begun(connection: sqlite3.Connection, since: float, until: float) -> float:
+    """When the history begins that is kept of that time, so that a young one is shown in all its detail."""
+    firsts = [
+        connection.execute(
+            "SELECT min(at) FROM samples WHERE level = ? AND at > ? AND at <= ?", (level, since - width, until)
+        ).fetchone()[0]
+        for level, width in enumerate(WIDTHS)
+    ]
+    # A coarse bucket begins before what is in it: where the fine ring goes as far back, it knows better.
+    fine, coarse = firsts[0], firsts[-1]
+    if coarse is None:
+        return since
+    first = fine if fine is not None and fine - coarse < WIDTHS[-1] else coarse
+    event = connection.execute("SELECT min(at) FROM events WHERE at >= ? AND at <= ?", (since, until))
+    begun: float = max(since, min(first, event.fetchone()[0] or first))
+    return begun
+
+
 def _thinned(samples: Iterable[Sample], width: float) -> Iterator[Sample]:
     """Samples, oldest first, as fewer: one for each ``width`` seconds; every peak stays one."""
     held: Sample | None = None
@@ -122,3 +143,21 @@ def _thinned(samples: Iterable[Sample], width: float) -> Iterator[Sample]:
         held = sample
     if held is not None:
         yield held
+
+
+def plain(recorded: Recorded) -> dict[str, Any]:
+    """As values that JSON can say."""
+    return asdict(recorded) | {"marks": recorded.marks._asdict()}
+
+
+def parsed(answer: Mapping[str, Any]) -> Recorded:
+    """Back from ``plain``."""
+    return Recorded(
+        answer["since"],
+        answer["until"],
+        answer["width"],
+        tuple(Sample(**one) for one in answer["samples"]),
+        tuple(Event(**one) for one in answer["events"]),
+        tuple(Attributed(**one) for one in answer["peaks"]),
+        Marks(**answer["marks"]),
+    )

@@ -8,7 +8,6 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
 from fnmatch import translate
 from typing import Any
 
@@ -42,8 +41,6 @@ KINDS: Mapping[str, tuple[str, ...]] = {
 }
 """Media types by the name that a person has for them."""
 
-_AGO = re.compile(r"(\d{1,6})\s*(min|m|h|d|w)")
-_SECONDS = {"m": 60, "min": 60, "h": 3600, "d": 86400, "w": 7 * 86400}
 _LANGUAGE = re.compile(r"([a-z]{2,3})([-_].*)?", re.IGNORECASE)
 _MEDIA_TYPE = re.compile(r"[\w.+-]+/[\w.+-]+")
 _WRITTEN: Mapping[str, Callable[[str], str]] = {
@@ -179,21 +176,3 @@ def language(text: str) -> str:
     if found := _LANGUAGE.fullmatch(text.strip()):
         return found[1].lower()
     raise Rejected(f"{text!r} is no code of a language", "write it in two letters, as de or en")
-
-
-def since(text: str | None, now: float) -> float | None:
-    """Seconds since the epoch of a date, a time (of here, unless it says where) or a while ago, as ``7d``.
-
-    None of None. Raises ``Rejected`` for what is none of them.
-    """
-    if text is None:
-        return None
-    if ago := _AGO.fullmatch(text.strip().lower()):
-        return now - int(ago[1]) * _SECONDS[ago[2]]
-    try:
-        return datetime.fromisoformat(text.strip()).timestamp()
-    except (ValueError, OverflowError, OSError):
-        raise Rejected(
-            f"{text!r} is no date and no length of time",
-            "write 2026-01-31, '2026-01-31 14:00', or 30m, 12h, 7d, 2w",
-        ) from None

@@ -20,7 +20,7 @@ from bouquetd.embed import Embedder
 from bouquetd.errors import Rejected, Unavailable
 from bouquetd.ledger import Entry, Ledger
 from bouquetd.model import PACKED, Filter, Hit, Record, State, Vector, printable
-from bouquetd.ops import listing
+from bouquetd.ops import listing, memory
 from bouquetd.ops.answer import answer, searched
 from bouquetd.ops.documents import LIGHT, matching, requeue
 from bouquetd.ops.filters import Conditions
@@ -53,6 +53,7 @@ class Reading:
         light = {op: partial(do, self.ledger, self.settings.paths) for op, do in LIGHT.items()}
         return {
             **light,
+            "memory": lambda a: memory.told(self.settings.paths, a),
             "search": self.search,
             "documents": lambda a: listing.documents(self.ledger, str(a["after"])),
             "chunks": lambda a: listing.chunks(

@@ -7,7 +7,8 @@ from bouquetd.errors import Rejected
 from bouquetd.extract import EXTRACTORS
 from bouquetd.model import Filter
 from bouquetd.ops import filters
-from bouquetd.ops.filters import Conditions, entity, joined, language, media_types, parts, since, within
+from bouquetd.ops.filters import Conditions, entity, joined, language, media_types, parts, within
+from bouquetd.ops.since import since
 
 SOURCES = [
     "a.txt", "reports", "reports/2026/flow.pdf", "reports/heat.pdf", "reports.old/heat.pdf",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import sqlite3
 import subprocess
@@ -91,26 +92,26 @@ def test_the_largest_rss_between_two_looks_is_kept_with_what_ran_when_it_was_rea
 
 
 def test_a_year_of_samples_leaves_a_day_of_fine_ones_and_a_month_of_coarse_ones(path: Path, monkeypatch):
-    monkeypatch.setattr(history, "SLOTS", 24)
-    monkeypatch.setattr("bouquetd.memory.recorded.SLOTS", 24)
-    monkeypatch.setattr(history, "WIDTHS", (3600, 108_000))
-    monkeypatch.setattr("bouquetd.memory.recorded.WIDTHS", (3600, 108_000))
+    monkeypatch.setattr(history, "SLOTS", 12)
+    monkeypatch.setattr("bouquetd.memory.recorded.SLOTS", 12)
+    monkeypatch.setattr(history, "WIDTHS", (7200, 216_000))
+    monkeypatch.setattr("bouquetd.memory.recorded.WIDTHS", (7200, 216_000))
     clock, log = Clock(), Log()
     kept = History(path, log, clock)
     sizes = []
-    for step in range(365 * 24):  # hours
-        clock.now = NOON + step * 3600
+    for step in range(365 * 12):  # every two hours
+        clock.now = NOON + step * 7200
         kept.write(sample(clock.now))
-        if step in (3000, 365 * 24 - 1):
+        if step in (1500, 365 * 12 - 1):
             sizes.append(path.stat().st_size)
     kept.close()
-    assert rows(path, "samples") == 2 * 24
+    assert rows(path, "samples") == 2 * 12
     assert sizes[0] == sizes[1]
     day, month = read(path, clock.now - DAY, clock.now), read(path, clock.now - 30 * DAY, clock.now)
-    assert (len(day.samples), len(month.samples)) == (24, 24)
+    assert (len(day.samples), len(month.samples)) == (12, 12)
     assert day.samples[-1].at == clock.now
-    assert month.samples[0].at <= clock.now - 28.7 * DAY
-    assert sum(one.ticks for one in month.samples[:-1]) == 23 * 30 * 10
+    assert month.samples[0].at <= clock.now - 27.4 * DAY
+    assert sum(one.ticks for one in month.samples[:-1]) == 11 * 30 * 10
     assert not log.lines
 
 
@@ -261,6 +262,24 @@ def test_the_cause_of_an_end_is_what_systemd_saw(note: str, cause: str):
 
 def test_a_process_last_seen_before_the_machine_booted_went_down_with_it():
     assert ended.cause("signal killed KILL", alive=99.0, boot=100.0).startswith("the machine went down")
+
+
+UNITS = Path(__file__).resolve().parents[2] / "systemd"
+
+
+@pytest.mark.parametrize("unit", ["bouquetd.service", "bouquetd@.service", "user/bouquetd.service"])
+def test_what_the_unit_leaves_is_the_first_end_since_a_good_start(unit: str, tmp_path: Path):
+    text = (UNITS / unit).read_text()
+    [command] = re.findall(r"^ExecStopPost=-/bin/sh -c '([^']*)'$", text, re.MULTILINE)
+    assert "RuntimeDirectoryPreserve=yes" in text
+    assert not re.search(r"(?<!\$)\$(?!\$)|%", command), "systemd would take it for one of its own"
+    for result, code, status in (("signal", "killed", "KILL"), ("exit-code", "exited", "78")):
+        seen = {"SERVICE_RESULT": result, "EXIT_CODE": code, "EXIT_STATUS": status}
+        there = {"RUNTIME_DIRECTORY": str(tmp_path), "PATH": os.environ["PATH"]}
+        subprocess.run(["/bin/sh", "-c", command.replace("$$", "$")], env=seen | there, check=True)
+    note = ended.take(tmp_path)
+    assert note.splitlines()[0] == "signal killed KILL"
+    assert ended.cause(note, 2.0, 1.0).startswith(("signal KILL", "killed for its memory"))
 
 
 def test_systemds_note_is_taken_once(tmp_path: Path):

@@ -1,4 +1,9 @@
+import time
+
 from bouquetd.config import LIVE, OPTIONS, changed
+from bouquetd.memory.history import FILE
+from bouquetd.memory.recorded import read
+from bouquetd.observing import chronicled
 from bouquetd.ops import status
 from bouquetd.running import Publisher, Reloader, merged
 from tests.harness import Home, Recorder
@@ -21,7 +26,7 @@ def test_merged_settings_take_the_named_values_and_keep_all_others(tmp_path):
 
 def test_a_reload_applies_every_live_option_names_those_that_need_a_restart_and_leaves_them_alone(tmp_path):
     home = Home(tmp_path / "home")
-    with home.engine() as (parts, log):
+    with home.engine() as (parts, log), chronicled(parts, log) as chronicle:
         config = home.config
         home.configure(
             inbox={"settle": "3s", "rescan": "7s", "max_file_size": "9MB", "ignore": ["*.no"]},
@@ -33,7 +38,7 @@ def test_a_reload_applies_every_live_option_names_those_that_need_a_restart_and_
             logging={"level": "warning", "memory": "chunk"},
             chunk={"size": 444},
         )  # fmt: skip
-        Reloader(config, parts, log)()
+        Reloader(config, parts, chronicle, log)()
         assert parts.queue.settle == 3
         assert parts.intake.rescan == 7
         assert parts.intake.ignore("x.no")
@@ -55,16 +60,22 @@ def test_a_reload_applies_every_live_option_names_those_that_need_a_restart_and_
         restart = next(text for level, text in log.lines if "need a restart" in text)
         assert "chunk.size" in restart
         assert "pipeline.max_attempts" in restart
+        chronicle.end(0)
+        now = time.time()
+        history = read(home.root / "state" / FILE, now - 60, now)
+        assert [event.kind for event in history.events] == ["started", "reloaded", "stopped"]
+        assert "memory.limit" in history.events[1].text
+        assert history.marks[:3] == (680 * 1024 * 1024, 480 * 1024 * 1024, 800 * 1024 * 1024)
 
 
 def test_a_reload_of_an_unchanged_or_a_broken_file_changes_nothing(tmp_path):
     home = Home(tmp_path / "home")
-    with home.engine() as (parts, log):
+    with home.engine() as (parts, log), chronicled(parts, log) as chronicle:
         before, config = parts.settings, home.config
-        Reloader(config, parts, log)()
+        Reloader(config, parts, chronicle, log)()
         assert ("info", "Reloaded: nothing to apply") in log.lines
         home.yaml.write_text("memory: [")
-        Reloader(config, parts, log)()
+        Reloader(config, parts, chronicle, log)()
         assert any(level == "error" and text.startswith("Reload refused: ") for level, text in log.lines)
         assert parts.settings == before == parts.worker.settings
 
