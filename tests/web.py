@@ -75,9 +75,8 @@ class Served:
         settings.paths.state.mkdir(exist_ok=True)
         self.seen: dict[str, Any] | None = SEEN | {"at": time.time()}
         self.answers, self.log = Answers(), Recorder()
-        self.site = Site(
-            settings, lambda: self.seen, self.answers, settings.paths.state / "history.db", self.log
-        )
+        self.history = settings.paths.state / "history.db"
+        self.site = Site(settings, lambda: self.seen, self.answers, self.history, self.log)
 
     @property
     def metrics(self) -> Any:

@@ -20,6 +20,9 @@ from prometheus_client.exposition import choose_encoder
 from prometheus_client.registry import Collector
 
 from bouquetd.config import Paths
+from bouquetd.errors import Unavailable
+from bouquetd.memory.history import Kind
+from bouquetd.memory.recorded import read
 from bouquetd.model import MB
 from bouquetd.ops.wellness import trouble
 from bouquetd.web.health import Status, health
@@ -27,6 +30,9 @@ from bouquetd.web.server import Request, Response, Routes
 
 BUCKETS = (0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0, 120.0)
 """Seconds: from a quick batch to ``pipeline.stage_deadline``, about three to a step."""
+
+DAY = 86400.0
+"""Seconds."""
 
 STATES = ("working", "idle", "throttled", "paused", "holding")
 
@@ -37,8 +43,11 @@ FOLDERS = ("inbox", "archive", "failed", "state", "store")
 class Metrics(Collector):
     """Answers ``/metrics``, and for health; ``heard`` is told of each operation of a stage."""
 
-    def __init__(self, status: Status, paths: Paths, clock: Callable[[], float] = time.time) -> None:
+    def __init__(
+        self, status: Status, paths: Paths, history: Path, clock: Callable[[], float] = time.time
+    ) -> None:
         self._status = status
+        self._deaths = _deaths(history, clock())
         self._folders = {name: getattr(paths, name) for name in FOLDERS}
         self._clock = clock
         prometheus_client.disable_created_metrics()  # type: ignore[no-untyped-call]
@@ -67,6 +76,9 @@ class Metrics(Collector):
             {"version": str(seen["version"]), "python": platform.python_version()},
         )  # fmt: skip
         yield from _state(seen, self._clock())
+        yield from _gauges(
+            [("recent_deaths", "Processes that died within the day before this one started.", self._deaths)]
+        )
         yield from _memory(seen)
         yield from _work(seen)
         yield from _disks(self._folders)
@@ -74,6 +86,15 @@ class Metrics(Collector):
     def _scrape(self, request: Request) -> Response:
         encode, content_type = choose_encoder(request.headers.get("accept", ""))
         return Response(encode(self._registry), content_type)
+
+
+def _deaths(history: Path, now: float) -> int | None:
+    """They are noted by the process that comes after, so the figure is the same as long as that lives."""
+    try:
+        events = read(history, now - DAY, now).events
+    except Unavailable:
+        return None
+    return sum(event.kind == Kind.DIED for event in events)
 
 
 def _state(seen: Mapping[str, Any], now: float) -> Iterator[Metric]:

@@ -21,7 +21,8 @@ from typing import Any
 
 from bouquetd.errors import Explained, Rejected, Unavailable, sentence
 from bouquetd.memory.governor import Mode
-from bouquetd.memory.recorded import read
+from bouquetd.memory.history import Marks
+from bouquetd.memory.recorded import Recorded, read
 from bouquetd.memory.recorder import Sample
 from bouquetd.model import MB, State, printable
 from bouquetd.ops import curve, drawing, highlight
@@ -51,11 +52,11 @@ PASSAGES = 10
 SHOWN = 480
 """Characters that are shown of a passage."""
 
-LONGEST_QUESTION = 1000
+QUESTION = 1000
 """Characters."""
 
-STRETCH = 3600.0
-"""Seconds of the curve."""
+SHORTEST, LONGEST = 600.0, 3600.0
+"""Seconds of the curve: as far as the history goes back, within these."""
 
 NARROW = (420.0, 380.0)
 """Pixels of the curve on a telephone, where the wide one would be too small to read."""
@@ -119,11 +120,7 @@ class Page:
 
     def _curve(self, request: Request) -> Response:
         now, seen = time.time(), self._seen()
-        recorded = read(self._history, now - STRETCH, now)
-        live = Sample(
-            seen["at"], 1, int(seen["rss_mb"] * MB), int(seen["rss_mb"] * MB), seen["stage"], "", _mode(seen)
-        )
-        recorded = replace(recorded, samples=(*recorded.samples, live))
+        recorded = _up_to_now(read(self._history, now - LONGEST, now), seen)
         picture = (
             drawing.svg(curve.curve(recorded, *NARROW, drawing.PIXELS))
             if "narrow" in request.fields
@@ -160,8 +157,8 @@ class Page:
         }
 
     def _results(self, question: str) -> str:
-        if len(question) > LONGEST_QUESTION:
-            return _answer(question, _problem(f"Ask in at most {LONGEST_QUESTION:,} characters."))
+        if len(question) > QUESTION:
+            return _answer(question, _problem(f"Ask in at most {QUESTION:,} characters."))
         if not self._searching.acquire(timeout=FRESH):
             return _answer(question, _problem("Others are searching. Try again in a moment."))
         try:
@@ -335,8 +332,14 @@ def _name(source: str) -> str:
     return f'<bdi class="name">{escape(printable(source))}</bdi>'
 
 
-def _mode(seen: Mapping[str, Any]) -> str:
-    return {"throttled": Mode.THROTTLE, "paused": Mode.PAUSE}.get(seen["state"], Mode.RUN)
+def _up_to_now(recorded: Recorded, seen: Mapping[str, Any]) -> Recorded:
+    """The same with the figures of this moment, which the history does not have yet."""
+    rss, now = int(seen["rss_mb"] * MB), seen["at"]
+    mode = {"throttled": Mode.THROTTLE, "paused": Mode.PAUSE}.get(seen["state"], Mode.RUN)
+    samples = (*recorded.samples, Sample(now, 1, rss, rss, seen["stage"], "", mode))
+    marks = Marks(*(int(seen[key] * MB) for key in ("throttle_mb", "resume_mb", "limit_mb", "ceiling_mb")))
+    since = max(now - LONGEST, min(now - SHORTEST, samples[0].at))
+    return replace(recorded, since=since, until=now, samples=samples, marks=marks)
 
 
 @cache

@@ -29,7 +29,7 @@ class Site:
         if where := settings.metrics.listen:
             from bouquetd.web.metrics import Metrics  # with its client, only where they are wanted
 
-            self.metrics = Metrics(status, settings.paths)
+            self.metrics = Metrics(status, settings.paths, history)
             self._served[where] = self.metrics.routes()
         if where := settings.page.listen:
             guard = Guard(Listen.of(where), settings.page.token_file)

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
+from bouquetd.config import Paths
+from bouquetd.memory.history import History, Kind
 from bouquetd.model import MB
 from bouquetd.ops.wellness import OLD, trouble
 from bouquetd.reasons import REASONS
+from bouquetd.web.metrics import Metrics
+from tests.harness import Recorder
 from tests.web import SEEN, ask, free_port, serving
 
 
@@ -41,6 +47,7 @@ def test_the_status_has_the_names_and_units_that_prometheus_advises(served):
     assert found["bouquetd_chunks_total",] == 480
     assert found["bouquetd_queue_oldest_age_seconds",] == 75
     assert found["bouquetd_start_time_seconds",] == 1.7e9
+    assert found["bouquetd_recent_deaths",] == 0
     assert any(key[0] == "bouquetd_build_info" and "1.2.3" in key for key in found)
     assert found["bouquetd_disk_free_bytes", "state"] > 0
 
@@ -79,6 +86,17 @@ def test_before_the_first_status_there_is_nothing_to_tell(served):
     served.seen = None
     assert "bouquetd_state" not in ask(served.port, "/metrics").text
     assert ask(served.port, "/readyz").status == 503
+
+
+def test_deaths_are_those_of_the_last_day(tmp_path):
+    days = iter([3.0, 0.9, 0.5, 0.1])
+    history = History(tmp_path / "history.db", Recorder(), lambda: time.time() - 86400 * next(days))
+    for kind in (Kind.DIED, Kind.DIED, Kind.STOPPED, Kind.DIED):
+        history.note(kind, "why", 0)
+    history.close()
+    metrics = Metrics(lambda: SEEN | {"at": time.time()}, Paths(), tmp_path / "history.db")
+    [family] = [family for family in metrics.collect() if family.name == "bouquetd_recent_deaths"]
+    assert family.samples[0].value == 2
 
 
 # -- health -----------------------------------------------------------------------------------------------

@@ -5,11 +5,14 @@ from __future__ import annotations
 import json
 import os
 import re
+import time
 from html.parser import HTMLParser
 
 import pytest
 
-from bouquetd.web.page import FAILURES, LONGEST_QUESTION, STATIC
+from bouquetd.memory.history import History
+from bouquetd.memory.recorder import Sample
+from bouquetd.web.page import FAILURES, QUESTION, STATIC
 from tests.web import ask, free_port, serving
 
 TOKEN = "a-token-that-nobody-guesses"
@@ -156,7 +159,20 @@ def test_the_curve_is_a_picture_with_the_marks_and_the_figure_of_now(served, por
         assert answer.headers["Content-Type"] == "image/svg+xml"
         assert answer.text.startswith("<svg ")
         assert "script-src" not in answer.headers["Content-Security-Policy"]
+        assert ">limit</text>" in answer.text
     assert wide.text != narrow.text
+
+
+def test_the_curve_goes_back_as_far_as_the_history_and_ten_minutes_at_least(served, port):
+    assert len(re.findall(r">\d\d:\d\d</text>", ask(port, "/curve.svg").text)) >= 1
+    now = time.time()
+    written = History(served.history, served.log, lambda: now)
+    for ago in range(1800, 0, -10):
+        written.write(Sample(now - ago, 10, 90 << 20, 99 << 20, "embed", "a.pdf", "run"))
+    written.close()
+    drawn = ask(port, "/curve.svg").text
+    assert "a.pdf (embed)" in drawn
+    assert drawn.count(",") > 180
 
 
 def test_the_ledger_is_asked_once_for_all_who_look(served, port):
@@ -194,7 +210,7 @@ def test_a_search_in_vain_says_how_much_was_searched(served, port):
 
 
 def test_a_question_that_is_too_long_is_not_asked(served, port):
-    assert "Ask in at most" in page(port, f"/?q={'a' * (LONGEST_QUESTION + 1)}").text
+    assert "Ask in at most" in page(port, f"/?q={'a' * (QUESTION + 1)}").text
     assert not any(op == "search" for op, _ in served.answers.asked)
 
 
