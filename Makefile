@@ -14,7 +14,7 @@ WORKERS ?= 2
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help run model test lint types faults system deb wheel readers findability bench bench-short ceiling million kills recall constraints clean
+.PHONY: help run model test lint types faults system tools deb wheel readers findability bench bench-short ceiling million kills recall constraints clean
 
 help: ## show what there is
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -40,6 +40,11 @@ $(VENV)/dev.stamp: pyproject.toml packaging/constraints.txt | $(BIN)/python
 	@$(COMPILE)
 	@touch $@ $(VENV)/run.stamp $(VENV)/test.stamp
 
+$(VENV)/tools.stamp: pyproject.toml packaging/constraints.txt | $(BIN)/python
+	$(PIP) --editable '.[tools]'
+	@$(COMPILE)
+	@touch $@ $(VENV)/run.stamp $(VENV)/test.stamp
+
 $(VENV)/bench.stamp: pyproject.toml packaging/constraints.txt | $(BIN)/python
 	$(PIP) --editable '.[test,bench]'
 	@$(COMPILE)
@@ -59,7 +64,7 @@ run: $(VENV)/run.stamp $(MODEL) bouquetd.yaml ## set everything up, run the daem
 
 # Three workers on two cores: they wait for disks, clocks and processes a third of the time.
 test: $(VENV)/test.stamp $(MODEL) ## set everything up, run the tests, a short form of every kind among them
-	$(PYTEST) -n 3 --dist loadgroup -rs -m "not long and not bench and not corpus and not readers" tests
+	$(PYTEST) -n 3 --dist loadgroup -rs -m "not long and not bench and not corpus and not readers and not tools" tests
 
 lint: $(VENV)/dev.stamp ## style, and imports that run only downward
 	$(BIN)/ruff check .
@@ -77,6 +82,9 @@ campaigns: $(VENV)/test.stamp $(MODEL) ## what make faults has in a smaller size
 
 system: $(VENV)/test.stamp $(MODEL) ## the package and the units under a real systemd in a machine of the tests' own (root, debootstrap)
 	CI=true $(PYTEST) -rP --timeout 1200 -m "system and not campaign" tests/system
+
+tools: $(VENV)/tools.stamp $(MODEL) ## alert rules, dashboard and page by the real tools: promtool, Grafana's models, Chromium (apt-get install prometheus chromium chromium-driver)
+	$(PYTEST) -m tools tests/tools
 
 deb: $(VENV)/run.stamp $(MODEL) ## a Debian package into dist/, for the Python here or FOR=3.12, 3.13, 3.14
 	$(BIN)/python packaging/deb.py $(if $(FOR),--python $(FOR))

@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-import errno
 import json
 import os
 import socket
 import socketserver
-import stat
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from bouquetd import log
 from bouquetd.errors import BouquetdError, Rejected, Unavailable
 from bouquetd.model import MB, printable
+from bouquetd.sockets import Bounded, clear, unix_address
 
 Handler = Callable[[dict[str, Any]], Any]
 """Takes a request's arguments, returns anything that JSON can say."""
@@ -34,9 +33,6 @@ PARALLEL = 8
 
 PATIENCE = 5.0
 """Seconds a client may take to say its request, and again to take the answer."""
-
-_LONGEST_PATH = 107
-"""Bytes of a socket's path that fit into ``sockaddr_un`` (unix(7)), less the closing null."""
 
 
 class NoDaemon(Unavailable):
@@ -59,7 +55,7 @@ class Server:
     def start(self) -> None:
         """Listen, with mode 0660. Raises ``Unavailable`` where the socket cannot be made."""
         try:
-            self._clear()
+            clear(self._path)
             self._listener = _Listener(self._path, self._handlers)
         except OSError as error:
             raise Unavailable(
@@ -82,22 +78,13 @@ class Server:
             self._listener.drain(grace)
             self._listener = self._thread = None
 
-    def _clear(self) -> None:
-        with suppress(FileNotFoundError):
-            if not stat.S_ISSOCK(os.lstat(self._path).st_mode):
-                raise FileExistsError(errno.EEXIST, "something that is no socket is in its place")
-            os.unlink(self._path)
 
-
-class _Listener(socketserver.ThreadingMixIn, socketserver.UnixStreamServer):
-    daemon_threads = True
-    block_on_close = False
-    request_queue_size = 32
+class _Listener(Bounded, socketserver.UnixStreamServer):
+    parallel = PARALLEL
 
     def __init__(self, path: Path, handlers: Mapping[str, Handler]) -> None:
         self.handlers = handlers
-        self._slots = threading.BoundedSemaphore(PARALLEL)
-        with _address(path) as address:
+        with unix_address(path) as address:
             super().__init__(address, _Conversation, bind_and_activate=False)
             try:
                 self.server_bind()
@@ -107,34 +94,12 @@ class _Listener(socketserver.ThreadingMixIn, socketserver.UnixStreamServer):
                 self.server_close()
                 raise
 
-    def process_request(self, request: Any, client_address: Any) -> None:
-        if self._slots.acquire(blocking=False):
-            try:
-                super().process_request(request, client_address)
-            except BaseException:
-                self._slots.release()
-                raise
-        else:
-            request.settimeout(PATIENCE)
-            with suppress(OSError):
-                request.sendall(_encode(_failure(Unavailable("the daemon is busy", "try again in a moment"))))
-            self.shutdown_request(request)
-
-    def process_request_thread(self, request: Any, client_address: Any) -> None:
-        try:
-            super().process_request_thread(request, client_address)
-        finally:
-            self._slots.release()
+    def turn_away(self, request: socket.socket) -> None:
+        request.settimeout(PATIENCE)
+        request.sendall(_encode(_failure(Unavailable("the daemon is busy", "try again in a moment"))))
 
     def handle_error(self, _request: Any, _client_address: Any) -> None:
         log.get().exception("A request over the control socket could not be answered")
-
-    def drain(self, grace: float) -> None:
-        """Wait until no request is in hand, at most ``grace`` seconds."""
-        until = time.monotonic() + grace
-        for _ in range(PARALLEL):
-            if not self._slots.acquire(timeout=max(0.0, until - time.monotonic())):
-                return
 
 
 class _Conversation(socketserver.BaseRequestHandler):
@@ -185,7 +150,7 @@ def request(path: Path, op: str, /, timeout: float, **arguments: Any) -> Any:
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
         connection.settimeout(timeout)
         try:
-            with _address(path) as address:
+            with unix_address(path) as address:
                 connection.connect(address)
             # It may hang up before it has heard all, and still have answered.
             with suppress(BrokenPipeError, ConnectionResetError):
@@ -266,16 +231,3 @@ def _read_line(connection: socket.socket, longest: int, patience: float) -> byte
             break
         line += got
     return bytes(line)
-
-
-@contextmanager
-def _address(path: Path) -> Iterator[str]:
-    """The socket's path; where it is too long for the kernel, a way round by its folder's descriptor."""
-    if len(os.fsencode(path)) <= _LONGEST_PATH:
-        yield str(path)
-        return
-    folder = os.open(path.parent, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        yield f"/proc/self/fd/{folder}/{path.name}"
-    finally:
-        os.close(folder)

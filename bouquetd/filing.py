@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 
 from bouquetd.config import Settings
@@ -22,6 +22,7 @@ from bouquetd.inbox.scan import remove_empty_parents
 from bouquetd.ledger import Entry, Ledger
 from bouquetd.log import Log
 from bouquetd.model import Document, Fingerprint, State, printable
+from bouquetd.reasons import REASONS, category
 from bouquetd.store.shards import Store
 from bouquetd.storm import Storm
 
@@ -31,13 +32,14 @@ UNREAD = "unread"
 
 @dataclass(slots=True)
 class Tally:
-    """What happened since the start, for the status."""
+    """What happened since the start, for the status; ``reasons`` has each of ``REASONS``, of ``failed``."""
 
     documents: int = 0
     chunks: int = 0
     failed: int = 0
     duplicates: int = 0
     bytes: int = 0
+    reasons: dict[str, int] = field(default_factory=lambda: dict.fromkeys(REASONS, 0))
 
 
 class Filing:
@@ -200,6 +202,7 @@ class Filing:
         failed(destination=destination)
         remove_empty_parents(self._intake.inbox, source)
         self.tally.failed += 1
+        self.tally.reasons[category(error.reason, error.remedy)] += 1
         if self._storm.admit(self._clock()):
             where = printable(os.path.join(self._settings.paths.failed, destination))
             self._log.warning(

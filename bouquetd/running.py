@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from bouquetd import log as logging
 from bouquetd.assembly import Engine, engine, make
@@ -28,14 +28,18 @@ from bouquetd.log import Log
 from bouquetd.memory.chronicle import Chronicle
 from bouquetd.memory.gate import Stuck
 from bouquetd.memory.governor import exact
+from bouquetd.memory.history import FILE as HISTORY
 from bouquetd.model import MB, printable
 from bouquetd.notify import Notifier, watchdog_interval
 from bouquetd.observing import chronicled, on_request, reporter
 from bouquetd.ops import fit, status
-from bouquetd.ops.service import by_worker
+from bouquetd.ops.service import Handlers, by_worker
 from bouquetd.pause import Pause
 from bouquetd.requests import Requests
 from bouquetd.snapshot import Snapshot
+
+if TYPE_CHECKING:
+    from bouquetd.web.site import Site
 
 START_STEP = 90.0
 """Seconds more that systemd grants whenever a recovery says that it goes on: more than one request may take."""
@@ -99,11 +103,12 @@ def serve(config: Config) -> int:
         parts.worker.reconcile()
         watch = Watch(parts, log)
         desk, writer = Requests(), reporter(parts, log)
+        handlers = parts.service.handlers(by_worker(parts.worker, work.set))
         server = Server(
             config.settings.paths.runtime / SOCKET,
-            parts.service.handlers(by_worker(parts.worker, work.set))
-            | {"report": on_request(writer, desk, signals.wake.set)},
+            handlers | {"report": on_request(writer, desk, signals.wake.set)},
         )
+        publish = Publisher(config.settings.paths.runtime, notifier, log)
         snapshot = Snapshot(parts.worker, parts.queue, parts.intake, parts.gate, parts.meter, parts.probe)
         started = {
             "baseline_mb": round(baseline / MB, 2), "ceiling_mb": round(parts.probe.ceiling() / MB, 2)
@@ -112,10 +117,11 @@ def serve(config: Config) -> int:
             parts.worker, work=work, signals=signals, queue=parts.queue, health=parts.health, notifier=notifier,
             watchdog=watchdog_interval(os.environ, os.getpid()), rewatch=watch.tend,
             reload=Reloader(config, parts, chronicle, log),
-            status=lambda: snapshot.take() | started | watch.told(),
-            publish=Publisher(config.settings.paths.runtime, notifier, log),
-            desk=desk, report=writer.write, look=chronicle.look, farewell=chronicle.end, log=log,
+            status=lambda: snapshot.take() | started | watch.told() | {"hung": _hung(parts)},
+            publish=publish, desk=desk, report=writer.write, look=chronicle.look, farewell=chronicle.end,
+            log=log,
         )  # fmt: skip
+        site = _site(parts, lambda: publish.last, handlers, log)
         server.start()
         try:
             limit = parts.governor.limits.limit
@@ -125,8 +131,12 @@ def serve(config: Config) -> int:
                 what="ready",
                 rss_mb=round(baseline / MB, 2),
             )
+            if site:
+                site.start()
             code = daemon.run()
         finally:
+            if site:
+                site.stop()
             watch.stop()
             server.stop()
     log.info("Stopped", what="stopped")
@@ -298,9 +308,11 @@ class Publisher:
         self._notifier = notifier
         self._log = log
         self._said: str | None = None
+        self.last: dict[str, Any] | None = None
 
     def __call__(self, seen: dict[str, Any]) -> None:
-        """Publish one status."""
+        """Publish one status; it is ``last`` until the next."""
+        self.last = seen
         self._notifier.status(status.line(seen))
         try:
             status.write(self._runtime, seen)
@@ -310,6 +322,25 @@ class Publisher:
             self._said = str(error)
         else:
             self._said = None
+
+
+def _site(parts: Engine, status: Callable[[], Any], handlers: Handlers, log: Log) -> Site | None:
+    """What is to be served over HTTP; where nothing is, not even the modules are loaded."""
+    settings = parts.settings
+    if not settings.metrics.listen and not settings.page.listen:
+        return None
+    from bouquetd.web.site import Site
+
+    site = Site(settings, status, lambda op, given: handlers[op](given), settings.paths.state / HISTORY, log)
+    if site.metrics:
+        parts.meter.heard = site.metrics.heard
+    return site
+
+
+def _hung(parts: Engine) -> str | None:
+    """Why the watchdog would not be fed, whether there is one or not."""
+    now = time.monotonic()
+    return parts.health.trouble(now, waiting=parts.queue.waiting(now))
 
 
 def _begin(config: Config, level: str | None = None) -> Log:

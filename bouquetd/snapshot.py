@@ -91,6 +91,7 @@ class Snapshot:
             "chunks_per_second": round(self.chunks.of(now, tally.chunks), 1),
             "bytes_per_second": round(max(0.0, self.read.of(now, done))),
             "failed": tally.failed,
+            "reasons": tally.reasons.copy(),
             "duplicates": tally.duplicates,
         }
 

@@ -19,7 +19,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         python = str(Path(folder) / "venv" / "bin" / "python")
         subprocess.run([sys.executable, "-m", "venv", str(Path(folder) / "venv")], check=True)
-        subprocess.run([python, "-m", "pip", "install", "--quiet", f"{ROOT}[dev,bench]"], check=True)
+        subprocess.run([python, "-m", "pip", "install", "--quiet", f"{ROOT}[dev,bench,tools]"], check=True)
         frozen = subprocess.run(
             [python, "-m", "pip", "list", "--format=freeze", "--exclude", "bouquetd", "--exclude", "pip",
              "--exclude", "setuptools"],

@@ -6,7 +6,9 @@ import os
 import signal
 import sys
 import time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
 
 from bouquetd.cli.app import FAILED, OK, ConfigOption, JsonOption, app, ask_ledger, load, print_json
 
@@ -49,11 +51,20 @@ def once(config: ConfigOption = None) -> None:
 
 
 @app.command()
-def status(as_json: JsonOption = False, config: ConfigOption = None) -> None:
+def status(
+    as_json: JsonOption = False,
+    probe: Annotated[
+        bool,
+        typer.Option("--probe", help="For monitors: say nothing, and end with 1 when somebody should look."),
+    ] = False,
+    config: ConfigOption = None,
+) -> None:
     """Say what the daemon is doing; exit status 1 when none runs or it is held up."""
     from bouquetd.ops.status import page
 
     loaded = load(config)
+    if probe:
+        sys.exit(FAILED if _trouble(loaded) else OK)
     shown = look(loaded)
     if as_json:
         print_json(shown)
@@ -76,6 +87,15 @@ def look(loaded: Config) -> dict[str, Any]:
         shown["half_reindexed"] = (paths.state / NEXT / LEDGER).exists()
     shown |= ask_ledger(loaded, "overview")
     return shown
+
+
+def _trouble(loaded: Config) -> str | None:
+    """What ``/healthz`` would say of it, from the status alone."""
+    from bouquetd.ops.status import read
+    from bouquetd.ops.wellness import trouble
+
+    found = read(loaded.settings.paths.runtime)
+    return trouble(found if found and alive(found["pid"]) else None, time.time())
 
 
 def alive(pid: int) -> bool:

@@ -228,9 +228,9 @@ def _bytes(larger: str | None) -> int:
 
 def when(since: str | None) -> float | None:
     """Seconds since the epoch of ``--since``."""
-    from bouquetd.ops import filters
+    from bouquetd.ops.since import since as begin
 
-    return cast("float | None", _valid("--since", filters.since, since, time.time()))
+    return cast("float | None", _valid("--since", begin, since, time.time()))
 
 
 def _valid(option: str, check: Callable[..., Any], *values: Any) -> Any:

@@ -2,6 +2,7 @@
 
 from bouquetd.config.folders import advise, check_paths
 from bouquetd.config.fresh import SYSTEM, for_system, for_user, shipped, write_fresh
+from bouquetd.config.listen import Listen
 from bouquetd.config.loader import Config, changed, find, load, render
 from bouquetd.config.settings import (
     LIVE,
@@ -14,7 +15,9 @@ from bouquetd.config.settings import (
     Inbox,
     Logging,
     Memory,
+    Metrics,
     Ocr,
+    Page,
     Paths,
     Pipeline,
     Settings,
@@ -35,9 +38,12 @@ __all__ = [
     "Embed",
     "Entities",
     "Inbox",
+    "Listen",
     "Logging",
     "Memory",
+    "Metrics",
     "Ocr",
+    "Page",
     "Paths",
     "Pipeline",
     "Settings",

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
+from bouquetd.config.listen import Listen
 from bouquetd.config.settings import LOOPBACK, Conflict, Paths, bytes_per_chunk, notation, shard_chunks
 from bouquetd.model import MB, printable
 
@@ -45,7 +46,28 @@ def advise(settings: Settings) -> list[str]:
         for name, path in targets.items()
         if _device(path) != inbox
     ]
-    return advice + _about_shards(settings) + _about_keys(settings)
+    return advice + _about_shards(settings) + _about_keys(settings) + _about_listeners(settings)
+
+
+def _about_listeners(settings: Settings) -> list[str]:
+    advice = []
+    metrics, page = settings.metrics.listen, settings.page
+    if metrics != page.listen and Listen.of(metrics).wide:
+        advice.append(
+            f"metrics.listen: whoever reaches {metrics} may read the figures; let nothing but Prometheus"
+            " through, by the firewall or the unit's IPAddressAllow="
+        )
+    if page.listen and page.token_file and _absent(str(page.token_file)):
+        advice.append(
+            f"page.token_file: {_named(page.token_file)} is not there, and without it no page is served; make"
+            f" it: openssl rand -hex 24 | install -m 640 -g bouquetd /dev/stdin {_named(page.token_file)}"
+        )
+    if Listen.of(page.listen).wide:
+        advice.append(
+            f"page.listen: on {page.listen} token and texts travel unencrypted, for whoever listens on the way;"
+            " put a proxy with https before it, or use a tunnel (ssh -L)"
+        )
+    return advice
 
 
 def _about_keys(settings: Settings) -> list[str]:

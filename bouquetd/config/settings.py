@@ -24,6 +24,7 @@ from pydantic import (
 )
 from pydantic.fields import FieldInfo
 
+from bouquetd.config.listen import NOWHERE, Listen
 from bouquetd.config.units import Quantity, count, duration, percent, shown, size
 from bouquetd.model import MB, printable
 
@@ -388,6 +389,35 @@ class Logging(Section):
     format: Literal["auto", "console", "journal", "json"] = "auto"
 
 
+class Listener(Section):
+    """A section that names an address: ``listen``, "" for none."""
+
+    listen: str = NOWHERE
+
+    @field_validator("listen", mode="before")
+    @classmethod
+    def _address(cls, value: object, info: ValidationInfo) -> str:
+        scheme, _, path = str(value).partition(":")
+        if scheme == "unix":
+            return f"unix:{_placed(path, info, 'a socket')}"
+        return NOWHERE if value is None else str(Listen.of(str(value)))
+
+
+class Metrics(Listener):
+    """Figures for Prometheus."""
+
+
+class Page(Listener):
+    """The page for people; ``token_file``: absolute, None for none, has what a reader must know."""
+
+    token_file: Path | None = None
+
+    @field_validator("token_file", mode="before")
+    @classmethod
+    def _file(cls, value: object, info: ValidationInfo) -> Path | None:
+        return None if value is None or value == "" else _placed(value, info, "the path of a file")
+
+
 class Settings(Section):
     """All options. ``load`` is the gate: it also refuses the combinations that cannot work."""
 
@@ -404,6 +434,8 @@ class Settings(Section):
     store: Store = Store()
     memory: Memory = Memory()
     logging: Logging = Logging()
+    metrics: Metrics = Metrics()
+    page: Page = Page()
 
 
 def _options() -> Mapping[str, FieldInfo]:
@@ -476,7 +508,7 @@ def notation(settings: Settings, key: str) -> str:
     found = value(settings, key)
     if found is None:
         return "auto" if key in ("store.shard_chunks", "embed.threads") else '""'
-    if found == "" or key.endswith("_prefix"):
+    if found == "" or key.endswith("_prefix") or str(found).startswith("["):
         return json.dumps(found)
     if isinstance(found, bool):
         return str(found).lower()
@@ -515,6 +547,7 @@ def conflicts(settings: Settings) -> list[Conflict]:
             less, more = (f"{key} ({notation(settings, key)})" for key in (small, large))
             text = f"{less} must be {relation} {more}; lower {small} or raise {large}"
             found.append(Conflict((small, large), text))
+    found += _unguarded(settings)
     found += _missing(settings, "embed", _EMBED_NEEDS)
     return found + _missing(settings, "entities", _ENTITIES_NEED)
 
@@ -534,6 +567,17 @@ def _missing(settings: Settings, section: str, needed: Mapping[str, str]) -> lis
         for option, what in needed.items()
         if not value(settings, f"{section}.{option}")
     ]
+
+
+def _unguarded(settings: Settings) -> list[Conflict]:
+    page = settings.page
+    if page.token_file or not Listen.of(page.listen).wide:
+        return []
+    text = (
+        f"whoever reaches {page.listen} could read what is stored and retry files; name a file with a token in"
+        " page.token_file, or listen on 127.0.0.1 or a unix socket"
+    )
+    return [Conflict(("page.listen", "page.token_file"), text)]
 
 
 def _name_of_model(value: object) -> str:

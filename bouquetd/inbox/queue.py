@@ -32,6 +32,9 @@ AHEAD = 64
 CACHE_KB = 2048
 """SQLite's page cache; what does not fit lies in its temporary file."""
 
+COUNTED = 10_000
+"""Files that are due are counted so far: it is asked for each second."""
+
 _LAST = 2**63 - 1
 
 _SCHEMA = """
@@ -240,8 +243,9 @@ class Queue:
         return Waiting(before + 1, files, max(0.0, now - row[4]), max(0.0, row[5] - now), row[0])
 
     def waiting(self, now: float) -> int:
-        """Files that are settled and due: work that could be done this moment."""
-        return int(self._one("SELECT COUNT(*) FROM waiting WHERE due <= ?", now) or 0)
+        """Files that are settled and due, up to ``COUNTED``: work that could be done this moment."""
+        due = f"SELECT 1 FROM waiting WHERE due <= ? LIMIT {COUNTED}"
+        return int(self._one(f"SELECT COUNT(*) FROM ({due})", now) or 0)
 
     def _see(
         self, db: sqlite3.Cursor, source: str, fingerprint: Fingerprint, now: float, arrived: float

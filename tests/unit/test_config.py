@@ -730,3 +730,81 @@ def test_an_installed_package_finds_its_profiles_inside_itself(
         defaults()
     shutil.copytree(checkout, package / "defaults")
     assert defaults() == package / "defaults"
+
+
+# Addresses
+
+
+@pytest.mark.parametrize(
+    ("text", "listen"),
+    [
+        ('""', ""),
+        ("127.0.0.1:9464", "127.0.0.1:9464"),
+        ("localhost:9464", "localhost:9464"),
+        ('"[::1]:9464"', "[::1]:9464"),
+        ('"[0:0::1]:9464"', "[::1]:9464"),
+        ("unix:/run/b/m.sock", "unix:/run/b/m.sock"),
+        ("0.0.0.0:9464", "0.0.0.0:9464"),
+    ],
+)
+def test_an_address_is_loopback_any_other_or_a_unix_socket(yaml_file: Path, text: str, listen: str) -> None:
+    settings = loaded(yaml_file, f"metrics:\n  listen: {text}\n").settings
+    assert settings.metrics.listen == listen
+    written = notation(settings, "metrics.listen")
+    assert loaded(yaml_file, f"metrics:\n  listen: {written}\n").settings == settings
+
+
+def test_a_relative_unix_socket_lies_beside_the_file(yaml_file: Path) -> None:
+    settings = loaded(yaml_file, "page: {listen: 'unix:page.sock'}").settings
+    assert settings.page.listen == f"unix:{yaml_file.parent}/page.sock"
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("9464", "'9464' is not an address; write for instance 127.0.0.1:9464"),
+        ("127.0.0.1", "'127.0.0.1' is not an address"),
+        ("127.0.0.1:0", "has no port between 1 and 65535"),
+        ("127.0.0.1:70000", "has no port between 1 and 65535"),
+        ("example.org:80", "names no IP address"),
+        ("http://127.0.0.1:80", "is not an address"),
+        ("'unix:'", "is not a socket"),
+    ],
+)
+def test_what_is_no_address_is_refused_with_what_to_write(yaml_file: Path, text: str, message: str) -> None:
+    [problem] = problems(yaml_file, f"metrics:\n  listen: {text}\n")
+    assert problem.startswith("2: metrics.listen: ")
+    assert message in problem
+
+
+@pytest.mark.parametrize("listen", ["0.0.0.0:9465", "192.0.2.7:9465", "'[::]:9465'"])
+def test_a_page_that_others_may_reach_is_refused_without_a_token(yaml_file: Path, listen: str) -> None:
+    [problem] = problems(yaml_file, f"page:\n  listen: {listen}\n")
+    assert problem.startswith("2: page.listen: whoever reaches")
+    assert "page.token_file" in problem
+    (yaml_file.parent / "token").touch()
+    [advice] = advise(loaded(yaml_file, f"page:\n  listen: {listen}\n  token_file: token\n").settings)
+    assert advice.startswith("page.listen: on ")
+    assert "unencrypted" in advice
+
+
+@pytest.mark.parametrize("listen", ["127.0.0.1:9465", "localhost:9465", "'[::1]:9465'", "unix:/p.sock"])
+def test_a_page_for_this_machine_alone_wants_no_token(yaml_file: Path, listen: str) -> None:
+    assert advise(loaded(yaml_file, f"page:\n  listen: {listen}\n").settings) == []
+
+
+def test_metrics_may_be_read_from_elsewhere_with_a_warning(yaml_file: Path) -> None:
+    [advice] = advise(loaded(yaml_file, "metrics: {listen: '0.0.0.0:9464'}").settings)
+    assert advice.startswith("metrics.listen: whoever reaches 0.0.0.0:9464 may read the figures")
+
+
+def test_a_token_file_that_is_not_there_is_told_with_how_to_make_it(yaml_file: Path) -> None:
+    [advice] = advise(loaded(yaml_file, "page: {listen: 'localhost:1', token_file: nowhere}").settings)
+    assert advice.startswith(f"page.token_file: {yaml_file.parent}/nowhere is not there")
+    assert "openssl rand" in advice
+
+
+def test_where_nobody_listens_is_the_default(yaml_file: Path) -> None:
+    settings = loaded(yaml_file).settings
+    assert (settings.metrics.listen, settings.page.listen, settings.page.token_file) == ("", "", None)
+    assert not {"metrics.listen", "page.listen", "page.token_file"} & LIVE
