@@ -6,20 +6,6 @@ One module a group of commands; the order in which they are imported is that of 
 from bouquetd.cli import (  # noqa: F401  # isort: skip
     daemon, top, memory, files, explain, intake, search, entities, doctor, tune, reindex, model, setup,
 )  # fmt: skip
-    daemon,
-    top,
-    memory,
-    files,
-    explain,
-    intake,
-    search,
-    entities,
-    doctor,
-    tune,
-    reindex,
-    model,
-    setup,
-)  # noqa: F401  # isort: skip
 from bouquetd.cli.app import EPILOG, app, main
 
 __all__ = ["EPILOG", "app", "main"]

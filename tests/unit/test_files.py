@@ -168,7 +168,8 @@ def test_of_a_hundred_thousand_documents_a_list_keeps_no_more_than_its_page(tmp_
             "WITH RECURSIVE n (i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i < 99999)"
             " INSERT INTO documents (id, source, digest, size, media_type, state, attempts, chunks, whole,"
             " since, updated, destination)"
-            " SELECT printf('%032x', i), CAST('folder ' || (i % 97) || '/' || i || '.txt' AS BLOB), i, i * 7919 % 5000, 'text/plain', iif(i % 10, 'filed', 'failed'), 1, i % 900, 1, i,"
+            " SELECT printf('%032x', i), CAST('folder ' || (i % 97) || '/' || i || '.txt' AS BLOB), i,"
+            " i * 7919 % 5000, 'text/plain', iif(i % 10, 'filed', 'failed'), 1, i % 900, 1, i,"
             " i * 7919 % 100000, CAST(i AS BLOB) FROM n"
         )
     steps = 0
