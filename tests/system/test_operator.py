@@ -1,4 +1,4 @@
-"""The operator's questions and troubles: each answered by one documented command, everywhere in the same words."""
+"""An operator's questions and troubles: answered by one documented command, everywhere in the same words."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from contextlib import contextmanager
 import pytest
 
 from tests.readme import commands
-from tests.system.served import ARCHIVE, FAILED, INBOX, Served
+from tests.system.served import ARCHIVE, FAILED, Served
 
 pytestmark = [pytest.mark.system, pytest.mark.long]
 
@@ -51,9 +51,7 @@ def test_each_question_of_the_readme_is_answered_by_its_commands(machine: Served
 
     said = asked("500 files were dropped by mistake")
     assert said.count(": forgotten") == 500
-    assert not machine.sources("Dropped by mistake, number 77.", n=10) or all(
-        not source.startswith("wrong/") for source in machine.sources("Dropped by mistake, number 77.", n=10)
-    )
+    assert not any(source.startswith("wrong/") for source in machine.sources("Dropped by mistake", n=10))
     assert machine.status()["state"] == "idle"
 
     asked("The inbox is to lie elsewhere")
@@ -137,7 +135,7 @@ def test_of_each_trouble_status_doctor_systemctl_and_journal_say_the_same_and_th
     assert machine.run("bouquetd check --quiet", check=False).returncode == 0
 
     machine.run(
-        "cp /lib/systemd/system/bouquetd.service /etc/systemd/system/; echo '# mine' >>/etc/systemd/system/bouquetd.service;"
+        "cd /etc/systemd/system; cp /lib/systemd/system/bouquetd.service .; echo '# mine' >>bouquetd.service;"
         " systemctl daemon-reload"
     )
     said = machine.run("bouquetd doctor", check=False).stdout
@@ -147,4 +145,3 @@ def test_of_each_trouble_status_doctor_systemctl_and_journal_say_the_same_and_th
     assert "systemctl revert" not in machine.run("bouquetd doctor", check=False).stdout
     assert machine.run("bouquetd doctor", check=False).returncode == 0
     assert machine.waiting() == []
-    assert INBOX.name == "inbox"
