@@ -96,7 +96,7 @@ def around(given: Settings | None = None, **changes: Any) -> Surroundings:
         read=files.get, room=lambda _: Room(1, "ext4", 100_000 * MB, 50_000 * MB, 10**6, 10**6),
         may=lambda _path, _rights: True, walk=lambda _: Tree(40, 1000, (), whole=True),
         shipped=lambda _: UNIT, status=lambda _: STATUS, alive=lambda _: True, ledger=lambda _: SEEN,
-        words=lambda *_: True, asked=lambda _: RECIPE, reach=lambda _: None, connect=lambda *_: None,
+        prove=lambda _: True, words=lambda *_: True, asked=lambda _: RECIPE, reach=lambda _: None, connect=lambda *_: None,
         resolve=lambda _: ["192.0.2.7"],
     )  # fmt: skip
     return replace(made, **changes)
@@ -214,7 +214,7 @@ def test_every_check_is_seen_to_pass_and_to_complain_but_for_those_with_tests_of
 def test_with_a_broken_configuration_that_fails_and_whatever_can_be_is_still_checked() -> None:
     results = list(examine(around(config=None, problems=("x.yaml:3: memory.limit: wrong; mend it",))))
     found = {result.check.name: result.findings for result in results}
-    assert [f.told for f in found["valid"] or ()] == ["X.yaml:3: memory.limit: wrong; mend it."]
+    assert [f.told for f in found["valid"] or ()] == ["x.yaml:3: memory.limit: wrong; mend it."]
     assert found["free"] is None
     assert found["runs"] is None
     for name in ("dependencies", "active", "restarts", "clock", "swap"):
@@ -471,6 +471,27 @@ def test_a_server_elsewhere_that_the_unit_shuts_out_is_told_with_the_drop_in() -
 def test_a_missing_pipeline_for_entities_is_a_failure() -> None:
     spacy = settings(entities=Entities(provider="spacy", model="no_such_pipeline"))
     assert levels("Models", "entities", around(spacy)) == ["fail"]
+
+
+@pytest.mark.parametrize(
+    ("reason", "level", "remedy"),
+    [
+        ("written by an older bouquetd (schema 4)", "warn", "systemctl restart"),
+        ("written by a newer bouquetd (schema 9)", "fail", "pip install"),
+        ("disk I/O error", "fail", "df -h"),
+    ],
+)
+def test_a_ledger_that_cannot_be_used_is_told_by_why(reason: str, level: str, remedy: str) -> None:
+    [found] = look("Store", "ledger", around(ledger=raising(Unavailable(reason, "mend it"))))
+    assert found.level == level
+    assert remedy.replace("restart", "start") in found.remedy
+
+
+def test_without_a_daemon_the_ledger_is_proven_unless_it_is_large() -> None:
+    stopped = around(ledger=lambda _: replace(SEEN, running=False))
+    assert "is undamaged" in look("Store", "ledger", stopped)[0].told
+    assert "the next start proves" in look("Store", "ledger", replace(stopped, prove=lambda _: False))[0].told
+    assert levels("Store", "ledger", replace(stopped, prove=raising(Corrupt("page 4")))) == ["fail"]
 
 
 def test_an_empty_store_takes_any_embedder() -> None:

@@ -189,6 +189,8 @@ class Surroundings:
     alive: Callable[[int], bool]
     ledger: Callable[[Settings], Seen | None]
     """What the ledger says of the store, by the daemon or by itself; None where there is none yet."""
+    prove: Callable[[Settings], bool]
+    """Reads the ledger through; raises ``Corrupt`` where it is damaged, false where it is too large."""
     words: Callable[[Settings, int], bool]
     """Whether the index of words of a generation is there."""
     asked: Callable[[Settings], Recipe]
