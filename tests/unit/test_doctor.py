@@ -96,8 +96,8 @@ def around(given: Settings | None = None, **changes: Any) -> Surroundings:
         read=files.get, room=lambda _: Room(1, "ext4", 100_000 * MB, 50_000 * MB, 10**6, 10**6),
         may=lambda _path, _rights: True, walk=lambda _: Tree(40, 1000, (), whole=True),
         shipped=lambda _: UNIT, status=lambda _: STATUS, alive=lambda _: True, ledger=lambda _: SEEN,
-        prove=lambda _: True, words=lambda *_: True, asked=lambda _: RECIPE, reach=lambda _: None, connect=lambda *_: None,
-        resolve=lambda _: ["192.0.2.7"],
+        prove=lambda _: True, words=lambda *_: True, asked=lambda _: RECIPE, reach=lambda _: None,
+        connect=lambda *_: None, resolve=lambda _: ["192.0.2.7"],
     )  # fmt: skip
     return replace(made, **changes)
 
@@ -238,10 +238,21 @@ def test_a_daemon_that_is_silent_for_ten_seconds_hangs() -> None:
     assert (found.level, found.remedy) == ("fail", "systemctl restart bouquetd.service")
 
 
+PAUSED = {"/var/lib/bouquetd/state/paused.json": '{"since": 1800000000, "reason": "new disk"}'}
+
+
 def test_an_intake_paused_by_hand_is_told_with_the_way_back() -> None:
-    files = {"/var/lib/bouquetd/state/paused.json": "{}"}
-    [found] = look("Daemon", "works", around(files=files))
-    assert (found.level, found.remedy) == ("warn", "bouquetd resume")
+    by_status = {**STATUS, "state": "paused", "why": "by the operator since 14:05", "remedy": "bouquetd resume"}
+    torn = dict.fromkeys(PAUSED, "torn")
+    for at in (around(files=PAUSED), around(files=torn), around(status=lambda _: by_status)):
+        [found] = look("Daemon", "works", at)
+        assert (found.level, found.remedy) == ("warn", "bouquetd resume")
+        assert "paused by the operator" in found.told
+    assert "(new disk)" in look("Daemon", "works", around(files=PAUSED))[0].told
+
+
+def test_a_daemon_that_says_itself_that_a_step_hangs_is_a_failure() -> None:
+    assert levels("Daemon", "runs", around(status=lambda _: {**STATUS, "hung": "embed for 130 s"})) == ["fail"]
 
 
 def test_what_holds_the_daemon_up_is_told_with_its_own_remedy() -> None:
@@ -534,7 +545,7 @@ def test_a_check_that_hangs_is_left_behind_and_all_together_have_an_end() -> Non
 @cache
 def remedies() -> list[str]:
     """What the checks name on the machines above, to root, to a stranger, without a unit, of a named file."""
-    found = [f.remedy for r in examine(around()) for f in r.findings or ()]
+    found = [f.remedy for r in examine(around(files=PAUSED)) for f in r.findings or ()]
     for (group, name, _), changes in EVIL.items():
         for who in ({"uid": 0}, {"uid": 1000}, {"service": None}, {"named": True}):
             found += [each.remedy for each in look(group, name, around(**{**changes, **who}))]
