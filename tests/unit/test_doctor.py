@@ -236,6 +236,8 @@ def test_folders_on_two_file_systems_are_advice(home: Settings) -> None:
 def test_a_daemon_that_is_silent_for_ten_seconds_hangs() -> None:
     [found] = look("Daemon", "runs", around(now=1_800_000_030.0))
     assert (found.level, found.remedy) == ("fail", "systemctl restart bouquetd.service")
+    [found] = look("Daemon", "runs", around(now=1_800_000_030.0, service=None))
+    assert found.remedy == "kill -9 77 && runuser -u bouquetd -- bouquetd run"
 
 
 PAUSED = {"/var/lib/bouquetd/state/paused.json": '{"since": 1800000000, "reason": "new disk"}'}
@@ -489,7 +491,8 @@ def test_a_missing_pipeline_for_entities_is_a_failure() -> None:
     [
         ("written by an older bouquetd (schema 4)", "warn", "systemctl restart"),
         ("written by a newer bouquetd (schema 9)", "fail", "pip install"),
-        ("disk I/O error", "fail", "df -h"),
+        ("the ledger x cannot be used: disk I/O error", "fail", "df -h"),
+        ("the daemon did not answer within 10 s", "warn", "bouquetd status"),
     ],
 )
 def test_a_ledger_that_cannot_be_used_is_told_by_why(reason: str, level: str, remedy: str) -> None:

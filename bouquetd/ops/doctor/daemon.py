@@ -22,10 +22,11 @@ def runs(around: Surroundings) -> Iterator[Finding]:
         yield say("No daemon runs: files in the inbox wait.", around.start)
     elif (old := around.now - float(seen["at"])) > FRESH:
         yield failed(
-            f"The daemon (pid {seen['pid']}) has not said anything for {old:.0f} s: it hangs.", around.restart
+            f"The daemon (pid {seen['pid']}) has not said anything for {old:.0f} s: it hangs.",
+            _afresh(around, int(seen["pid"])),
         )
     elif hung := seen.get("hung"):
-        yield failed(f"The daemon (pid {seen['pid']}) hangs: {hung}.", around.restart)
+        yield failed(f"The daemon (pid {seen['pid']}) hangs: {hung}.", _afresh(around, int(seen["pid"])))
     else:
         since = time.strftime("%Y-%m-%d %H:%M", time.localtime(float(seen.get("since", seen["at"]))))
         yield passed(f"The daemon runs since {since} (pid {seen['pid']}).")
@@ -70,6 +71,13 @@ def failures(around: Surroundings) -> Iterator[Finding]:
         yield warned(f"{many} failed in the last day.", around.ours("files --state failed"))
     else:
         yield passed("No file failed in the last day.")
+
+
+def _afresh(around: Surroundings, pid: int) -> str:
+    """The command that ends one that hangs and starts another."""
+    if around.service is not None and around.service.active:
+        return around.restart
+    return f"{'' if around.uid in (0, around.account.uid) else 'sudo '}kill -9 {pid} && {around.own('run')}"
 
 
 def _paused(around: Surroundings) -> str | None:

@@ -41,6 +41,8 @@ def ledger(around: Surroundings) -> Iterator[Finding]:
             )
         elif "a newer bouquetd" in error.reason:
             yield failed("The ledger is of a newer bouquetd than this one; install that again.", REINSTALL)
+        elif not error.reason.startswith("the ledger"):
+            yield warned(f"The ledger cannot be asked for: {error.told}", around.ours("status"))
         else:
             yield failed(error.told, f"df -h {shlex.quote(str(around.settings.paths.state))}")
         return
