@@ -56,7 +56,7 @@ def test_what_is_proposed_fits_and_leaves_half_of_ram_to_others(
     beside = 0 if changed.get("ocr.mode") == "never" else page
     server = SERVER if mode == "server" else 0
     if not proposal.notes:
-        assert limit * LAST + ROOM + beside + server <= machine.ram / 2
+        assert limit * LAST + ROOM + max(beside, server) <= machine.ram / 2
         assert limit >= needed(machine, settings)
     unit = proposal.unit
     after = Unit("bouquetd.service", unit.high, unit.maximum) if unit else PACKAGED
@@ -65,9 +65,18 @@ def test_what_is_proposed_fits_and_leaves_half_of_ram_to_others(
 
 
 def test_the_packaged_service_fits_a_machine_of_2_gb_as_it_is() -> None:
-    proposal = propose(facts(2), Settings(), PACKAGED, PAGE)
-    assert proposal.empty
-    assert not proposal.notes
+    for store in (Store(), Store(mode="server")):
+        proposal = propose(facts(2), Settings(store=store), PACKAGED, PAGE)
+        assert proposal.empty
+        assert not proposal.notes
+
+
+def test_a_server_elsewhere_takes_nothing_of_this_machine() -> None:
+    here, there = (
+        Settings(store=Store(mode="server", url=url)) for url in ("http://127.0.0.1:1", "http://far:1")
+    )
+    assert allowed(facts(2), here, 0) == 550 * MB
+    assert allowed(facts(2), there, 0) == 800 * MB
 
 
 @pytest.mark.parametrize(
