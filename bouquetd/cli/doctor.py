@@ -122,6 +122,7 @@ def _surroundings(path: Path | None) -> Surroundings:
         packages=machine.packages(), memory=machine.memory(), run=run, read=machine.read, room=machine.room,
         may=partial(machine.may, who=who), walk=cache(partial(machine.walk, now=now, ignore=ignore)),
         shipped=machine.shipped, status=_status, alive=_alive, ledger=_once(_seen), prove=_prove,
+        ends=_ends,
         words=_words, asked=_once(_asked), reach=_reach, connect=machine.connect,
         resolve=machine.resolve,
     )  # fmt: skip
@@ -200,6 +201,13 @@ def _seen(settings: Settings) -> Seen | None:
     facts = found.pop("facts")
     recipe = Recipe.of(json.loads(facts[RECIPE])) if facts.get(RECIPE) else None
     return Seen(running=running, recipe=recipe, generation=int(facts.get(GENERATION) or 0), **found)
+
+
+def _ends(settings: Settings, since: float) -> list[tuple[float, str]]:
+    from bouquetd.memory import history, recorded
+
+    found = recorded.read(settings.paths.state / history.FILE, since, time.time(), most=1)
+    return [(e.at, e.text) for e in found.events if e.kind in (history.Kind.DIED, history.Kind.STUCK)]
 
 
 def _prove(settings: Settings) -> bool:

@@ -96,8 +96,8 @@ def around(given: Settings | None = None, **changes: Any) -> Surroundings:
         read=files.get, room=lambda _: Room(1, "ext4", 100_000 * MB, 50_000 * MB, 10**6, 10**6),
         may=lambda _path, _rights: True, walk=lambda _: Tree(40, 1000, (), whole=True),
         shipped=lambda _: UNIT, status=lambda _: STATUS, alive=lambda _: True, ledger=lambda _: SEEN,
-        prove=lambda _: True, words=lambda *_: True, asked=lambda _: RECIPE, reach=lambda _: None,
-        connect=lambda *_: None, resolve=lambda _: ["192.0.2.7"],
+        prove=lambda _: True, words=lambda *_: True, ends=lambda *_: (), asked=lambda _: RECIPE,
+        reach=lambda _: None, connect=lambda *_: None, resolve=lambda _: ["192.0.2.7"],
     )  # fmt: skip
     return replace(made, **changes)
 
@@ -345,6 +345,15 @@ def test_many_deaths_are_counted_and_a_stop_is_none() -> None:
     assert levels("Service", "restarts", around(programs={"journalctl": stopped})) == ["pass"]
 
 
+def test_without_a_unit_the_daemons_own_record_tells_of_deaths() -> None:
+    at = around(service=None)
+    assert levels("Service", "restarts", at) == ["pass"]
+    [found] = look("Service", "restarts", replace(at, ends=lambda *_: [(1_799_990_000.0, "signal KILL")]))
+    assert (found.level, found.remedy) == ("warn", "bouquetd memory --since 7d")
+    assert "the daemon died, signal KILL." in found.told
+    assert levels("Service", "restarts", replace(at, ends=raising(NoRights("not yours")))) == []
+
+
 def test_a_journal_that_may_not_be_read_says_as_whom_to_ask() -> None:
     hint = Said(0, "", "Hint: You are currently not seeing messages from other users and the system.")
     [found] = look("Service", "restarts", around(uid=1000, programs={"journalctl": hint}))
@@ -548,7 +557,9 @@ def test_a_check_that_hangs_is_left_behind_and_all_together_have_an_end() -> Non
 @cache
 def remedies() -> list[str]:
     """What the checks name on the machines above, to root, to a stranger, without a unit, of a named file."""
-    found = [f.remedy for r in examine(around(files=PAUSED)) for f in r.findings or ()]
+    dead = [(1_799_990_000.0, "signal KILL")]
+    found = [each.remedy for each in look("Service", "restarts", around(service=None, ends=lambda *_: dead))]
+    found += [f.remedy for r in examine(around(files=PAUSED)) for f in r.findings or ()]
     for (group, name, _), changes in EVIL.items():
         for who in ({"uid": 0}, {"uid": 1000}, {"service": None}, {"named": True}):
             found += [each.remedy for each in look(group, name, around(**{**changes, **who}))]
