@@ -71,8 +71,9 @@ def terminal(
 
 def during(peak: Attributed | Sample) -> str:
     """What ran at a peak, in words: the file, and the stage that had it in hand."""
-    stage = peak.stage or "idle"
-    return f"{peak.source} ({stage})" if peak.source else stage
+    if peak.source and peak.stage:
+        return f"{peak.source} ({peak.stage})"
+    return peak.source or peak.stage or "idle"
 
 
 @dataclass(frozen=True, slots=True)

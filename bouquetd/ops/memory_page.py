@@ -49,7 +49,7 @@ def page(stretch: Recorded) -> str:
     said = "\n".join(f"<p>{escape(line)}</p>" for line in sentences(stretch))
     peaks = _table(
         {"RSS": "figure", "When": "word", "File": "name", "Stage": "word"},
-        ((exact(one.peak), moment(one.at), one.source or "none", one.stage or "idle") for one in stretch.peaks),
+        ((exact(one.peak), moment(one.at), one.source, one.stage or "idle") for one in stretch.peaks),
     )
     shown = [event for event in stretch.events if event.kind != Kind.RECLAIMED][-MOST:]
     events = _table(
