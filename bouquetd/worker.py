@@ -98,6 +98,15 @@ class Worker:
         return self._ingestion.current
 
     @property
+    def working_on(self) -> str:
+        """The source in hand, or of those that are read and not yet stored the last; empty for none."""
+        if (current := self.current) is not None:
+            return current.source
+        with suppress(IndexError):  # the thread that asks may be another
+            return self._ingestion.waiting[-1].document.source
+        return ""
+
+    @property
     def unfinished(self) -> int:
         """Documents that are read, and neither all in Chroma nor filed away."""
         return len(self._ingestion.waiting)
