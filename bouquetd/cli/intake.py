@@ -142,9 +142,8 @@ def drain(
     Exit status 1 when a file failed meanwhile or time ran out, 69 when no daemon runs or it is paused.
     """
     from bouquetd.config.units import read_duration
-    from bouquetd.control import request
+    from bouquetd.control import SOCKET, request
     from bouquetd.errors import Unavailable
-    from bouquetd.running import SOCKET
 
     try:
         until = None if timeout is None else time.monotonic() + read_duration(timeout)
@@ -213,8 +212,7 @@ def _bar() -> Iterator[Callable[[dict[str, Any]], None]]:
 
 def _ask(config: Config, op: str, **arguments: Any) -> tuple[bool, Any]:
     """Whether a daemon runs, and what it answers."""
-    from bouquetd.control import NoDaemon, request
-    from bouquetd.running import SOCKET
+    from bouquetd.control import SOCKET, NoDaemon, request
 
     with suppress(NoDaemon):
         return True, request(config.settings.paths.runtime / SOCKET, op, 10.0, **arguments)

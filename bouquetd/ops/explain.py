@@ -10,12 +10,11 @@ from typing import Any
 
 from bouquetd.config import Paths
 from bouquetd.errors import sentence
-from bouquetd.filing import UNREAD
 from bouquetd.inbox.opening import kind
 from bouquetd.inbox.rules import Rules
 from bouquetd.inbox.scan import Ignore
 from bouquetd.ledger import Entry, Ledger
-from bouquetd.model import MB, PACKED, State, printable
+from bouquetd.model import MB, PACKED, UNREAD, State, printable
 from bouquetd.selection import MAGIC, Selection
 from bouquetd.trail import Outcome, Step, is_first
 

@@ -13,7 +13,7 @@ import pytest
 
 from bouquetd.control import request
 from bouquetd.errors import Unavailable
-from bouquetd.running import SOCKET
+from bouquetd.control import SOCKET
 from bouquetd.store.embedded import Embedded
 from tests import another
 from tests.harness import Home, prose, until
