@@ -18,7 +18,8 @@ from tests.system.served import ARCHIVE, INBOX, Served
 
 pytestmark = [pytest.mark.system, pytest.mark.long]
 
-WEB = f"/usr/lib/bouquetd/lib/python{sys.version_info.major}.{sys.version_info.minor}/site-packages/bouquetd/web/static"
+PYTHON = f"python{sys.version_info.major}.{sys.version_info.minor}"
+WEB = f"/usr/lib/bouquetd/lib/{PYTHON}/site-packages/bouquetd/web/static"
 
 MOST = 350 * 2**20
 """Bytes that an installation may take."""
