@@ -30,6 +30,7 @@ from bouquetd.inbox.access import Access
 from bouquetd.inbox.alone import Alone
 from bouquetd.inbox.intake import Intake
 from bouquetd.inbox.queue import Queue
+from bouquetd.inbox.rules import Rules
 from bouquetd.inbox.scan import Ignore
 from bouquetd.inbox.watcher import Marks
 from bouquetd.ingestion import Ingestion
@@ -44,6 +45,7 @@ from bouquetd.memory.reclaim import Ladder, standard, trimmer
 from bouquetd.memory.recorder import Watermark
 from bouquetd.model import MB, Document, Piece, printable
 from bouquetd.ops.service import Service
+from bouquetd.pause import Pause
 from bouquetd.pipeline import Pipeline
 from bouquetd.reader import Reader
 from bouquetd.recipe import Recipe
@@ -213,11 +215,12 @@ def engine(
         # Only now: what was not recovered must not be called clean on the way out.
         stack.callback(leave, store, log)
 
+        pause = Pause(paths.state, on_mark)
         governor = Governor(limits(settings))
         ladder = Ladder(standard(store.release, embedder.close), probe.rss)
         gate = Gate(
             governor, probe, ladder, clock=clock, log=log, batch_size=settings.pipeline.batch_size,
-            stopping=stopping, pause_limit=settings.memory.pause_limit,
+            stopping=stopping, pause_limit=settings.memory.pause_limit, rest=pause.check,
         )  # fmt: skip
         watermark = Watermark(probe.rss)
         meter = Meter(watermark.rss, settings.memory.operation, clock, log)
@@ -230,6 +233,7 @@ def engine(
             access=Access(paths.inbox, Path(ask) if ask else None, moves=not keep),
             alone=Alone(paths.inbox, ledger, clock, log), ignore=Ignore(settings.inbox.ignore),
             rescan=settings.inbox.rescan, keep=keep, busy=lambda _: False, clock=clock, log=log,
+            rules=Rules(ledger.rules()),
         )  # fmt: skip
 
         def between_texts() -> None:
@@ -248,7 +252,7 @@ def engine(
         admission = Admission(partial(extract.memory, plugins=plugins), lambda: governor.limits)
         reader = Reader(
             settings, plugins, ocr=ocr.find(settings.ocr), meter=meter, health=health, clock=clock,
-            stopping=stopping,
+            stopping=stopping, rest=pause.check,
         )  # fmt: skip
         pipeline = stages(settings, reader.pieces, ledger, store, embedder, finder, gate, meter)
         ingestion = Ingestion(
@@ -257,7 +261,7 @@ def engine(
         )  # fmt: skip
         worker = Worker(
             settings, ledger=ledger, store=store, queue=queue, intake=intake, filing=filing,
-            pipeline=pipeline, ingestion=ingestion, gate=gate, health=health, clock=clock, log=log,
+            pipeline=pipeline, ingestion=ingestion, gate=gate, pause=pause, health=health, clock=clock, log=log,
         )  # fmt: skip
         watermark.running = lambda: (meter.stage, printable(at.source) if (at := worker.current) else "")
         service = Service(settings, ledger, store, embedder, worker)

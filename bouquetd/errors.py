@@ -5,6 +5,7 @@ Whoever catches one of these knows what to do with the file by its class alone:
 * ``Rejected``: the file can never be ingested as it is. It goes to ``failed/`` with the reason.
 * ``Changed``: the file moved under our hands. It stays where it is and is looked at again.
 * ``Unavailable``: something around us is missing. Keep the file, burn no attempt, back off.
+* ``Paused``: the operator wants the intake to rest. Keep the file, burn no attempt, wait to be told.
 * ``Stopped``: the daemon was asked to stop. Keep the file, burn no attempt, leave.
 * ``ConfigError``: the YAML or the machine does not fit. Do not start; a restart would not help.
 """
@@ -46,6 +47,15 @@ class Unavailable(Explained):
     def __init__(self, reason: str, remedy: str, after: float = 0.0) -> None:
         super().__init__(reason, remedy)
         self.after = after
+
+
+class Paused(Unavailable):
+    """The operator wants the intake to rest, as ``bouquetd pause`` says."""
+
+    @property
+    def told(self) -> str:
+        """As a sentence of its own, with the command that ends it."""
+        return f"The intake is paused {self.reason}. Go on with `{self.remedy}`."
 
 
 class Stopped(BouquetdError):

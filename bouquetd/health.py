@@ -48,6 +48,11 @@ class Health:
         if self._activity.name != "paused":
             self._activity = _Activity("paused", now, now + self.pause_limit)
 
+    def resting(self, now: float) -> None:
+        """The operator wants nothing done, for as long as they like."""
+        if self._activity.name != "resting":
+            self._activity = _Activity("resting", now, inf)
+
     def backing_off(self, now: float, until: float) -> None:
         """Something around us is missing; the worker sleeps until ``until`` and then tries again."""
         self._activity = _Activity("backing off", now, until + self.deadline)

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field, replace
 from typing import BinaryIO
 
 from bouquetd.config import Settings
-from bouquetd.errors import Changed, Rejected, Stopped, Unavailable
+from bouquetd.errors import Changed, Paused, Rejected, Stopped, Unavailable
 from bouquetd.extract.packed import Budget, Member, TooMuch, labels, unpacked
 from bouquetd.filing import UNREAD, Filing
 from bouquetd.health import Health
@@ -150,7 +150,7 @@ class Ingestion:
         self._health = health
         self._clock = clock
         self._log = log
-        self._owed: list[str] = []
+        self._owed: list[tuple[str, str | None]] = []
         pipeline.watch = self._watch
 
     def ingest(self, source: str, sha: str, seen: Fingerprint, file: BinaryIO) -> None:
@@ -192,7 +192,7 @@ class Ingestion:
     def settle_debt(self) -> None:
         """Give back attempts that could not be given back when it was time."""
         while self._owed:
-            self._ledger.give_back(self._owed[-1])
+            self._ledger.give_back(*self._owed[-1])
             self._owed.pop()
 
     # -- one document -------------------------------------------------------------------------------------
@@ -214,27 +214,30 @@ class Ingestion:
             self._read(document, it)
         except (Stuck, Corrupt):
             raise
-        except (Stopped, Unavailable):
+        except Stopped:
             self._give_back(document)
             raise
+        except Unavailable as error:
+            self._give_back(document, f"paused {error.reason}" if isinstance(error, Paused) else error.reason)
+            raise
         except Changed:
-            self._leave_out(document)
+            self.leave_out(document)
             self._ledger.abandon(document.id)
             self._filing.remove()
             raise
         except Rejected as error:
-            self._leave_out(document)
+            self.leave_out(document)
             if isinstance(error, TooMuch) and it.parent:
                 raise  # the whole file is refused for it
             return document, error
         except OSError as error:
-            self._give_back(document)
+            self._give_back(document, error.strerror or str(error))
             raise Unavailable(
                 f"the file {printable(it.source)} cannot be read: {error.strerror or error}",
                 "look at the disk or the mount under the inbox (dmesg)",
             ) from error
         except Exception as error:
-            self._leave_out(document)
+            self.leave_out(document)
             self._log.exception(
                 f"Could not ingest {printable(it.source)}",
                 what="failed",
@@ -286,7 +289,7 @@ class Ingestion:
 
     def _drop_for(self, document: Document, it: _Opened, twin: Entry) -> None:
         """Leave nothing of a document whose text another one has, and file it as a duplicate of that."""
-        self._leave_out(document)
+        self.leave_out(document)
         self._ledger.abandon(document.id)
         self._filing.remove()
         if it.parent is None:
@@ -307,7 +310,7 @@ class Ingestion:
                 self._ledger.abandon(entry.document.id)
         self._filing.remove()
 
-    def _leave_out(self, document: Document) -> None:
+    def leave_out(self, document: Document) -> None:
         """Forget what is read of a document, and of what is packed in it, and not yet stored."""
         inside = document.source + PACKED
 
@@ -318,10 +321,10 @@ class Ingestion:
         self.waiting = deque(item for item in self.waiting if not of_it(item.document))
         self.left()
 
-    def _give_back(self, document: Document) -> None:
+    def _give_back(self, document: Document, held_up: str | None = None) -> None:
         """Undo the attempt; where the disk is too full even for that, before anything else is claimed."""
         self._pipeline.leave_out(lambda other: other.id == document.id)
-        self._owed.append(document.id)
+        self._owed.append((document.id, held_up))
         with suppress(Unavailable):
             self.settle_debt()
 

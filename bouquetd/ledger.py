@@ -24,10 +24,12 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
-from bouquetd import mentions
-from bouquetd.errors import Explained, Unavailable
-from bouquetd.model import Document, Fingerprint, Record, State
+from bouquetd import mentions, trail
+from bouquetd.errors import Explained, Rejected, Unavailable
+from bouquetd.model import PACKED, Document, Fingerprint, Record, State, printable
 from bouquetd.row import Row, packed, unpacked
+from bouquetd.selection import PRINTED, Selection, Sort, order, printed_source
+from bouquetd.trail import Outcome
 
 Place = tuple[int, str, int]
 """Where a chunk lies and which it is: shard, document, number."""
@@ -114,6 +116,12 @@ MIGRATIONS: tuple[str, ...] = (
     CREATE INDEX documents_text ON documents (text_digest) WHERE text_digest IS NOT NULL;
     """,
     mentions.SCHEMA,
+    trail.SCHEMA,
+    """
+    CREATE TABLE rules (                         -- the operator's: what of the inbox is not taken
+        glob BLOB PRIMARY KEY, since REAL NOT NULL
+    ) STRICT, WITHOUT ROWID;
+    """,
 )
 """One script a schema version; ``user_version`` says how many have run."""
 
@@ -183,11 +191,12 @@ def identity(source: str, digest: str, recipe: str) -> str:
 class Ledger:
     """The open ledger. Safe to use from several threads; each method is one transaction."""
 
-    def __init__(self, path: Path, recipe: str = "", *, check: bool = True) -> None:
+    def __init__(self, path: Path, recipe: str = "", *, check: bool = True, read_only: bool = False) -> None:
         """Open or create the ledger, bring its schema up to date and, with ``check``, prove it undamaged.
 
-        ``recipe`` names chunker and embedder; only who claims documents needs it. Raises ``Corrupt`` when the
-        file is damaged or from a newer bouquetd, ``Unavailable`` when it cannot be opened at all.
+        ``recipe`` names chunker and embedder; only who claims documents needs it. With ``read_only`` nothing
+        is made or changed, and the proof leaves the indexes out. Raises ``Corrupt`` when the file is damaged,
+        ``Unavailable`` when it cannot be opened at all or is of another bouquetd.
         """
         self.path = path
         self.recipe = recipe
@@ -195,15 +204,24 @@ class Ledger:
         self._durably = True
         self._leaving = True
         try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            self._db = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=PATIENCE)
-            os.chmod(path, 0o600)
+            if not read_only:
+                path.parent.mkdir(parents=True, exist_ok=True)
+            place = f"{path.absolute().as_uri()}?mode=ro" if read_only else path
+            self._db = sqlite3.connect(
+                place, isolation_level=None, check_same_thread=False, timeout=PATIENCE, uri=read_only
+            )
+            if not read_only:
+                os.chmod(path, 0o600)
         except (OSError, sqlite3.OperationalError) as error:
             raise _unavailable(path, error) from error
         self._db.row_factory = sqlite3.Row
+        self._db.create_function(PRINTED, 1, printed_source, deterministic=True)
         self._mentions = mentions.Mentions(self._db)
         try:
-            self._prepare(check)
+            if read_only:
+                self._look(check)
+            else:
+                self._prepare(check)
         except BaseException as error:
             self._db.close()
             if isinstance(error, sqlite3.DatabaseError):
@@ -225,6 +243,17 @@ class Ledger:
             )
         for number, script in enumerate(MIGRATIONS[version:], start=version + 1):
             self._db.executescript(f"BEGIN IMMEDIATE; {script}; PRAGMA user_version={number}; COMMIT;")
+
+    def _look(self, check: bool) -> None:  # noqa: FBT001
+        verdict = self._db.execute("PRAGMA quick_check(1)").fetchone()[0] if check else "ok"
+        if verdict != "ok":
+            raise Corrupt(verdict)
+        version = int(self._db.execute("PRAGMA user_version").fetchone()[0])
+        if version != len(MIGRATIONS):
+            whose = "a newer" if version > len(MIGRATIONS) else "an older"
+            raise _unavailable(
+                self.path, f"written by {whose} bouquetd (schema {version}, this one knows {len(MIGRATIONS)})"
+            )
 
     def close(self) -> None:
         """Close the file; the write-ahead log is folded in."""
@@ -288,11 +317,14 @@ class Ledger:
                     _signed(f.device), _signed(f.inode), f.mtime_ns, f.ctime_ns,
                 ),
             ).fetchone()  # fmt: skip
+            if row["since"] != since:
+                trail.begin(db, row["source"], now, row["attempts"])
         return _entry(row).document
 
-    def give_back(self, id_: str) -> None:
-        """Undo the attempt: a graceful stop, or the world's fault."""
+    def give_back(self, id_: str, held_up: str | None = None) -> None:
+        """Undo the attempt: a graceful stop, or where it was ``held_up`` the world's fault, by a reason."""
         with self._write() as db:
+            trail.end(db, [id_], time.time(), Outcome.HELD_UP if held_up else Outcome.STOPPED, held_up)
             db.execute("UPDATE documents SET attempts = max(0, attempts - 1) WHERE id = ?", (id_,))
 
     def journal(self, parts: Sequence[tuple[Document, Sequence[Record], bool]]) -> None:
@@ -366,10 +398,12 @@ class Ledger:
 
     def filed(self, destinations: Iterable[tuple[str, str | None]]) -> None:
         """The files of these documents lie where they go afterwards (``None``: kept, "": deleted)."""
+        done, now = list(destinations), time.time()
         with self._write() as db:
+            trail.end(db, [id_ for id_, _ in done], now, Outcome.STORED)
             db.executemany(
                 "UPDATE documents SET state = 'filed', destination = ?, updated = ? WHERE id = ?",
-                [(_bytes(path), time.time(), id_) for id_, path in destinations],
+                [(_bytes(path), now, id_) for id_, path in done],
             )
 
     def failed(self, id_: str, reason: str, remedy: str, destination: str | None, media_type: str = "") -> None:
@@ -377,11 +411,14 @@ class Ledger:
 
         ``media_type`` is "" where nobody came to know it.
         """
+        now = time.time()
         with self._write() as db:
+            if not db.execute("SELECT 1 FROM documents WHERE id = ? AND state = 'failed'", (id_,)).fetchone():
+                trail.end(db, [id_], now, Outcome.FAILED, reason)
             db.execute(
                 "UPDATE documents SET state = 'failed', reason = ?, remedy = ?, destination = ?,"
                 " media_type = ?, updated = ? WHERE id = ?",
-                (reason, remedy, _bytes(destination), media_type, time.time(), id_),
+                (reason, remedy, _bytes(destination), media_type, now, id_),
             )
             packed = db.execute("SELECT id FROM documents WHERE within = ?", (id_,)).fetchall()
             self._condemn(db, [row["id"] for row in packed], at_any_rate=False)
@@ -402,6 +439,14 @@ class Ledger:
         """The source has the content of ``twin`` and is not stored again; returns its id."""
         id_, now, f = identity(source, digest, self.recipe), time.time(), fingerprint
         with self._write() as db:
+            moving = db.execute(
+                "SELECT 1 FROM documents WHERE id = ? AND state = 'duplicate' AND destination IS NULL", (id_,)
+            ).fetchone()
+            if not moving:
+                of = db.execute("SELECT source FROM documents WHERE id = ?", (twin,)).fetchone()
+                trail.add(
+                    db, os.fsencode(source), now, Outcome.DUPLICATE, of and printable(os.fsdecode(of["source"]))
+                )
             db.execute(
                 "INSERT OR REPLACE INTO documents (id, source, digest, size, state, since, updated, twin,"
                 " destination, device, inode, mtime_ns, ctime_ns, parent, within)"
@@ -432,14 +477,17 @@ class Ledger:
 
         A content that the source had in between is queued for removal.
         """
-        f = fingerprint
+        f, now = fingerprint, time.time()
         with self._write() as db:
+            known = db.execute("SELECT * FROM documents WHERE id = ?", (id_,)).fetchone()
+            if known is not None and _entry(known).fingerprint != f:
+                trail.add(db, known["source"], now, Outcome.SEEN_AGAIN)
             db.execute(
                 "UPDATE documents SET destination = ?, updated = ?, device = ?, inode = ?, mtime_ns = ?,"
                 " ctime_ns = ? WHERE id = ?",
                 (
                     _bytes(destination),
-                    time.time(),
+                    now,
                     _signed(f.device),
                     _signed(f.inode),
                     f.mtime_ns,
@@ -452,6 +500,7 @@ class Ledger:
     def abandon(self, id_: str) -> None:
         """The document will not be finished, or is to go: queue it and what is packed in it for removal."""
         with self._write() as db:
+            trail.end(db, [id_], time.time(), Outcome.ABANDONED)
             self._condemn(db, [id_])
 
     def outermost(self, document: Document) -> Entry | None:
@@ -480,10 +529,30 @@ class Ledger:
         with self._write() as db:
             db.execute("DELETE FROM documents WHERE id = ?", (id_,))
 
+    def put_back(self, id_: str) -> None:
+        """The file of a failed document is in the inbox again: drop its row, so that it counts as new."""
+        with self._write() as db:
+            trail.put_back(db, id_, time.time())
+
+    def died(self) -> None:
+        """At a start: the process died in the attempts that nobody ended."""
+        with self._write() as db:
+            trail.died(db, time.time())
+
+    def trail(self, source: str) -> list[trail.Step]:
+        """What happened to a source, oldest first; see ``trail``."""
+        with self._lock:
+            try:
+                return trail.of(self._db, os.fsencode(source))
+            except sqlite3.DatabaseError as error:
+                raise _trouble(self.path, error) from error
+
     def forgotten(self, id_: str) -> None:
         """The operator wants its chunks gone; the file, where it is kept, is not read again."""
+        now = time.time()
         with self._write() as db:
-            db.execute("UPDATE documents SET state = 'forgotten', updated = ? WHERE id = ?", (time.time(), id_))
+            trail.end(db, [id_], now, Outcome.FORGOTTEN)
+            db.execute("UPDATE documents SET state = 'forgotten', updated = ? WHERE id = ?", (now, id_))
             self._condemn(db, [id_])
 
     def removals(self, limit: int = PAGE) -> list[str]:
@@ -655,6 +724,81 @@ class Ledger:
             )
         ]
 
+    def listed(
+        self,
+        chosen: Selection,
+        sort: Sort = Sort.UPDATED,
+        *,
+        descending: bool = True,
+        limit: int = 100,
+        offset: int = 0,
+    ) -> list[Entry]:
+        """A page of some documents in an order.
+
+        Without an index for each order: one walk over the rows, which keeps no more than the pages so far.
+        """
+        where, values = chosen.condition()
+        rows = self._rows(
+            "SELECT d.* FROM (SELECT rowid AS r, row_number() OVER () AS place FROM"
+            f" (SELECT rowid FROM documents WHERE {where} ORDER BY {order(sort, descending=descending)}"
+            " LIMIT ? OFFSET ?)) JOIN documents d ON d.rowid = r ORDER BY place",
+            *values, limit, offset,
+        )  # fmt: skip
+        return list(map(_entry, rows))
+
+    def number(self, chosen: Selection) -> int:
+        """How many those are."""
+        where, values = chosen.condition()
+        return int(self._rows(f"SELECT count(*) AS n FROM documents WHERE {where}", *values)[0]["n"])
+
+    def select(self, chosen: Selection) -> Iterator[Entry]:
+        """All of them by id, a page of rows in memory at a time."""
+        where, values = chosen.condition()
+        after = ""
+        while True:
+            rows = self._rows(
+                f"SELECT * FROM documents WHERE {where} AND id > ? ORDER BY id LIMIT ?",
+                *values, after, PAGE,
+            )  # fmt: skip
+            yield from map(_entry, rows)
+            if len(rows) < PAGE:
+                return
+            after = rows[-1]["id"]
+
+    def at(self, destination: str, *, failed: bool) -> Entry | None:
+        """The document whose file lies at a place below ``failed/`` or the archive; it looks at every row."""
+        rows = self._rows(
+            "SELECT * FROM documents WHERE destination = ? AND (state = 'failed') = ?"
+            " ORDER BY updated DESC LIMIT 1",
+            _bytes(destination),
+            failed,
+        )
+        return _entry(rows[0]) if rows else None
+
+    def packed(self, source: str) -> dict[str, int]:
+        """How many of the files packed in one, right in it or deeper, are in each state."""
+        first = os.fsencode(source + PACKED)
+        rows = self._rows(
+            "SELECT state, count(*) AS n FROM documents WHERE source > ?1 AND source < ?2 GROUP BY state",
+            first,
+            first + b"\xff" * 8,
+        )
+        return {row["state"]: row["n"] for row in rows}
+
+    def named(self, id_: str) -> int:
+        """How many different entities of a document are known."""
+        sql = "SELECT count(*) AS n FROM mentions WHERE document = ? AND entity <> ?"
+        return int(self._rows(sql, id_, mentions.UNKNOWN)[0]["n"])
+
+    def why_left_alone(self, source: str) -> str | None:
+        """Why this, or a folder that it lies in, is left alone."""
+        parts = source.split("/")
+        for n in range(len(parts), 0, -1):
+            name = os.fsencode("/".join(parts[:n]))
+            if rows := self._rows("SELECT reason FROM left_alone WHERE source = ?", name):
+                return str(rows[0]["reason"])
+        return None
+
     def counts(self) -> dict[str, int]:
         """How many documents are in each state."""
         rows = self._rows("SELECT state, count(*) AS n FROM documents GROUP BY state")
@@ -694,6 +838,27 @@ class Ledger:
             return
         with self._write() as db:
             db.executemany("DELETE FROM left_alone WHERE source = ?", [(os.fsencode(s),) for s in sources])
+
+    def rules(self) -> list[str]:
+        """The operator's globs of what is not taken from the inbox, oldest first."""
+        return [os.fsdecode(row["glob"]) for row in self._rows("SELECT glob FROM rules ORDER BY since, glob")]
+
+    def add_rules(self, globs: Sequence[str], most: int) -> None:
+        """Remember more of them. Raises ``Rejected`` where there would be more than ``most``, and adds none."""
+        with self._write() as db:
+            db.executemany(
+                "INSERT OR IGNORE INTO rules VALUES (?,?)", [(os.fsencode(g), time.time()) for g in globs]
+            )
+            if db.execute("SELECT count(*) FROM rules").fetchone()[0] > most:
+                raise Rejected(
+                    f"there would be more than {most} rules",
+                    "take one with a wider glob, or drop some: bouquetd ignore --list, --remove GLOB",
+                )
+
+    def drop_rule(self, glob: str) -> bool:
+        """Forget one; whether it was known."""
+        with self._write() as db:
+            return db.execute("DELETE FROM rules WHERE glob = ?", (os.fsencode(glob),)).rowcount > 0
 
     # -- shards and the journal ---------------------------------------------------------------------------
 
@@ -947,6 +1112,8 @@ class Ledger:
                     )
                     db.execute("INSERT OR IGNORE INTO left_alone SELECT * FROM older.left_alone")
                     db.execute("INSERT OR IGNORE INTO facts SELECT * FROM older.facts")
+                    db.execute("INSERT OR IGNORE INTO rules SELECT * FROM older.rules")
+                    trail.inherit(db)
             finally:
                 self._rows("DETACH DATABASE older")
 

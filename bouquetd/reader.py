@@ -41,7 +41,9 @@ class Reader:
         health: Health,
         clock: Callable[[], float],
         stopping: Stopping,
+        rest: Callable[[], None] = lambda: None,
     ) -> None:
+        """``rest`` raises ``Paused`` while the operator wants the intake to rest."""
         self.settings = settings
         self._plugins = plugins
         self._ocr = ocr
@@ -49,6 +51,7 @@ class Reader:
         self._health = health
         self._clock = clock
         self._stopping = stopping
+        self._rest = rest
         self._notes: list[str] = []
 
     @property
@@ -75,7 +78,7 @@ class Reader:
         return extract.members(file, media_type, self._reading(), self._plugins)
 
     def pieces(self, file: BinaryIO, document: Document) -> Iterator[Piece]:
-        """The text of a file. Raises ``Stopped`` between two pieces, Rejected also beyond ``bounds.time``."""
+        """The text of a file. Raises ``Stopped`` and ``Paused`` between pieces, Rejected beyond bounds.time."""
         reading, spent, source = self._reading(), 0.0, printable(document.source)
         self._notes = []  # of one that was refused half-way nothing is to be told of the next
         pull = extract.extract(file, document.media_type, reading, plugins=self._plugins)
@@ -89,6 +92,7 @@ class Reader:
                 return
             if self._stopping.is_set():  # a long stretch without a whole batch must not hold up a stop
                 raise Stopped("asked to stop between two pieces")
+            self._rest()
             if spent > reading.bounds.time:
                 raise beyond(
                     f"to read it takes longer than the {reading.bounds.time:g} s of bounds.time", "time"
@@ -97,9 +101,10 @@ class Reader:
             yield piece
 
     def pulse(self) -> None:
-        """To be called now and then by what takes long otherwise. Raises ``Stopped``."""
+        """To be called now and then by what takes long otherwise. Raises ``Stopped`` and ``Paused``."""
         if self._stopping.is_set():
             raise Stopped("asked to stop while unpacking")
+        self._rest()
         self._health.beat(self._clock(), "unpack")
 
     def notes(self) -> tuple[str, ...]:

@@ -34,6 +34,7 @@ from bouquetd.notify import Notifier, watchdog_interval
 from bouquetd.observing import chronicled, on_request, reporter
 from bouquetd.ops import fit, status
 from bouquetd.ops.service import Handlers, by_worker
+from bouquetd.pause import Pause
 from bouquetd.requests import Requests
 from bouquetd.snapshot import Snapshot
 
@@ -143,9 +144,13 @@ def serve(config: Config) -> int:
 
 
 def drain(config: Config) -> int:
-    """Ingest what is in the inbox and return: 1 when a file failed, 69 when something needed is missing."""
+    """Ingest what is in the inbox and return: 1 when a file failed, 69 when something needed is missing.
+
+    Raises ``Paused`` when the operator wants none ingested, now or meanwhile.
+    """
     log = _begin(config, "warning" if sys.stderr.isatty() else None)
     settle_in(config.settings)
+    Pause(config.settings.paths.state).check()
     signals = Signals()
     with signals.caught(), engine(config.settings, log, stopping=signals.stopping) as parts:
         parts.warm()
@@ -361,6 +366,9 @@ def _drain(parts: Engine, signals: Signals, show: Callable[[], None]) -> int:
             while not signals.stopping.is_set():
                 wait = worker.step()
                 show()
+                if worker.paused is not None:
+                    worker.finish()
+                    raise worker.paused
                 if worker.trouble is not None:
                     return UNAVAILABLE
                 if worker.idle:

@@ -111,6 +111,8 @@ class Snapshot:
 
     def _state(self) -> tuple[str, str, str]:
         """In a word, why, and what to do about it."""
+        if (paused := self.worker.paused) is not None:
+            return "paused", paused.reason, paused.remedy
         if (trouble := self.worker.trouble) is not None:
             return "holding", trouble.reason, trouble.remedy
         if self.gate.mode is Mode.PAUSE:

@@ -9,23 +9,25 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import replace
+from dataclasses import asdict, replace
 from itertools import takewhile
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 from bouquetd.backoff import FIRST, BackOff
 from bouquetd.config import Settings
-from bouquetd.errors import Changed, Rejected, Unavailable, sentence
+from bouquetd.errors import Changed, Paused, Rejected, Unavailable, sentence
 from bouquetd.filing import UNREAD, Filing
 from bouquetd.health import Health
 from bouquetd.inbox.intake import Intake
 from bouquetd.inbox.opening import LeftAlone, digest, fingerprint, open_source
 from bouquetd.inbox.queue import Queue, Sighting
+from bouquetd.inbox.rules import Rules
 from bouquetd.ingestion import Current, Ingested, Ingestion
 from bouquetd.ledger import Entry, Ledger, Whole
 from bouquetd.log import Log
 from bouquetd.memory.gate import Gate
-from bouquetd.model import MB, Fingerprint, State, printable
+from bouquetd.model import MB, PACKED, Fingerprint, State, printable
+from bouquetd.pause import Pause
 from bouquetd.pipeline import Pipeline
 from bouquetd.requests import Requests
 from bouquetd.store.shards import Store
@@ -35,6 +37,9 @@ REASONS = 5
 
 GATHER = 5.0
 """Seconds a document that is read may wait for others to share its store batch while the inbox has more."""
+
+LOOK = 1.0
+"""Seconds between two looks whether the operator's pause is over, where nobody wakes us."""
 
 REST = 10.0
 """Seconds of idleness after which Chroma is closed: its memory is given back, and a kill harms nothing."""
@@ -55,12 +60,15 @@ class Worker:
         pipeline: Pipeline,
         ingestion: Ingestion,
         gate: Gate,
+        pause: Pause,
         health: Health,
         clock: Callable[[], float],
         log: Log,
     ) -> None:
         self.settings = settings
         self.tally = filing.tally
+        self.pause = pause
+        self.paused: Paused | None = None
         self.trouble: Unavailable | None = None
         self.requests = Requests()
         self._ledger = ledger
@@ -78,6 +86,7 @@ class Worker:
         self._told: set[str] = set()
         self._spared: set[str] = set()
         self._not_before = 0.0
+        self._asked = self._looked = self._emptied = 0
         self._active = clock()
         intake.busy = self.busy
         ingestion.settle = lambda: self._file_away(wait=True)
@@ -106,9 +115,14 @@ class Worker:
         ``Stuck`` when memory stays short.
         """
         try:
+            if (paused := self.pause.look()) is not None:
+                return self._rest(paused)
             if (held := self._hold()) > 0:
                 return held
+            self._go_on()
             wait = self._step()
+        except Paused as error:
+            return self._rest(error)
         except Unavailable as error:
             return self._back_off(error)
         if self.trouble is not None:
@@ -126,7 +140,11 @@ class Worker:
         self._store.retry()
         self._filing.remove()
         self._filing.calm()
+        asked = self._asked
+        if asked > self._looked:
+            self._intake.look_again(0.0)
         self._intake.refresh()
+        self._looked = asked
         if self._intake.scanned:
             self._intake.scanned = False
             self._follow_deletions()
@@ -142,6 +160,8 @@ class Worker:
             self._file_away(wait=first is not None and self._clock() - first.ended > GATHER)
             return 0.0
         self._file_away(wait=True)
+        if self.idle and not self._intake.awaited:
+            self._emptied = self._looked
         if self._store.tidy():
             self._health.beat(self._clock(), "tidy")
             return 0.0
@@ -181,11 +201,11 @@ class Worker:
         waiting, taken = self._ingestion.waiting.copy(), self._store.taken
         return [item.document.id for item in waiting if item.position > taken]
 
-    def _spare(self) -> None:
+    def _spare(self, why: str) -> None:
         """Give back the attempts of what an outage keeps waiting: a kill meanwhile is none of its doing."""
         for id_ in self._unwritten():
             if id_ not in self._spared:
-                self._ledger.give_back(id_)
+                self._ledger.give_back(id_, why)
                 self._spared.add(id_)
 
     def _hold(self) -> float:
@@ -197,6 +217,34 @@ class Worker:
         self._health.backing_off(now, self._not_before)
         return self._not_before - now
 
+    def _rest(self, paused: Paused) -> float:
+        """The operator's pause: what is journalled lands, nothing new is taken, who asks is answered."""
+        now = self._clock()
+        if self.paused is None:
+            self._log.info(
+                f"Paused {paused.reason}: no file is taken until `{paused.remedy}`", what="operator's pause"
+            )
+            self.paused = paused
+            self._health.beat(now, "store")
+            with suppress(Unavailable):  # told on the way on, if it still is so
+                self._spare(f"paused {paused.reason}")
+                self._store.flush()
+                self._file_away(wait=False)
+        self.paused = paused
+        self.requests.answer()
+        with suppress(Unavailable):
+            self._intake.refresh()
+            if self._store.awake and now - self._active >= REST:
+                self._store.rest()
+        self._health.resting(self._clock())
+        return LOOK
+
+    def _go_on(self) -> None:
+        if self.paused is not None:
+            self._log.info("Going on: the operator's pause is over", what="resumed")
+            self.paused = None
+            self._spared.clear()
+
     def _back_off(self, error: Unavailable) -> float:
         wait, self.trouble = max(self._backoff.next(), error.after), error
         self._not_before = self._clock() + error.after
@@ -204,10 +252,54 @@ class Worker:
             self._told.add(error.reason)
             self._log.error(f"Holding the intake, trying again by itself. {error.told}", what="holding")
         with suppress(Unavailable):
-            self._spare()
+            self._spare(error.reason)
         now = self._clock()
         self._health.backing_off(now, now + wait)
         return wait
+
+    def look(self, source: str) -> dict[str, Any]:
+        """What becomes of a source right now, for whoever asks from another thread.
+
+        ``state`` is in hand, read (and on its way into Chroma), queued, or "" for one that is nowhere; with it
+        how far, and what holds everything up.
+        """
+        current, now = self.current, self._clock()
+        held = self.paused or self.trouble
+        seen: dict[str, Any] = {"state": "", "held": held.told if held else None}
+        if current is not None and _within(source, current.source):
+            return seen | {
+                "state": "in hand", "source": current.source, "share": current.share, "chunks": current.chunks
+            }  # fmt: skip
+        if any(_within(source, item.document.source) for item in self._ingestion.waiting.copy()):
+            return seen | {"state": "read"}
+        if waiting := self._queue.place(source, now):
+            return seen | {"state": "queued", **asdict(waiting)}
+        return seen
+
+    def heed_rules(self) -> None:
+        """The operator's rules have changed: what waits and is ignored by now leaves the queue."""
+        self._intake.rules = Rules(self._ledger.rules())
+        self._intake.marks.add("")
+
+    def ask_emptied(self) -> int:
+        """Have the inbox searched; ``emptied`` says by this number whether all that was found is done with."""
+        self._asked += 1
+        self._intake.marks.add("")  # wakes the worker
+        return self._asked
+
+    def pending(self) -> dict[str, Any]:
+        """What is still to be done, and what holds it up, for whoever waits in another thread."""
+        current, held = self.current, self.trouble
+        return {
+            "files": self._queue.count() + len(self._ingestion.waiting),
+            "current": current and printable(current.source),
+            "paused": self.paused and self.paused.told,
+            "held": held and held.told,
+        }
+
+    def emptied(self, number: int) -> bool:
+        """Whether all was searched since then, and nothing found waits, settles, or is not filed away."""
+        return self._emptied >= number
 
     def busy(self, source: str) -> bool:
         """Whether the source is ingested and only waits to be filed away."""
@@ -274,6 +366,7 @@ class Worker:
         """Complete what has landed in Chroma and move its file; with ``wait``, see that all lands first."""
         if wait and self._ingestion.waiting:
             self._pipeline.flush()
+            self._health.beat(self._clock(), "store")
             self._store.flush()
         landed = list(takewhile(lambda item: item.position <= self._store.landed, self._ingestion.waiting))
         if not landed:
@@ -344,7 +437,16 @@ class Worker:
                 )
 
     def forget(self, entry: Entry) -> None:
-        """Take a document out of the store; duplicates of it whose files are at hand are ingested instead."""
+        """Take a document out of the store; duplicates of it whose files are at hand are ingested instead.
+
+        One that is on its way in is dropped; its file waits in the inbox as if nothing had been read of it.
+        """
+        if entry.state in (State.CLAIMED, State.STORING) or self.busy(entry.document.source):
+            self._ingestion.leave_out(entry.document)
+            self._ledger.abandon(entry.document.id)
+            self._filing.remove()
+            self._intake.next_scan = 0.0
+            return
         self._ledger.forgotten(entry.document.id)
         for twin in self._ledger.duplicates_of(entry.document.id):
             self._ledger.drop(twin.document.id)
@@ -361,6 +463,7 @@ class Worker:
 
     def reconcile(self) -> None:
         """Finish what a kill interrupted, before anything new is taken. The store is already recovered."""
+        self._ledger.died()
         self._filing.remove()
         for entry in list(self._ledger.entries(State.COMPLETE, State.STORING, State.CLAIMED)):
             packed = entry.document.parent is not None
@@ -381,3 +484,8 @@ class Worker:
             document = entry.document
             if document.parent is None:
                 self._queue.resume(document.source, entry.fingerprint, document.attempts, self._clock())
+
+
+def _within(source: str, other: str) -> bool:
+    """Whether it is that one, or packed in it, or that is packed in it."""
+    return source == other or source.startswith(other + PACKED) or other.startswith(source + PACKED)

@@ -80,7 +80,7 @@ def look(loaded: Config) -> dict[str, Any]:
 
     paths = loaded.settings.paths
     now, found = time.time(), read(paths.runtime)
-    running = found is not None and now - found["at"] < STALE and _alive(found["pid"])
+    running = found is not None and now - found["at"] < STALE and alive(found["pid"])
     shown: dict[str, Any] = {**(found or {}), "running": running, "mode": loaded.settings.store.mode}
     if not running:
         shown["state"] = "stopped"
@@ -95,10 +95,11 @@ def _trouble(loaded: Config) -> str | None:
     from bouquetd.ops.wellness import trouble
 
     found = read(loaded.settings.paths.runtime)
-    return trouble(found if found and _alive(found["pid"]) else None, time.time())
+    return trouble(found if found and alive(found["pid"]) else None, time.time())
 
 
-def _alive(pid: int) -> bool:
+def alive(pid: int) -> bool:
+    """Whether a process with that id runs, whoever owns it."""
     try:
         os.kill(pid, 0)
     except ProcessLookupError:

@@ -4,56 +4,111 @@ from __future__ import annotations
 
 import sys
 import time
-from typing import Annotated
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
 
 from bouquetd.cli.app import FAILED, OK, ConfigOption, JsonOption, app, ask, ask_ledger, load, print_json
-from bouquetd.errors import sentence
-from bouquetd.model import State
+from bouquetd.cli.preview import DryRunOption, YesOption, agreed
+from bouquetd.errors import Rejected, sentence
+from bouquetd.model import State, printable
+from bouquetd.selection import Sort
+
+if TYPE_CHECKING:
+    from bouquetd.config import Config
+
+SinceOption = Annotated[
+    str | None,
+    typer.Option(
+        "--since", metavar="WHEN", help="What changed since a date, 2026-01-31, or for so long: 1h, 7d."
+    ),
+]
 
 
 @app.command()
 def files(
+    globs: Annotated[
+        list[str] | None, typer.Argument(help="Only sources that fit one of these; * goes past /.")
+    ] = None,
     state: Annotated[
         list[State] | None, typer.Option("--state", help="Only these; may be given more than once.")
     ] = None,
-    limit: Annotated[int, typer.Option("--limit", min=1, help="At most so many, newest first.")] = 100,
+    since: SinceOption = None,
+    kind: Annotated[
+        list[str] | None,
+        typer.Option("--kind", metavar="KIND", help="Kinds of files, pdf, mail and so on, or a media type."),
+    ] = None,
+    larger: Annotated[
+        str | None, typer.Option("--larger", metavar="SIZE", help="Files of at least that: 10MB.")
+    ] = None,
+    sort: Annotated[
+        Sort, typer.Option("--sort", help="The newest, largest, most first; names from A on.")
+    ] = Sort.UPDATED,
+    reverse: Annotated[bool, typer.Option("--reverse", help="The other way round.")] = False,
+    limit: Annotated[int, typer.Option("--limit", min=1, help="So many a page.")] = 100,
+    page: Annotated[int, typer.Option("--page", min=1, help="Which page.")] = 1,
     ignored: Annotated[
         bool,
-        typer.Option(
-            "--ignored", help="What lies in the inbox and is ignored for its name, and by which rule."
-        ),
+        typer.Option("--ignored", help="What lies in the inbox and is ignored, and by which rule."),
     ] = False,
     as_json: JsonOption = False,
     config: ConfigOption = None,
 ) -> None:
     """List documents with their states, the ones that changed last first."""
+    loaded = load(config)
     if ignored:
-        loaded = load(config)
-        names = ask_ledger(loaded, "ignored", patterns=list(loaded.settings.inbox.ignore))
-        if as_json:
-            print_json(names)
-        else:
-            for item in names:
-                print(f"{item['source']}: {item['reason']}")
-            print(f"{len(names)} ignored." if names else "Nothing in the inbox is ignored.")
+        _print_ignored(
+            ask_ledger(loaded, "ignored", patterns=list(loaded.settings.inbox.ignore)), as_json=as_json
+        )
         return
-    found = ask_ledger(load(config), "files", states=[str(s) for s in state or ()], limit=limit)
+    found = ask_ledger(
+        loaded,
+        "files",
+        patterns=globs or [],
+        states=[str(s) for s in state or ()],
+        since=when(since),
+        kinds=list(map(_kind, kind or ())),
+        larger=_bytes(larger),
+        sort=str(sort),
+        descending=(sort is not Sort.NAME) is not reverse,
+        limit=limit,
+        offset=(page - 1) * limit,
+    )
     if as_json:
         print_json(found)
         return
-    rows, alone = found["documents"], found["left_alone"]
+    rows, alone, total = found["documents"], found["left_alone"], found["total"]
     for row in rows:
-        when = time.strftime("%Y-%m-%d %H:%M", time.localtime(row["updated"]))
-        why = f"  {sentence(row['reason'])} {sentence(row['remedy'])}" if row["reason"] else ""
-        why = f"  {sentence(row['note'])}" if row["note"] and not why else why
-        why += f"  Its text is that of {row['same_text_as']}." if row["same_text_as"] else ""
-        print(f"{when}  {row['state']:<9} {row['chunks']:>6} chunks  {row['source']}{why}")
+        _print_row(row)
     for item in alone:
-        print(f"{'':16}  left alone               {item['source']}  {item['reason']}")
+        print(f"{'':16}  left alone                          {item['source']}  {item['reason']}")
     if not rows and not alone:
-        print("No documents" + (" in that state." if state else " yet. Drop files into the inbox."))
+        narrowed = globs or state or since or kind or larger
+        print("No documents" + (" like that." if narrowed or total else " yet. Drop files into the inbox."))
+    elif total > len(rows):
+        first = (page - 1) * limit
+        more = f"; next: --page {page + 1}" if first + len(rows) < total else ""
+        print(f"shown {first + 1:,}-{first + len(rows):,} of {total:,}{more}")
+
+
+def _print_row(row: Mapping[str, Any]) -> None:
+    from bouquetd.ops.figures import size
+
+    when = time.strftime("%Y-%m-%d %H:%M", time.localtime(row["updated"]))
+    why = f"  {sentence(row['reason'])} {sentence(row['remedy'])}" if row["reason"] else ""
+    why = f"  {sentence(row['note'])}" if row["note"] and not why else why
+    why += f"  Its text is that of {row['same_text_as']}." if row["same_text_as"] else ""
+    print(f"{when}  {row['state']:<9} {row['chunks']:>6} chunks {size(row['size']):>10}  {row['source']}{why}")
+
+
+def _print_ignored(names: Sequence[Mapping[str, str]], *, as_json: bool) -> None:
+    if as_json:
+        print_json(list(names))
+        return
+    for item in names:
+        print(f"{item['source']}: {item['reason']}")
+    print(f"{len(names)} ignored." if names else "Nothing in the inbox is ignored.")
 
 
 @app.command()
@@ -62,15 +117,29 @@ def retry(
         list[str] | None, typer.Argument(help="Sources or globs, as `files` shows them.")
     ] = None,
     every: Annotated[bool, typer.Option("--all", help="All failed files.")] = False,
+    since: SinceOption = None,
+    reason: Annotated[
+        str | None, typer.Option("--reason", metavar="TEXT", help="Only those with that in their reason.")
+    ] = None,
+    dry_run: DryRunOption = False,
+    yes: YesOption = False,
     as_json: JsonOption = False,
     config: ConfigOption = None,
 ) -> None:
-    """Put failed files back into the inbox for a new try."""
-    if not sources and not every:
+    """Put failed files back into the inbox for a new try.
+
+    On a terminal it asks before it touches many.
+    """
+    if not (sources or every or since or reason):
         raise typer.BadParameter(
             "name files or globs, or say --all; `bouquetd files --state failed` lists them"
         )
-    done = ask_ledger(load(config), "retry", patterns=["*"] if every else sources)
+    loaded = load(config)
+    meant = {"patterns": sources or [], "since": when(since), "reason": reason}
+    found = ask_ledger(loaded, "preview", command="retry", **meant)
+    if not agreed("put back into the inbox", found, sources, dry_run, yes, as_json):
+        return
+    done = ask_ledger(loaded, "retry", **meant)
     if as_json:
         print_json(done)
     else:
@@ -86,16 +155,32 @@ def forget(
     sources: Annotated[
         list[str] | None, typer.Argument(help="Sources or globs, as `files` shows them.")
     ] = None,
+    since: SinceOption = None,
     missing: Annotated[
         bool, typer.Option("--missing", help="With inbox.after: keep, all whose files are gone from the inbox.")
     ] = False,
+    dry_run: DryRunOption = False,
+    yes: YesOption = False,
     as_json: JsonOption = False,
     config: ConfigOption = None,
 ) -> None:
-    """Remove the chunks of documents from the store; their files stay where they are."""
-    if not sources and not missing:
-        raise typer.BadParameter("name files or globs, or say --missing; `bouquetd files` lists them")
-    gone = ask(load(config), "forget", patterns=sources or [], missing=missing)
+    """Remove the chunks of documents from the store; their files stay where they are.
+
+    On a terminal it asks before it touches many. What still waits in the inbox is named.
+    """
+    if not (sources or since or missing):
+        raise typer.BadParameter(
+            "name files or globs, or say --since or --missing; `bouquetd files` lists them"
+        )
+    if missing and dry_run:
+        raise typer.BadParameter("--missing has no preview: the daemon's log names how many are missing")
+    loaded = load(config)
+    meant = {"patterns": sources or [], "since": when(since)}
+    if not missing:
+        found = ask_ledger(loaded, "preview", command="forget", **meant)
+        if not agreed("forgotten", found, sources, dry_run, yes, as_json):
+            return
+    gone = ask(loaded, "forget", **meant, missing=missing)
     if as_json:
         print_json(gone)
     else:
@@ -103,7 +188,56 @@ def forget(
             print(f"{source}: forgotten")
         if not gone:
             print("No document of that name in the store; `bouquetd files` lists them.")
+        if sources:
+            _print_waiting(loaded, sources)
     sys.exit(OK if gone else FAILED)
+
+
+def _print_waiting(config: Config, globs: list[str]) -> None:
+    """What of these still waits in the inbox, and would be stored after all."""
+    from bouquetd.ops.figures import count
+
+    settings = config.settings
+    waiting = ask_ledger(config, "waiting", patterns=globs, ignore=list(settings.inbox.ignore))
+    if not waiting["number"]:
+        return
+    shown = ", ".join(waiting["sources"][:3]) + ", ..." * (waiting["number"] > 3)
+    rules = " ".join(f"'{glob}'" for glob in globs)
+    print(
+        f"{count(waiting['number'], 'file')} still in the inbox would be stored all the same: {shown}\n"
+        f"  To prevent that, move them out of {printable(str(settings.paths.inbox))}, or: bouquetd ignore"
+        f" {rules}"
+    )
+
+
+def _kind(name: str) -> str:
+    from bouquetd.ops.filters import media_types
+
+    _valid("--kind", media_types, name)
+    return name
+
+
+def _bytes(larger: str | None) -> int:
+    from bouquetd.config.units import read_size
+
+    try:
+        return 0 if larger is None else read_size(larger)
+    except ValueError as error:
+        raise typer.BadParameter(str(error), param_hint="--larger") from None
+
+
+def when(since: str | None) -> float | None:
+    """Seconds since the epoch of ``--since``."""
+    from bouquetd.ops.since import since as begin
+
+    return cast("float | None", _valid("--since", begin, since, time.time()))
+
+
+def _valid(option: str, check: Callable[..., Any], *values: Any) -> Any:
+    try:
+        return check(*values)
+    except Rejected as error:
+        raise typer.BadParameter(error.told, param_hint=option) from None
 
 
 @app.command()

@@ -119,6 +119,16 @@ _PERCENT = Kind(name="a percentage", example="80%", units={"%": 100}, spellings=
 _COUNT = Kind(name="a whole number", example="20", units={"": 1}, spellings={})
 
 
+def read_size(text: str) -> int:
+    """Bytes of ``10MB``. Raises ``ValueError`` that says what to write instead."""
+    return _SIZE.read(text)
+
+
+def read_duration(text: str) -> float:
+    """Seconds of ``10m``. Raises ``ValueError`` that says what to write instead."""
+    return _DURATION.read(text) / 1000
+
+
 def size(low: str, high: str) -> Quantity:
     """A size between two others. The value is an ``int`` of bytes; 1 MB = 1 MiB = 1024 * 1024."""
     return Quantity(_SIZE, _SIZE.read(low), _SIZE.read(high))

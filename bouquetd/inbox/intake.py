@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from bouquetd.errors import Unavailable
@@ -13,6 +13,7 @@ from bouquetd.inbox.access import Access
 from bouquetd.inbox.alone import Alone
 from bouquetd.inbox.opening import is_gone
 from bouquetd.inbox.queue import Queue
+from bouquetd.inbox.rules import Rules
 from bouquetd.inbox.scan import Found, Ignore, Skipped, scan
 from bouquetd.inbox.vanish import may_forget
 from bouquetd.inbox.watcher import Marks
@@ -29,8 +30,10 @@ class Intake:
     """Keeps the queue in step with the inbox.
 
     ``busy`` says of a source that it is in hand already, ``rescan`` is the seconds between two whole scans,
-    ``keep`` that files stay in the inbox (``inbox.after: keep``). ``rescan`` and ``ignore`` may be replaced at
-    any time. ``last_scan`` is when the last whole scan ended, in seconds of ``clock``, None before the first.
+    ``keep`` that files stay in the inbox (``inbox.after: keep``). ``rescan``, ``ignore`` and ``rules``, the
+    operator's own, may be replaced at any time. ``awaited`` is whether the last whole scan met something that
+    may be let in yet. ``last_scan`` is when the last whole scan ended, in seconds of ``clock``, None before the
+    first.
     """
 
     inbox: Path
@@ -47,6 +50,8 @@ class Intake:
     log: Log
     next_scan: float = 0.0
     scanned: bool = False
+    awaited: bool = False
+    rules: Rules = field(default_factory=Rules)
     last_scan: float | None = None
     _held: str | None = None
 
@@ -72,6 +77,7 @@ class Intake:
 
     def _scan_all(self, started: float) -> None:
         self.next_scan = math.inf
+        self.awaited = False
         self.queue.see_all(self._wanted(scan(self.inbox, self.ignore)), started, self.clock)
         self.queue.forget_unseen(started)
         self.alone.forget_gone()
@@ -90,8 +96,13 @@ class Intake:
                 if until is None:
                     self.alone.leave(item.source, item.reason)
                 else:
+                    self.awaited = True
                     self.look_again(until)
-            elif not self.busy(item.source) and not self.ledger.knows(item.source, item.fingerprint):
+            elif (
+                self.rules(item.source) is None
+                and not self.busy(item.source)
+                and not self.ledger.knows(item.source, item.fingerprint)
+            ):
                 yield item.source, item.fingerprint
 
     def vanished(self) -> list[str]:

@@ -81,6 +81,17 @@ class Sighting:
     tries: int
 
 
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """Where a file stands: its ``place`` of ``files``, from 1; seconds it was ``quiet``, and until ``due``."""
+
+    place: int
+    files: int
+    quiet: float
+    due: float
+    tries: int
+
+
 class Queue:
     """What waits, ordered: fewest failed tries, oldest arrival, oldest modification, name.
 
@@ -215,6 +226,21 @@ class Queue:
         """Seconds for which the file has waited that is next, settling included; 0 where none waits."""
         arrived = self._one("SELECT arrived FROM waiting INDEXED BY turn ORDER BY tries, arrived LIMIT 1")
         return 0.0 if arrived is None else max(0.0, now - arrived)
+
+    def place(self, source: str, now: float) -> Waiting | None:
+        """Where a file stands in the queue; None when it is not in it."""
+        with self._cursor() as db:
+            row = db.execute(
+                "SELECT tries, arrived, mtime, source, since, due FROM waiting WHERE source = ?",
+                (os.fsencode(source),),
+            ).fetchone()
+            if row is None:
+                return None
+            (before,) = db.execute(
+                "SELECT count(*) FROM waiting WHERE (tries, arrived, mtime, source) < (?,?,?,?)", row[:4]
+            ).fetchone()
+            (files,) = db.execute("SELECT files FROM totals").fetchone()
+        return Waiting(before + 1, files, max(0.0, now - row[4]), max(0.0, row[5] - now), row[0])
 
     def waiting(self, now: float) -> int:
         """Files that are settled and due, up to ``COUNTED``: work that could be done this moment."""

@@ -56,7 +56,8 @@ class Gate:
     ``clock`` counts seconds steadily, ``batch_size`` is the configured number of chunks, ``pause_limit`` the
     seconds a pause may last. The last two may be replaced at any time (``configured``, ``pause_limit``).
     ``beat`` is called at every look of a pause, ``heard`` with what happens: its kind, words for it, and the
-    RSS in bytes. ``throttles`` and ``pauses`` count those since the start.
+    RSS in bytes; ``rest`` raises ``Paused`` while the operator wants none to go. ``throttles`` and ``pauses``
+    count those since the start.
     """
 
     def __init__(
@@ -70,6 +71,7 @@ class Gate:
         batch_size: int,
         stopping: Stopping,
         pause_limit: float,
+        rest: Callable[[], None] = lambda: None,
     ) -> None:
         self.configured = batch_size
         self.pause_limit = pause_limit
@@ -84,6 +86,7 @@ class Gate:
         self._clock = clock
         self._log = log
         self._stopping = stopping
+        self._rest = rest
         self._pressed = (float("-inf"), 0.0)
 
     @property
@@ -119,7 +122,8 @@ class Gate:
     def wait(self) -> None:
         """Return when the next batch may go.
 
-        Raises ``Stopped`` once the daemon is to stop, ``Stuck`` when a pause outlasts its limit.
+        Raises ``Stopped`` once the daemon is to stop, ``Paused`` when the operator wants the intake to rest,
+        ``Stuck`` when a pause for memory outlasts its limit.
         """
         if self._tick().state is Mode.PAUSE:
             self._pause()
@@ -132,6 +136,7 @@ class Gate:
     def _tick(self) -> Verdict:
         if self._stopping.is_set():
             raise Stopped("asked to stop between two batches")
+        self._rest()
         governor, rss, now = self._governor, self._probe.rss(), self._clock()
         before, began = governor.mode, governor.since
         verdict = governor.tick(rss, now, self._pressure(now) if governor.limits.pressure else 0.0)

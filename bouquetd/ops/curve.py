@@ -61,9 +61,11 @@ def png(recorded: Recorded) -> bytes:
     return drawing.png(curve(recorded, WIDTH, HEIGHT, PIXELS))
 
 
-def terminal(recorded: Recorded, *, columns: int = COLUMNS, rows: int = ROWS, plain: bool = False) -> list[str]:
-    """As lines of characters; ``plain`` ones where a terminal has no others."""
-    sheet = curve(recorded, columns * BRAILLE.width, rows * BRAILLE.height, BRAILLE)
+def terminal(
+    recorded: Recorded, *, columns: int = COLUMNS, rows: int = ROWS, plain: bool = False, bare: bool = False
+) -> list[str]:
+    """As lines of characters; ``plain`` ones where a terminal has no others, ``bare`` without any legend."""
+    sheet = curve(recorded, columns * BRAILLE.width, rows * BRAILLE.height, BRAILLE, bare=bare)
     return drawing.terminal(sheet, plain=plain)
 
 
@@ -93,11 +95,14 @@ class _Plot:
         return self.bottom - min(1.0, size / self.highest) * (self.bottom - self.top)
 
 
-def curve(recorded: Recorded, width: float, height: float, face: Face) -> Drawing:
-    """Draw a stretch of history on a sheet of that size, with characters of that ``face``."""
-    named = recorded.peaks[:LABELLED]
+def curve(recorded: Recorded, width: float, height: float, face: Face, *, bare: bool = False) -> Drawing:
+    """Draw a stretch of history on a sheet of that size, with characters of that ``face``.
+
+    ``bare`` is without the names of peaks and the meaning of the signs.
+    """
+    named = () if bare else recorded.peaks[:LABELLED]
     marks = recorded.marks
-    key = list(_key(width, face))
+    key = [] if bare else list(_key(width, face))
     below = 2.5 + len(named) + 0.5 + len({text.y for text in key if isinstance(text, Text)})
     steps = _steps(recorded)
     plot = _Plot(

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from fnmatch import fnmatchcase
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -16,25 +15,43 @@ from typing import Any
 from bouquetd.config import Paths
 from bouquetd.errors import Rejected, Unavailable
 from bouquetd.inbox.archive import put_back
-from bouquetd.inbox.scan import Ignore, Skipped, scan
+from bouquetd.inbox.rules import LONGEST, MOST, Rules
+from bouquetd.inbox.scan import Found, Ignore, Skipped, scan
 from bouquetd.ledger import Entry, Ledger
 from bouquetd.model import State, printable
+from bouquetd.ops.consistency import consistency
 from bouquetd.ops.entities import entities
+from bouquetd.ops.explain import explain
+from bouquetd.ops.filters import media_types
 from bouquetd.ops.overview import NOTHING, overview
+from bouquetd.selection import Selection, Sort
 
 MOST_IGNORED = 1000
 """Ignored names that are listed."""
 
+SHOWN = 20
+"""Sources that a preview lists."""
+
+AFFECTED: Mapping[str, tuple[State, ...]] = {
+    "retry": (State.FAILED,),
+    "forget": (State.CLAIMED, State.STORING, State.COMPLETE, State.FILED, State.DUPLICATE),
+}
+"""The states of the documents that a command does something to."""
+
 LOST = "its chunks are incomplete and no copy of the file was kept; drop it again"
 
 
-def matching(ledger: Ledger, patterns: Iterable[str], *states: State) -> Iterator[Entry]:
-    """Documents in these states whose source matches one of the globs; a plain name matches itself."""
-    wanted = list(patterns)
-    for entry in ledger.entries(*states):
-        source = entry.document.source
-        if any(source == p or printable(source) == p or fnmatchcase(source, p) for p in wanted):
-            yield entry
+def chosen(arguments: Mapping[str, Any], *states: State) -> Selection:
+    """The documents in these states that the arguments of a command mean."""
+    since, globs = arguments.get("since"), tuple(map(str, arguments.get("patterns") or ()))
+    return Selection(
+        globs=() if "*" in globs else globs,
+        states=states,
+        since=None if since is None else float(since),
+        media_types=tuple(kind for name in arguments.get("kinds") or () for kind in media_types(name)),
+        larger=int(arguments.get("larger") or 0),
+        reason=str(arguments.get("reason") or ""),
+    )
 
 
 def retry(ledger: Ledger, paths: Paths, entries: Iterable[Entry]) -> Iterator[tuple[str, str | None]]:
@@ -52,7 +69,7 @@ def retry(ledger: Ledger, paths: Paths, entries: Iterable[Entry]) -> Iterator[tu
             if entry.destination is None:
                 raise Unavailable("it is still in the inbox", "it is tried by itself")
             put_back(paths.failed, entry.destination, paths.inbox, source)
-            ledger.drop(entry.document.id)
+            ledger.put_back(entry.document.id)
         except (Unavailable, Rejected) as error:
             yield source, error.told
         else:
@@ -92,42 +109,100 @@ def requeue(ledger: Ledger, archive: Path, inbox: Path, entry: Entry) -> str:
 
 
 def _files(ledger: Ledger, _paths: Paths, arguments: Mapping[str, Any]) -> dict[str, Any]:
-    """The documents that changed last, and what will never be read."""
-    states = [State(name) for name in arguments["states"]]
+    """A page of documents, how many there are in all, and on the first page of all what will never be read."""
+    wanted = chosen(arguments, *map(State, arguments["states"]))
+    limit, offset = int(arguments["limit"]), int(arguments["offset"])
+    page = ledger.listed(
+        wanted, Sort(arguments["sort"]), descending=bool(arguments["descending"]), limit=limit, offset=offset
+    )
+    alone = ledger.left_alone() if wanted.everything and not offset else []
     return {
-        "documents": [_shown(entry, ledger) for entry in ledger.recent(*states, limit=int(arguments["limit"]))],
-        "left_alone": []
-        if states
-        else [{"source": printable(source), "reason": reason} for source, reason in ledger.left_alone()],
+        "documents": [_shown(entry, ledger) for entry in page],
+        "total": ledger.number(wanted),
+        "left_alone": [{"source": printable(source), "reason": reason} for source, reason in alone],
     }
 
 
-def _ignored(_ledger: Ledger | None, paths: Paths, arguments: Mapping[str, Any]) -> list[dict[str, str]]:
-    """What lies in the inbox and is ignored for its name, with the rule; a thousand at most."""
-    found = scan(paths.inbox, Ignore(list(map(str, arguments["patterns"]))), ignored=True)
-    names = (item for item in found if isinstance(item, Skipped) and item.ignored)
-    return [{"source": printable(item.source), "reason": item.reason} for item in islice(names, MOST_IGNORED)]
+def _ignored(ledger: Ledger | None, paths: Paths, arguments: Mapping[str, Any]) -> list[dict[str, str]]:
+    """What lies in the inbox and is ignored, with the rule; a thousand at most."""
+    rules = Rules(ledger.rules() if ledger else ())
+
+    def found() -> Iterator[dict[str, str]]:
+        for item in scan(paths.inbox, Ignore(list(map(str, arguments["patterns"]))), ignored=True):
+            if isinstance(item, Skipped) and item.ignored:
+                yield {"source": printable(item.source), "reason": item.reason}
+            elif isinstance(item, Found) and (rule := rules(item.source)):
+                yield {"source": printable(item.source), "reason": f"the operator's rule {printable(rule)}"}
+
+    return list(islice(found(), MOST_IGNORED))
 
 
 def _retry(ledger: Ledger, paths: Paths, arguments: Mapping[str, Any]) -> list[dict[str, Any]]:
     """Put failed files back; each source and, where it could not be done, why."""
-    chosen = matching(ledger, list(arguments["patterns"]), State.FAILED)
-    return [{"source": printable(source), "error": error} for source, error in retry(ledger, paths, chosen)]
+    failed = ledger.select(chosen(arguments, State.FAILED))
+    return [{"source": printable(source), "error": error} for source, error in retry(ledger, paths, failed)]
+
+
+def _preview(ledger: Ledger, _paths: Paths, arguments: Mapping[str, Any]) -> dict[str, Any]:
+    """What a command would do something to: the first by name, and how many."""
+    wanted = chosen(arguments, *AFFECTED[arguments["command"]])
+    first = ledger.listed(wanted, Sort.NAME, descending=False, limit=SHOWN)
+    return {
+        "sources": [printable(entry.document.source) for entry in first],
+        "number": ledger.number(wanted),
+    }
+
+
+def _waiting(ledger: Ledger | None, paths: Paths, arguments: Mapping[str, Any]) -> dict[str, Any]:
+    """What lies in the inbox, fits some globs and is yet to be taken: the first that are found, how many."""
+    fits, ignored = Rules(arguments["patterns"]), Rules(ledger.rules() if ledger else ())
+    first: list[str] = []
+    number = 0
+    for item in scan(paths.inbox, Ignore(list(map(str, arguments["ignore"])))) if paths.inbox.is_dir() else ():
+        if (
+            isinstance(item, Found)
+            and fits(item.source)
+            and not ignored(item.source)
+            and not (ledger and ledger.knows(item.source, item.fingerprint))
+        ):
+            number += 1
+            if len(first) < SHOWN:
+                first.append(printable(item.source))
+    return {"sources": sorted(first), "number": number}
+
+
+def _ignore(ledger: Ledger, _paths: Paths, arguments: Mapping[str, Any]) -> dict[str, Any]:
+    """Add rules to the operator's, or remove some; those there are then, and those that were not known."""
+    globs = [glob.rstrip("/") for glob in map(str, arguments["add"])]
+    if bad := [glob for glob in globs if not glob or len(glob) > LONGEST or glob in ("*", "**")]:
+        raise Rejected(
+            f"{bad[0][:40]!r} is no rule", "name a part of the inbox; to take nothing at all: bouquetd pause"
+        )
+    ledger.add_rules(globs, MOST)
+    unknown = [glob for glob in arguments["remove"] if not ledger.drop_rule(glob)]
+    return {"rules": list(map(printable, ledger.rules())), "unknown": list(map(printable, unknown))}
 
 
 LIGHT: Mapping[str, Callable[[Ledger, Paths, Mapping[str, Any]], Any]] = {
+    "consistency": consistency,
     "entities": entities,
+    "explain": explain,
     "files": _files,
+    "ignore": _ignore,
     "ignored": _ignored,
     "overview": overview,
+    "preview": _preview,
     "retry": _retry,
+    "waiting": _waiting,
 }
 
 _NOTHING: Mapping[str, Any] = {
     "entities": [],
-    "files": {"documents": [], "left_alone": []},
+    "files": {"documents": [], "total": 0, "left_alone": []},
+    "ignore": {"rules": [], "unknown": []},
     "ignored": [],
     "overview": NOTHING,
+    "preview": {"sources": [], "number": 0},
     "retry": [],
 }
 
@@ -136,6 +211,12 @@ def without_ledger(op: str, paths: Paths, arguments: Mapping[str, Any]) -> Any:
     """What such a command answers where there is no ledger yet; the inbox can be looked at, if it is there."""
     if op == "ignored" and paths.inbox.is_dir():
         return _ignored(None, paths, arguments)
+    if op == "explain":
+        return explain(None, paths, arguments)
+    if op == "waiting":
+        return _waiting(None, paths, arguments)
+    if op == "ignore" and arguments["add"]:
+        raise Unavailable("nothing was ever ingested, so there is no ledger to keep a rule in", "bouquetd run")
     return _NOTHING[op]
 
 

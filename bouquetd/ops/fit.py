@@ -6,12 +6,12 @@ most: it counts where there is a tesseract.
 
 from __future__ import annotations
 
-import shutil
-import subprocess
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from bouquetd.model import MB
+from bouquetd.ops import systemd
 
 FIRST = 1.1
 """MemoryHigh is to be this many times memory.limit, or the kernel slows the daemon down before it pauses."""
@@ -21,9 +21,6 @@ LAST, ROOM = 1.2, 64 * MB
 
 LEAST_LIMIT, LEAST_PAGE = 50 * MB, 150 * MB
 """What memory.limit and ocr.memory may be lowered to."""
-
-PATIENCE = 5.0
-"""Seconds that systemctl may take."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,13 +38,13 @@ def advise(limit: int, ceiling: int, unit: Unit | None, page: int = 0) -> list[s
 
     ``page`` is what reading a page by text recognition may take beside ``limit``, 0 where there is none. Bytes.
     """
-    least, enough = int(limit * FIRST) + page, int(limit * LAST) + ROOM + page
+    high, enough = least(limit, page)
     if unit is not None and unit.maximum is not None and unit.maximum < enough:
         place, then = f"MemoryMax={unit.maximum // MB}M of {unit.name}", "kill the daemon before it pauses"
         room, spare = (unit.maximum - ROOM - page) / LAST, unit.maximum - enough + page
-    elif unit is not None and unit.high is not None and unit.high < least:
+    elif unit is not None and unit.high is not None and unit.high < high:
         place, then = f"MemoryHigh={unit.high // MB}M of {unit.name}", "slow the daemon down before it pauses"
-        room, spare = (unit.high - page) / FIRST, unit.high - least + page
+        room, spare = (unit.high - page) / FIRST, unit.high - high + page
     elif ceiling < enough:
         place = f"what this machine or its container has ({ceiling // MB} MB)"
         then = "kill the daemon before it pauses"
@@ -69,7 +66,7 @@ def advise(limit: int, ceiling: int, unit: Unit | None, page: int = 0) -> list[s
     if unit is not None:
         edit = f"systemctl {'--user ' if unit.user else ''}edit {unit.name}"
         lower.append(
-            f"raise the unit's with `{edit}`: [Service] MemoryHigh={_up(least)}M MemoryMax={_up(enough)}M"
+            f"raise the unit's with `{edit}`: [Service] MemoryHigh={up(high)}M MemoryMax={up(enough)}M"
             " (and MemoryMax of bouquetd.slice with them)"
         )
     return [f"{what} not fit under {place}: the kernel would {then}; {', or '.join(lower)}"]
@@ -86,21 +83,19 @@ def unit_of(config: Path, home: Path) -> tuple[str, bool] | None:
 
 def ask(name: str, *, user: bool) -> Unit | None:
     """What systemd says of a unit; none where there is no systemd or no such unit."""
-    systemctl = shutil.which("systemctl")
-    if systemctl is None:
+    return of(name, systemd.show(name, ("LoadState", "MemoryHigh", "MemoryMax"), user=user), user=user)
+
+
+def of(name: str, said: Mapping[str, str], *, user: bool) -> Unit | None:
+    """A unit by the properties that systemd shows of it; none where it is not loaded."""
+    if said.get("LoadState") != "loaded":
         return None
-    command = [systemctl, *(["--user"] if user else []), "show", name]
-    try:
-        said = subprocess.run(  # noqa: S603
-            [*command, "--property=LoadState,MemoryHigh,MemoryMax"],
-            capture_output=True, text=True, timeout=PATIENCE, check=True,
-        ).stdout  # fmt: skip
-    except (OSError, subprocess.SubprocessError):
-        return None
-    found = dict(line.split("=", 1) for line in said.splitlines() if "=" in line)
-    if found.get("LoadState") != "loaded":
-        return None
-    return Unit(name, _size(found.get("MemoryHigh")), _size(found.get("MemoryMax")), user)
+    return Unit(name, _size(said.get("MemoryHigh")), _size(said.get("MemoryMax")), user)
+
+
+def least(limit: int, page: int = 0) -> tuple[int, int]:
+    """The MemoryHigh and MemoryMax that a unit needs at least, in bytes; ``page`` as in ``advise``."""
+    return int(limit * FIRST) + page, int(limit * LAST) + ROOM + page
 
 
 def _size(text: str | None) -> int | None:
@@ -112,6 +107,6 @@ def _down(size: float, least: int) -> int:
     return int(max(size, least)) // MB // 10 * 10
 
 
-def _up(size: int) -> int:
+def up(size: int) -> int:
     """In MB, rounded up to tens."""
     return -(-size // MB // 10) * 10

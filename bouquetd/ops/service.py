@@ -7,6 +7,7 @@ Answers are plain values that JSON can say.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import TimeoutError as TookTooLong
 from dataclasses import asdict, dataclass
@@ -22,7 +23,8 @@ from bouquetd.ledger import Entry, Ledger
 from bouquetd.model import PACKED, Filter, Hit, Record, State, Vector, printable
 from bouquetd.ops import listing, memory
 from bouquetd.ops.answer import answer, searched
-from bouquetd.ops.documents import LIGHT, matching, requeue
+from bouquetd.ops.documents import AFFECTED, LIGHT, chosen, requeue
+from bouquetd.ops.explain import explain
 from bouquetd.ops.filters import Conditions
 from bouquetd.ops.search import query
 from bouquetd.ops.verify import repair, verify
@@ -69,7 +71,7 @@ class Reading:
         return {
             **asked,
             "verify": lambda a: _later(a) if a.get("repair") else verified(a),
-            **dict.fromkeys(("forget", "retry"), _later),
+            **dict.fromkeys(("forget", "retry", "ignore"), _later),
         }
 
     def search(self, arguments: dict[str, Any]) -> dict[str, Any]:
@@ -142,7 +144,12 @@ class Service(Reading):
         return {
             **self.asked(),
             "verify": lambda a: owner(self.repair) if a.get("repair") else asdict(verify(*self._verified())),
-            "forget": lambda a: owner(lambda: self.forget(list(a["patterns"]), missing=bool(a.get("missing")))),
+            "explain": lambda a: explain(self.ledger, self.settings.paths, a, self.worker.look),
+            "pause": lambda a: self.worker.pause.begin(a.get("reason")).told,
+            "resume": lambda _: self.worker.pause.end(),
+            "ignore": self.ignore,
+            "drain": self.drain,
+            "forget": lambda a: owner(lambda: self.forget(a)),
         }
 
     def repair(self) -> dict[str, Any]:
@@ -154,13 +161,33 @@ class Service(Reading):
 
         return asdict(repair(*self._verified(), again))
 
-    def forget(self, patterns: list[str], *, missing: bool = False) -> list[str]:
-        """Remove the chunks of every document that matches; returns their sources.
+    def ignore(self, arguments: dict[str, Any]) -> Any:
+        """Add or remove rules of the operator's, which hold at once."""
+        told = LIGHT["ignore"](self.ledger, self.settings.paths, arguments)
+        self.worker.heed_rules()
+        return told
+
+    def drain(self, arguments: dict[str, Any]) -> dict[str, Any]:
+        """How far the inbox is emptied; without a ``number``, from a fresh look at it on, which gets one.
+
+        ``at`` is now, in seconds since the epoch.
+        """
+        worker, at = self.worker, time.time()
+        number = int(arguments.get("number") or worker.ask_emptied())
+        return {
+            "number": number,
+            "at": at,
+            "done": worker.emptied(number),
+            **worker.pending(),
+        }
+
+    def forget(self, arguments: dict[str, Any]) -> list[str]:
+        """Remove the chunks of every document that is meant; returns their sources.
 
         ``missing`` takes those kept in an inbox from which their files have gone.
         """
-        states = (State.COMPLETE, State.FILED, State.DUPLICATE, State.FORGOTTEN)
-        found = self.worker.missing() if missing else matching(self.ledger, patterns, *states)
+        wanted = chosen(arguments, *AFFECTED["forget"], State.FORGOTTEN)
+        found = self.worker.missing() if arguments.get("missing") else self.ledger.select(wanted)
         # One that has chunks left was being forgotten when the process died.
         entries = [entry for entry in found if entry.chunks or entry.state is not State.FORGOTTEN]
         for entry in entries:

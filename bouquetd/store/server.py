@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import http.client
 import ssl
+import sys
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -209,6 +210,14 @@ class Server(Chroma):
                 ]
             )
 
+    def knock(self) -> None:
+        """Raise ``Unavailable`` unless a server of our version lets us in and has our database.
+
+        It changes nothing, does without Chroma's package, and takes no longer than ``Access.timeout`` twice.
+        """
+        with self._translated():
+            self._knock(self._access.headers())
+
     # -- collections --------------------------------------------------------------------------------------
 
     def _listed(self) -> Iterator[tuple[str, bool]]:
@@ -359,10 +368,12 @@ def _systems() -> dict[str, Any]:
 def _status(error: BaseException | None) -> int | None:
     """The HTTP status behind an error; Chroma's client raises its own ones while it handles it."""
     import httpx
-    from chromadb.errors import ChromaError
 
-    if isinstance(error, ChromaError):
-        return error.code()
+    if "chromadb" in sys.modules:  # else it is none of Chroma's, and costs 50 MB to tell
+        from chromadb.errors import ChromaError
+
+        if isinstance(error, ChromaError):
+            return error.code()
     while error is not None:
         if isinstance(error, httpx.HTTPStatusError):
             return error.response.status_code

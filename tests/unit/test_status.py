@@ -53,7 +53,8 @@ def test_the_rate_remembers_a_bounded_number_of_looks(step):
 
 RUNNING = SEEN | {
     "running": True, "remedy": "", "peak_mb": 201.0, "vsz_mb": 800.0, "ceiling_mb": 1000.0,
-    "available_mb": 640.0, "pressure": 0.03, "throttles": 0, "pauses": 0, "paused_seconds": 0.0, "last_scan": 990.0, "watch": "events",
+    "available_mb": 640.0, "pressure": 0.03, "throttles": 0, "pauses": 0, "paused_seconds": 0.0,
+    "last_scan": 990.0, "watch": "events",
     "queue": {"files": 1200, "bytes": 5 * MB, "oldest": 75.0}, "bytes_per_second": 2048.0, "stage": "embed",
     "version": "1.0", "pid": 7, "since": 400.0, "duplicates": 0, "states": {"filed": 3, "failed": 1},
     "mode": "embedded", "chunks": 40, "shards": 1, "failures": [],

@@ -52,6 +52,13 @@ def test_a_question_of_signs_or_of_the_syntax_of_sqlite_asks_for_no_more_than_it
     assert found(words, '"text" NEAR( ^text* AND NOT -') == ["a:0"]
 
 
+def test_a_word_that_very_many_chunks_have_is_passed_over_beside_a_rarer_one(words, monkeypatch):
+    monkeypatch.setattr("bouquetd.store.words.COMMON", 5)
+    words.add(1, [record(f"a:{n}", "the stone") for n in range(20)] + [record("b:0", "a heron")])
+    assert found(words, "the heron") == ["b:0"]
+    assert len(found(words, "the stone", 50)) == 20
+
+
 def test_of_a_page_put_as_a_question_only_the_first_words_are_looked_for(words):
     words.add(1, [record("a:0", "heron")])
     page = " ".join(f"w{n}" for n in range(MOST_WORDS - 1))
