@@ -1,7 +1,7 @@
 """What it costs to be watched: a daemon with metrics and page, scraped and looked at, beside one with both off.
 
-Each is a daemon as people run it, on the same files, taking turns. Both keep the history of memory, which nobody
-can switch off.
+Each is a daemon as people run it, on the same files, taking turns. Both keep the history of memory, which
+nobody can switch off.
 """
 
 from __future__ import annotations
