@@ -64,5 +64,11 @@ def test_a_daemon_counts_lists_retries_and_finds(tmp_path: Path) -> None:
         found = ask(port, "/?q=where+do+herons+sleep").text
         assert "<mark>herons</mark>" in found
         assert str(home.archive / "herons.txt") in found
+
+        assert home.cli("pause", "--reason", "new disk").status == 0
+        daemon.until(lambda: ask(port, "/healthz").status == 503, "the pause is told")
+        assert ask(port, "/readyz").text.startswith("paused: by the operator since ")
+        assert home.cli("status", "--probe").status == 1
+        assert "bouquetd resume" in ask(port, "/").text
         assert daemon.stop() == 0
     assert home.cli("status", "--probe").status == 1
