@@ -72,6 +72,7 @@ Ask = Callable[[str, dict[str, Any]], Any]
 """Has the daemon answer what a command would ask it for."""
 
 _CODE = re.compile(r"`([^`]+)`")
+_COMMAND = re.compile(r"(sudo |bouquetd |systemctl )")
 
 _DRAWING = "default-src 'none'; style-src 'unsafe-inline'"
 """The curve has its style within, and nothing else."""
@@ -201,8 +202,10 @@ class Page:
 
 def _state(seen: Mapping[str, Any]) -> str:
     state, why, remedy = seen["state"], seen["why"], seen["remedy"]
-    told = f"<span>{_prose(sentence(why))}</span>" if why else ""
-    told += f" <span>{_prose(sentence(remedy))}</span>" if why and remedy else ""
+    told = f"<span>{_prose(why)}.</span>" if why else ""
+    if why and remedy:  # as it stands: it may be a command
+        what = f"<code>{escape(remedy)}</code>" if _COMMAND.match(remedy) else _prose(remedy)
+        told += f" <span>To do: {what}</span>"
     return f'<strong class="is-{escape(state)}">{escape(state)}</strong> {told}'
 
 

@@ -77,7 +77,7 @@ def test_it_shows_state_memory_queue_and_what_to_do(served, port):
     }  # fmt: skip
     found = page(port)
     for text in (
-        "holding", "The disk is full.", "Run df -h, and make room.", "154 MB of 500 MB", "3 files, 4 KB",
+        "holding", "the disk is full.", "To do: run df -h, and make room", "154 MB of 500 MB", "3 files, 4 KB",
         "the first for 75 s", "once, 7.5 s in all", "a/b.pdf", "120 chunks",
         "12 documents, 5 duplicates", "bouquetd 1.2.3",
     ):  # fmt: skip
