@@ -104,7 +104,7 @@ class Server:
                 "free that address or name another in metrics.listen or page.listen, then restart",
             ) from error
         self._listener.routes = self._routes
-        self._thread = Thread(target=self._listener.serve_forever, args=(0.1,), name="web", daemon=True)
+        self._thread = Thread(target=self._listener.serve_forever, args=(0.2,), name="web", daemon=True)
         self._thread.start()
 
     def stop(self, grace: float = 2.0) -> None:
