@@ -33,6 +33,7 @@ def test_where_metrics_and_page_are_off_nothing_of_them_is_loaded(tmp_path: Path
     assert not {name for name in found if name.startswith(("bouquetd.web", "prometheus_client", "http.server"))}
 
 
+@pytest.mark.long
 def test_a_page_alone_loads_no_client_of_prometheus(tmp_path: Path) -> None:
     found = loaded_by(Home(tmp_path, {"page": {"listen": f"127.0.0.1:{free_port()}"}}))
     assert "bouquetd.web.page" in found
