@@ -231,6 +231,11 @@ def _documentation(tree: Path) -> None:
     shutil.copy(ROOT / "LICENSE", about / "copyright")
     _compressed(about / "changelog.gz", (ROOT / "CHANGELOG.md").read_text())
     _compressed(about / "README.md.gz", (ROOT / "README.md").read_text())
+    examples = about / "examples"
+    examples.mkdir()
+    shutil.copy(ROOT / "config" / "on-failure.example", examples / "on-failure")
+    for shipped in ("prometheus/bouquetd.rules.yml", "grafana/bouquetd.json"):
+        shutil.copy(ROOT / "config" / shipped, examples)
 
 
 def _compressed(path: Path, text: str) -> None:

@@ -29,7 +29,7 @@ if [ "$1" = --uninstall ]; then
         "/etc/systemd/system/bouquetd@.service" /etc/systemd/system/bouquetd-chroma.service \
         /etc/systemd/system/bouquetd.slice /etc/systemd/system/bouquetd-inbox.service \
         /etc/systemd/system/bouquetd-inbox.path /etc/systemd/system/bouquetd-restart.service \
-        /etc/systemd/system/bouquetd-restart.path /etc/sysusers.d/bouquetd.conf /etc/tmpfiles.d/bouquetd.conf
+        /etc/systemd/system/bouquetd-restart.path /etc/systemd/system/bouquetd-failed@.service /etc/sysusers.d/bouquetd.conf /etc/tmpfiles.d/bouquetd.conf
     systemctl daemon-reload
     echo "bouquetd is gone. Left: /etc/bouquetd*, /var/lib/bouquetd*, /var/spool/bouquetd*"
     exit 0
@@ -63,7 +63,7 @@ package=$("$prefix/bin/python" -I -c 'import bouquetd, os; print(os.path.dirname
 shipped=$package/units
 install -d /etc/systemd/system /etc/sysusers.d /etc/tmpfiles.d
 for unit in bouquetd.service bouquetd@.service bouquetd-chroma.service bouquetd-inbox.service \
-    bouquetd-inbox.path bouquetd-restart.service bouquetd-restart.path bouquetd.slice; do
+    bouquetd-inbox.path bouquetd-restart.service bouquetd-restart.path bouquetd-failed@.service bouquetd.slice; do
     install -m 644 "$shipped/$unit" /etc/systemd/system/
 done
 install -m 644 "$shipped/inbox.tmpfiles" "$prefix/inbox.tmpfiles"

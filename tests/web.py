@@ -45,17 +45,13 @@ class Answers:
         self.asked: list[tuple[str, dict[str, Any]]] = []
 
     def fail(self, source: str, reason: str = "it is damaged", remedy: str = "Get it `again`.") -> None:
-        self.failed.append(
-            {"source": printable(source), "reason": reason, "remedy": remedy, "updated": 1.7e9,
-             "document": f"d{len(self.failed)}"}
-        )  # fmt: skip
+        self.failed.append({"source": printable(source), "reason": reason, "remedy": remedy, "at": 1.7e9})
 
     def __call__(self, op: str, given: dict[str, Any]) -> Any:
         self.asked.append((op, given))
-        if op == "files":
-            return {"documents": self.failed[: given["limit"]], "left_alone": []}
         if op == "overview":
-            return {"states": {"filed": 12, "failed": len(self.failed), "duplicate": 5}}
+            states = {"filed": 12, "failed": len(self.failed), "duplicate": 5}
+            return {"states": states, "failures": self.failed[: given["failures"]]}
         if op == "search":
             searched = {"documents": 12, "chunks": 480}
             return {"passages": self.passages, "searched": None if self.passages else searched}

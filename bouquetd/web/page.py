@@ -18,13 +18,14 @@ from html import escape
 from pathlib import Path
 from string import Template
 from typing import Any
+from zlib import crc32
 
 from bouquetd.errors import Explained, Rejected, Unavailable, sentence
 from bouquetd.memory.governor import Mode
 from bouquetd.memory.history import Marks
 from bouquetd.memory.recorded import Recorded, read
 from bouquetd.memory.recorder import Sample
-from bouquetd.model import MB, State, printable
+from bouquetd.model import MB, printable
 from bouquetd.ops import curve, drawing, highlight
 from bouquetd.ops.figures import count, lasting, percent, size, times
 from bouquetd.ops.filters import ANYTHING
@@ -71,6 +72,7 @@ Ask = Callable[[str, dict[str, Any]], Any]
 """Has the daemon answer what a command would ask it for."""
 
 _CODE = re.compile(r"`([^`]+)`")
+_COMMAND = re.compile(r"(sudo |bouquetd |systemctl )")
 
 _DRAWING = "default-src 'none'; style-src 'unsafe-inline'"
 """The curve has its style within, and nothing else."""
@@ -113,7 +115,7 @@ class Page:
             "results": results,
             "told": told and f'<p class="told" role="status">{told}</p>',
         }
-        return Response(Template(_read("page.html")).substitute(parts).encode(), HTML, status)
+        return Response(Template(_read("page.html")).substitute(parts).encode("utf-8", "replace"), HTML, status)
 
     def _live(self, _: Request) -> Response:
         return Response(json.dumps(self._parts()).encode(), "application/json")
@@ -151,8 +153,8 @@ class Page:
             "title": escape(f"{seen['state']} | bouquetd"),
             "state": _state(seen),
             "memory": _memory(seen),
-            "work": _work(seen, known["counts"]),
-            "failures": _failures(known["failed"], known["counts"], self._guard.form),
+            "work": _work(seen, known["states"]),
+            "failures": _failures(known["failures"], known["states"], self._guard.form),
             "foot": _foot(seen),
         }
 
@@ -186,8 +188,7 @@ class Page:
         with self._lock:
             asked, known = self._known
             if time.monotonic() - asked > FRESH:
-                found = self._ask("files", {"states": [str(State.FAILED)], "limit": FAILURES})
-                known = {"failed": found["documents"], "counts": self._ask("overview", {})["states"]}
+                known = self._ask("overview", {"failures": FAILURES})
                 self._known = time.monotonic(), known
             return known
 
@@ -201,8 +202,10 @@ class Page:
 
 def _state(seen: Mapping[str, Any]) -> str:
     state, why, remedy = seen["state"], seen["why"], seen["remedy"]
-    told = f"<span>{_prose(sentence(why))}</span>" if why else ""
-    told += f" <span>{_prose(sentence(remedy))}</span>" if why and remedy else ""
+    told = f"<span>{_prose(why)}.</span>" if why else ""
+    if why and remedy:  # as it stands: it may be a command
+        what = f"<code>{escape(remedy)}</code>" if _COMMAND.match(remedy) else _prose(remedy)
+        told += f" <span>To do: {what}</span>"
     return f'<strong class="is-{escape(state)}">{escape(state)}</strong> {told}'
 
 
@@ -257,7 +260,8 @@ def _failures(failed: Sequence[Mapping[str, Any]], counts: Mapping[str, int], se
 
 
 def _failure(item: Mapping[str, Any], secret: str) -> str:
-    source, when = item["source"], time.strftime("%Y-%m-%d %H:%M", time.localtime(item["updated"]))
+    source, when = item["source"], time.strftime("%Y-%m-%d %H:%M", time.localtime(item["at"]))
+    known = f"{crc32(source.encode('utf-8', 'replace')):08x}"  # so that the focus stays where it is
     why = f"{sentence(item['reason'] or 'nobody knows why')} {sentence(item['remedy'] or '')}".removesuffix(
         " ."
     )
@@ -265,7 +269,7 @@ def _failure(item: Mapping[str, Any], secret: str) -> str:
         f"<li><div>{_name(source)} <time>{when}</time><p>{_prose(why)}</p></div>"
         f'<form method="post" action="retry"><input type="hidden" name="{FORM}" value="{escape(secret)}">'
         f'<input type="hidden" name="source" value="{escape(source)}">'
-        f'<button id="retry-{escape(item["document"])}" aria-label="Retry {escape(source)}">Retry</button>'
+        f'<button id="retry-{known}" aria-label="Retry {escape(source)}">Retry</button>'
         "</form></li>"
     )
 

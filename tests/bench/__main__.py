@@ -17,6 +17,7 @@ from pathlib import Path
 
 from tests.bench import (
     ceiling,
+    costs,
     cranfield,
     embedders,
     entities,
@@ -52,6 +53,7 @@ MEASUREMENTS: dict[str, Callable[[Bench], Result]] = {
     "resume": resume.measure,
     "fuzz": fuzz.measure,
     "idle": idle.measure,
+    "costs": costs.measure,
     "operation": operation.measure,
     "remote": remote.measure,
     "formats": formats.measure,

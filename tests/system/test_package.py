@@ -18,6 +18,9 @@ from tests.system.served import ARCHIVE, INBOX, Served
 
 pytestmark = [pytest.mark.system, pytest.mark.long]
 
+PYTHON = f"python{sys.version_info.major}.{sys.version_info.minor}"
+WEB = f"/usr/lib/bouquetd/lib/{PYTHON}/site-packages/bouquetd/web/static"
+
 MOST = 350 * 2**20
 """Bytes that an installation may take."""
 
@@ -29,7 +32,10 @@ def test_it_is_small_and_brings_pages_completion_and_a_configuration_of_ones_own
         "/usr/share/man/man1/bouquetd.1.gz", "/usr/share/man/man5/bouquetd.yaml.5.gz",
         "/usr/share/man/man8/bouquetd.8.gz", "/usr/share/bash-completion/completions/bouquetd",
         "/usr/share/zsh/vendor-completions/_bouquetd", "/usr/bin/bouquetd", "/etc/bouquetd/bouquetd.yaml",
-        "/etc/bouquetd-chroma.yaml",
+        "/etc/bouquetd-chroma.yaml", "/usr/lib/systemd/system/bouquetd-failed@.service",
+        "/usr/share/doc/bouquetd/examples/on-failure", "/usr/share/doc/bouquetd/examples/bouquetd.rules.yml",
+        "/usr/share/doc/bouquetd/examples/bouquetd.json",
+        *(f"{WEB}/{name}" for name in ("page.html", "page.css", "page.js", "icon.svg")),
     ):  # fmt: skip
         assert path in listed
     taken = int(fresh.out("du -s --block-size=1 /usr/lib/bouquetd").split()[0])

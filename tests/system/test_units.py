@@ -21,6 +21,9 @@ MOST = {
     "bouquetd-restart.service": 2.0,
 }
 
+OTHERS = ("bouquetd.slice", "bouquetd-inbox.path", "bouquetd-restart.path", "bouquetd-failed@.service")
+"""Units that run nothing, or nothing of ours."""
+
 pytestmark = pytest.mark.system
 
 
@@ -50,7 +53,7 @@ def test_a_unit_is_shut_in_as_far_as_was_promised(analyze: str, unit: str) -> No
     assert float(exposure[1]) <= MOST[unit], done.stdout
 
 
-@pytest.mark.parametrize("unit", [*MOST, "bouquetd.slice", "bouquetd-inbox.path", "bouquetd-restart.path"])
+@pytest.mark.parametrize("unit", [*MOST, *OTHERS])
 def test_systemd_understands_every_line_of_a_unit(analyze: str, unit: str, tmp_path: Path) -> None:
     text = (UNITS / unit).read_text()
     # Programs and users that come with the package.
@@ -81,3 +84,51 @@ def test_the_daemons_limits_leave_each_other_room() -> None:
     family = (UNITS / "bouquetd.slice").read_text()
     whole = int(re.search(r"^MemoryMax=(\d+)M$", family, re.M)[1])
     assert 500 < high < top < whole < 2048
+
+
+@pytest.mark.parametrize("unit", ["bouquetd.service", "bouquetd@.service"])
+def test_a_daemon_that_systemd_gives_up_on_is_told_of(unit: str) -> None:
+    assert "\nOnFailure=bouquetd-failed@%n.service\n" in (UNITS / unit).read_text()
+
+
+def told(tmp_path: Path, program: str | None) -> subprocess.CompletedProcess[str]:
+    """What the unit does for a service that failed, with this program in place of /etc/bouquetd/on-failure."""
+    text = (UNITS / "bouquetd-failed@.service").read_text()
+    command = re.search(r"^ExecStart=/bin/sh -c '(.*)' sh %i$", text, re.M)[1]
+    place = tmp_path / "on-failure"
+    if program is not None:
+        place.write_text(program)
+        place.chmod(0o755)
+    command = command.replace("$$", "$").replace("/etc/bouquetd/on-failure", str(place))
+    cause = {"MONITOR_SERVICE_RESULT": "exit-code", "MONITOR_EXIT_STATUS": "78"}
+    return subprocess.run(
+        ["/bin/sh", "-c", command, "sh", "bouquetd@a.service"],
+        capture_output=True, text=True, check=False, env={**os.environ, **cause},
+    )  # fmt: skip
+
+
+def test_a_failure_is_one_line_in_the_journal_unless_there_is_a_program_to_tell_it(tmp_path: Path) -> None:
+    done = told(tmp_path, None)
+    assert done.returncode == 0
+    [line] = done.stdout.splitlines()
+    assert line.startswith(
+        "bouquetd@a.service failed (exit-code, status 78) and is not started again: journalctl"
+    )
+    assert told(tmp_path, "#!/bin/sh\necho $1 $MONITOR_EXIT_STATUS\n").stdout == "bouquetd@a.service 78\n"
+
+
+def test_the_example_mails_the_cause_and_the_last_lines(tmp_path: Path) -> None:
+    for name, does in {"sendmail": f"cat > {tmp_path}/mail", "journalctl": "echo the last line"}.items():
+        (tmp_path / name).write_text(f"#!/bin/sh\n{does}\n")
+        (tmp_path / name).chmod(0o755)
+    path = f"{tmp_path}:{os.environ['PATH']}"
+    done = subprocess.run(
+        [UNITS.parent / "config" / "on-failure.example", "bouquetd.service"],
+        capture_output=True, text=True, check=False,
+        env={"PATH": path, "MONITOR_SERVICE_RESULT": "exit-code", "MONITOR_EXIT_STATUS": "78"},
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    mail = (tmp_path / "mail").read_text()
+    assert mail.startswith("To: root\nSubject: bouquetd.service failed on ")
+    assert ": exit-code (status 78)\n" in mail
+    assert mail.endswith("the last line\n")

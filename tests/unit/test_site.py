@@ -33,6 +33,7 @@ def test_where_metrics_and_page_are_off_nothing_of_them_is_loaded(tmp_path: Path
     assert not {name for name in found if name.startswith(("bouquetd.web", "prometheus_client", "http.server"))}
 
 
+@pytest.mark.long
 def test_a_page_alone_loads_no_client_of_prometheus(tmp_path: Path) -> None:
     found = loaded_by(Home(tmp_path, {"page": {"listen": f"127.0.0.1:{free_port()}"}}))
     assert "bouquetd.web.page" in found
@@ -64,5 +65,11 @@ def test_a_daemon_counts_lists_retries_and_finds(tmp_path: Path) -> None:
         found = ask(port, "/?q=where+do+herons+sleep").text
         assert "<mark>herons</mark>" in found
         assert str(home.archive / "herons.txt") in found
+
+        assert home.cli("pause", "--reason", "new disk").status == 0
+        daemon.until(lambda: ask(port, "/healthz").status == 503, "the pause is told")
+        assert ask(port, "/readyz").text.startswith("paused: by the operator since ")
+        assert home.cli("status", "--probe").status == 1
+        assert "bouquetd resume" in ask(port, "/").text
         assert daemon.stop() == 0
     assert home.cli("status", "--probe").status == 1
