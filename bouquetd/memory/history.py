@@ -224,6 +224,9 @@ class History:
 
 
 def _opened(path: Path) -> sqlite3.Connection:
+    os.close(
+        os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    )  # names of files are their owner's matter
     connection = sqlite3.connect(path, timeout=PATIENCE, isolation_level=None)
     try:
         connection.execute("PRAGMA journal_mode = WAL")

@@ -6,6 +6,7 @@ import os
 import re
 import signal
 import sqlite3
+import stat
 import subprocess
 import sys
 from pathlib import Path
@@ -379,6 +380,13 @@ def test_reading_beside_a_writer_disturbs_neither(path: Path):
         assert len(read(path, NOON, NOON + 1000).samples) == step + 1
     kept.close()
     assert not log.lines
+
+
+def test_the_file_is_for_its_owner_only(path: Path):
+    kept = History(path, Log(), Clock())
+    kept.write(sample(NOON))
+    assert {stat.S_IMODE(file.stat().st_mode) for file in path.parent.glob("history.db*")} == {0o600}
+    kept.close()
 
 
 def test_the_marks_in_force_last_are_told(path: Path):
