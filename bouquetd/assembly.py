@@ -263,7 +263,7 @@ def engine(
             settings, ledger=ledger, store=store, queue=queue, intake=intake, filing=filing,
             pipeline=pipeline, ingestion=ingestion, gate=gate, pause=pause, health=health, clock=clock, log=log,
         )  # fmt: skip
-        watermark.running = lambda: (meter.stage, printable(at.source) if (at := worker.current) else "")
+        watermark.running = lambda: (meter.stage, printable(worker.working_on))
         service = Service(settings, ledger, store, embedder, worker)
         yield Engine(
             settings, ledger, store, embedder, probe, watermark, governor, gate, meter, health, marks, queue,

@@ -11,12 +11,14 @@ import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from bouquetd import log
 from bouquetd.errors import BouquetdError, Rejected, Unavailable
 from bouquetd.model import MB, printable
 from bouquetd.sockets import Bounded, clear, unix_address
+
+if TYPE_CHECKING:
+    from bouquetd.log import Log
 
 Handler = Callable[[dict[str, Any]], Any]
 """Takes a request's arguments, returns anything that JSON can say."""
@@ -99,7 +101,7 @@ class _Listener(Bounded, socketserver.UnixStreamServer):
         request.sendall(_encode(_failure(Unavailable("the daemon is busy", "try again in a moment"))))
 
     def handle_error(self, _request: Any, _client_address: Any) -> None:
-        log.get().exception("A request over the control socket could not be answered")
+        _log().exception("A request over the control socket could not be answered")
 
 
 class _Conversation(socketserver.BaseRequestHandler):
@@ -135,7 +137,7 @@ class _Conversation(socketserver.BaseRequestHandler):
         except BouquetdError as error:
             return _encode(_failure(error))
         except Exception as error:
-            log.get().exception("A request over the control socket failed", op=op)
+            _log().exception("A request over the control socket failed", op=op)
             return _encode(_failure(error))
         return answer
 
@@ -168,6 +170,12 @@ def request(path: Path, op: str, /, timeout: float, **arguments: Any) -> Any:
                 "run the command as the daemon's user or in its group, and see that the daemon is well",
             ) from error
     return _result(line)
+
+
+def _log() -> Log:
+    from bouquetd import log  # a command that asks needs none
+
+    return log.get()
 
 
 def _result(line: bytes) -> Any:

@@ -21,13 +21,10 @@ from bouquetd.inbox.opening import fingerprint
 from bouquetd.inbox.scan import remove_empty_parents
 from bouquetd.ledger import Entry, Ledger
 from bouquetd.log import Log
-from bouquetd.model import Document, Fingerprint, State, printable
+from bouquetd.model import UNREAD, Document, Fingerprint, State, printable
 from bouquetd.reasons import REASONS, category
 from bouquetd.store.shards import Store
 from bouquetd.storm import Storm
-
-UNREAD = "unread"
-"""The digest of a file that was rejected before its content was looked at."""
 
 
 @dataclass(slots=True)

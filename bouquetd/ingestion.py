@@ -17,7 +17,7 @@ from typing import BinaryIO
 from bouquetd.config import Settings
 from bouquetd.errors import Changed, Paused, Rejected, Stopped, Unavailable
 from bouquetd.extract.packed import Budget, Member, TooMuch, labels, unpacked
-from bouquetd.filing import UNREAD, Filing
+from bouquetd.filing import Filing
 from bouquetd.health import Health
 from bouquetd.inbox.intake import Intake
 from bouquetd.inbox.opening import digest, fingerprint
@@ -25,7 +25,7 @@ from bouquetd.inbox.scan import Ignore
 from bouquetd.ledger import Corrupt, Entry, Ledger, identity
 from bouquetd.log import Log
 from bouquetd.memory.gate import Gate, Stuck
-from bouquetd.model import PACKED, Chunk, Document, Fingerprint, State, printable
+from bouquetd.model import PACKED, UNREAD, Chunk, Document, Fingerprint, State, printable
 from bouquetd.pipeline import Pipeline
 from bouquetd.reader import Reader
 from bouquetd.store.shards import Store

@@ -31,6 +31,12 @@ from bouquetd.row import Row, packed, unpacked
 from bouquetd.selection import PRINTED, Selection, Sort, order, printed_source
 from bouquetd.trail import Outcome
 
+FILE = "ledger.db"
+"""In the state directory."""
+
+NEXT = "next"
+"""The folder in the state directory with the ledger of the next generation, while that is filled."""
+
 Place = tuple[int, str, int]
 """Where a chunk lies and which it is: shard, document, number."""
 

@@ -6,12 +6,13 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
-import numpy as np
-from numpy.typing import NDArray
+if TYPE_CHECKING:  # it takes longer to load than a question to the ledger to answer
+    import numpy as np
+    from numpy.typing import NDArray
 
-Vector = NDArray[np.float32]
+Vector: TypeAlias = "NDArray[np.float32]"
 """One embedding, shape ``(dimensions,)``, of unit length."""
 
 Metadata = Mapping[str, str | int | float | bool | list[str]]
@@ -23,6 +24,10 @@ MB = 1024 * 1024
 
 PACKED = "!/"
 """Stands between the source of an archive or a mail and the name of what is packed in it."""
+
+
+UNREAD = "unread"
+"""The digest of a file that was rejected before its content was looked at."""
 
 
 class State(StrEnum):

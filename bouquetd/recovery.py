@@ -17,6 +17,7 @@ from urllib.parse import urlsplit
 
 from pydantic import ValidationError
 
+from bouquetd import ledger as ledger_
 from bouquetd.config import LOOPBACK, Embed, Entities, Settings, Store
 from bouquetd.embed import Embedder
 from bouquetd.errors import BouquetdError, ConfigError, Unavailable, sentence
@@ -35,11 +36,8 @@ from bouquetd.store.words import Words
 
 S = TypeVar("S", Embed, Entities, Store)
 
-LEDGER = "ledger.db"
-"""In the state directory."""
-
-NEXT = "next"
-"""The folder in the state directory with the ledger of the next generation, while that is filled."""
+LEDGER, NEXT = ledger_.FILE, ledger_.NEXT
+"""The ledger in the state directory, and the folder there with that of the next generation."""
 
 RECIPE, EMBED, GENERATION = "recipe", "embed", "generation"
 """Facts in the ledger: how the store is filled, the section ``embed`` of the settings then, and which

@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from bouquetd import assembly, recovery
 from bouquetd import log as logging
 from bouquetd.config import Config, Settings, shard_chunks
-from bouquetd.control import Server
+from bouquetd.control import SOCKET, Server
 from bouquetd.daemon import EXIT_OK, EXIT_STUCK, Signals
 from bouquetd.embed import Embedder
 from bouquetd.embed.choice import chosen
@@ -42,7 +42,7 @@ from bouquetd.ops import status
 from bouquetd.ops.reindex import Reindex
 from bouquetd.ops.service import Reading
 from bouquetd.recipe import Recipe
-from bouquetd.running import FAILED, SOCKET, settle_in
+from bouquetd.running import FAILED, settle_in
 from bouquetd.store.chroma import Chroma
 from bouquetd.store.embedded import Embedded
 from bouquetd.store.server import Server as ChromaServer

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import numpy as np
 import orjson
 
 from bouquetd.model import Record
@@ -19,5 +18,7 @@ def packed(record: Record) -> Row:
 
 def unpacked(row: Row) -> Record:
     """What was packed, each vector to the last bit. Raises ``ValueError`` when it is damaged."""
+    import numpy as np  # only who reads vectors needs it
+
     id_, text, metadata, vector = row
     return Record(id_, text, orjson.loads(metadata), np.frombuffer(vector, dtype="<f4"))

@@ -16,7 +16,7 @@ from typing import Any, BinaryIO
 from bouquetd.backoff import FIRST, BackOff
 from bouquetd.config import Settings
 from bouquetd.errors import Changed, Paused, Rejected, Unavailable, sentence
-from bouquetd.filing import UNREAD, Filing
+from bouquetd.filing import Filing
 from bouquetd.health import Health
 from bouquetd.inbox.intake import Intake
 from bouquetd.inbox.opening import LeftAlone, digest, fingerprint, open_source
@@ -26,7 +26,7 @@ from bouquetd.ingestion import Current, Ingested, Ingestion
 from bouquetd.ledger import Entry, Ledger, Whole
 from bouquetd.log import Log
 from bouquetd.memory.gate import Gate
-from bouquetd.model import MB, PACKED, Fingerprint, State, printable
+from bouquetd.model import MB, PACKED, UNREAD, Fingerprint, State, printable
 from bouquetd.pause import Pause
 from bouquetd.pipeline import Pipeline
 from bouquetd.requests import Requests
@@ -96,6 +96,15 @@ class Worker:
     def current(self) -> Current | None:
         """The document in hand."""
         return self._ingestion.current
+
+    @property
+    def working_on(self) -> str:
+        """The source in hand, or of those that are read and not yet stored the last; empty for none."""
+        if (current := self.current) is not None:
+            return current.source
+        with suppress(IndexError):  # the thread that asks may be another
+            return self._ingestion.waiting[-1].document.source
+        return ""
 
     @property
     def unfinished(self) -> int:

@@ -1,4 +1,4 @@
-"""The examples in the README, as programs to be run."""
+"""The examples in the README, to be run: programs, and commands of the shell."""
 
 from __future__ import annotations
 
@@ -16,6 +16,15 @@ def examples(section: str) -> list[str]:
     """The Python of a section, block by block."""
     [text] = re.findall(rf"^## {section}\n(.*?)(?=^## |\Z)", README.read_text(), re.DOTALL | re.MULTILINE)
     return re.findall(r"^```python\n(.*?)^```", text, re.DOTALL | re.MULTILINE)
+
+
+def commands(question: str) -> str:
+    """The commands of the shell beneath a heading of the third rank."""
+    [text] = re.findall(
+        rf"^### {re.escape(question)}\n(.*?)(?=^##|\Z)", README.read_text(), re.DOTALL | re.MULTILINE
+    )
+    [block] = re.findall(r"^```sh\n(.*?)^```", text, re.DOTALL | re.MULTILINE)
+    return str(block)
 
 
 def run(section: str, holding: str) -> dict[str, Any]:

@@ -93,14 +93,14 @@ def ask(config: Config, op: str, **arguments: Any) -> Any:
 def ask_ledger(config: Config, op: str, **arguments: Any) -> Any:
     """Have the daemon answer from its ledger, or, where none runs, open that ourselves."""
     from bouquetd.control import SOCKET, NoDaemon, request
-    from bouquetd.ledger import Ledger
-    from bouquetd.ops.documents import LIGHT, without_ledger
-    from bouquetd.recovery import LEDGER
 
     settings = config.settings
     with suppress(NoDaemon):
         return request(settings.paths.runtime / SOCKET, op, 60.0, **arguments)
-    path = settings.paths.state / LEDGER
+    from bouquetd.ledger import FILE, Ledger
+    from bouquetd.ops.documents import LIGHT, without_ledger
+
+    path = settings.paths.state / FILE
     try:
         there = path.exists()
     except PermissionError:

@@ -75,8 +75,8 @@ def status(
 
 def look(loaded: Config) -> dict[str, Any]:
     """What the daemon says of itself, and its ledger; where none runs, its state is ``stopped``."""
+    from bouquetd.ledger import FILE, NEXT
     from bouquetd.ops.status import read
-    from bouquetd.recovery import LEDGER, NEXT
 
     paths = loaded.settings.paths
     now, found = time.time(), read(paths.runtime)
@@ -84,7 +84,7 @@ def look(loaded: Config) -> dict[str, Any]:
     shown: dict[str, Any] = {**(found or {}), "running": running, "mode": loaded.settings.store.mode}
     if not running:
         shown["state"] = "stopped"
-        shown["half_reindexed"] = (paths.state / NEXT / LEDGER).exists()
+        shown["half_reindexed"] = (paths.state / NEXT / FILE).exists()
     shown |= ask_ledger(loaded, "overview")
     return shown
 

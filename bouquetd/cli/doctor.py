@@ -24,6 +24,12 @@ if TYPE_CHECKING:
 ASKING = 10.0
 """Seconds that the daemon may take to answer from its ledger."""
 
+STARTING = 30.0
+"""Seconds that it may take to read the configuration and ask systemd: a dead network file system hangs."""
+
+LARGEST = 1024
+"""MB of a ledger that is read through: some 10 s of a slow disk."""
+
 MARKS = {"pass": "ok", "warn": "warn", "fail": "FAIL"}
 
 
@@ -34,9 +40,15 @@ def doctor(as_json: JsonOption = False, config: ConfigOption = None) -> None:
     Works whether the daemon runs or not, and with a broken configuration. Exit status 1 when something fails;
     warnings are no failure. Some of it only root or the daemon's user may see: it says so.
     """
-    from bouquetd.ops.doctor import examine
+    from bouquetd.ops.doctor import CHECKS, Result, examine, within
+    from bouquetd.ops.doctor.finding import failed
 
-    results = examine(_surroundings(config))
+    around = within(STARTING, partial(_surroundings, config), "surroundings")
+    if around is None:
+        told = f"The configuration, its folders or systemd do not answer within {STARTING:.0f} s."
+        results: Any = [Result(CHECKS[0], (failed(told, "findmnt -t nfs,nfs4,cifs,fuse,9p"),))]
+    else:
+        results = examine(around)
     counts = _as_json(list(results)) if as_json else _as_text(results)
     sys.stdout.flush()
     sys.exit(FAILED if counts["fail"] else OK)
@@ -109,7 +121,8 @@ def _surroundings(path: Path | None) -> Surroundings:
         systemd=os.path.isdir("/run/systemd/system"), service=unit,
         packages=machine.packages(), memory=machine.memory(), run=run, read=machine.read, room=machine.room,
         may=partial(machine.may, who=who), walk=cache(partial(machine.walk, now=now, ignore=ignore)),
-        shipped=machine.shipped, status=_status, alive=_alive, ledger=_once(_seen),
+        shipped=machine.shipped, status=_status, alive=_alive, ledger=_once(_seen), prove=_prove,
+        ends=_ends,
         words=_words, asked=_once(_asked), reach=_reach, connect=machine.connect,
         resolve=machine.resolve,
     )  # fmt: skip
@@ -180,7 +193,7 @@ def _seen(settings: Settings) -> Seen | None:
             raise NoRights(f"{path.parent} is not yours to read") from None
         if not os.access(path, os.R_OK):
             raise NoRights(f"{path} is not yours to read") from None
-        ledger = Ledger(path, read_only=True)
+        ledger = Ledger(path, read_only=True, check=False)
         try:
             found = consistency(ledger, settings.paths, asked)
         finally:
@@ -188,6 +201,25 @@ def _seen(settings: Settings) -> Seen | None:
     facts = found.pop("facts")
     recipe = Recipe.of(json.loads(facts[RECIPE])) if facts.get(RECIPE) else None
     return Seen(running=running, recipe=recipe, generation=int(facts.get(GENERATION) or 0), **found)
+
+
+def _ends(settings: Settings, since: float) -> list[tuple[float, str]]:
+    from bouquetd.memory import history, recorded
+
+    found = recorded.read(settings.paths.state / history.FILE, since, time.time(), most=1)
+    return [(e.at, e.text) for e in found.events if e.kind in (history.Kind.DIED, history.Kind.STUCK)]
+
+
+def _prove(settings: Settings) -> bool:
+    from bouquetd.ledger import Ledger
+    from bouquetd.model import MB
+    from bouquetd.recovery import LEDGER
+
+    path = settings.paths.state / LEDGER
+    if path.stat().st_size > LARGEST * MB:
+        return False
+    Ledger(path, read_only=True).close()
+    return True
 
 
 def _words(settings: Settings, generation: int) -> bool:

@@ -4,26 +4,19 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Annotated, Any, cast
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from bouquetd.cli.app import FAILED, OK, ConfigOption, JsonOption, app, ask, ask_ledger, load, print_json
-from bouquetd.cli.preview import DryRunOption, YesOption, agreed
-from bouquetd.errors import Rejected, sentence
+from bouquetd.cli.preview import DryRunOption, SinceOption, YesOption, agreed, valid, when
+from bouquetd.errors import sentence
 from bouquetd.model import State, printable
 from bouquetd.selection import Sort
 
 if TYPE_CHECKING:
     from bouquetd.config import Config
-
-SinceOption = Annotated[
-    str | None,
-    typer.Option(
-        "--since", metavar="WHEN", help="What changed since a date, 2026-01-31, or for so long: 1h, 7d."
-    ),
-]
 
 
 @app.command()
@@ -213,7 +206,7 @@ def _print_waiting(config: Config, globs: list[str]) -> None:
 def _kind(name: str) -> str:
     from bouquetd.ops.filters import media_types
 
-    _valid("--kind", media_types, name)
+    valid("--kind", media_types, name)
     return name
 
 
@@ -224,20 +217,6 @@ def _bytes(larger: str | None) -> int:
         return 0 if larger is None else read_size(larger)
     except ValueError as error:
         raise typer.BadParameter(str(error), param_hint="--larger") from None
-
-
-def when(since: str | None) -> float | None:
-    """Seconds since the epoch of ``--since``."""
-    from bouquetd.ops.since import since as begin
-
-    return cast("float | None", _valid("--since", begin, since, time.time()))
-
-
-def _valid(option: str, check: Callable[..., Any], *values: Any) -> Any:
-    try:
-        return check(*values)
-    except Rejected as error:
-        raise typer.BadParameter(error.told, param_hint=option) from None
 
 
 @app.command()

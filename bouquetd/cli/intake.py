@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from bouquetd.cli.app import FAILED, OK, ConfigOption, JsonOption, app, ask_ledger, load, print_json
-from bouquetd.cli.preview import DryRunOption, YesOption, agreed
+from bouquetd.cli.preview import DryRunOption, YesOption, agreed, when
 from bouquetd.errors import sentence
 
 if TYPE_CHECKING:
@@ -135,6 +135,10 @@ def drain(
     timeout: Annotated[
         str | None, typer.Option("--timeout", metavar="TIME", help="Wait no longer than that: 90s, 10m, 2h.")
     ] = None,
+    since: Annotated[
+        str | None,
+        typer.Option("--since", metavar="WHEN", help="Name what failed since then too: 10m, 2h, a time."),
+    ] = None,
     config: ConfigOption = None,
 ) -> None:
     """Wait until all that lies in the inbox now is ingested and filed away, for scripts.
@@ -142,18 +146,18 @@ def drain(
     Exit status 1 when a file failed meanwhile or time ran out, 69 when no daemon runs or it is paused.
     """
     from bouquetd.config.units import read_duration
-    from bouquetd.control import request
+    from bouquetd.control import SOCKET, request
     from bouquetd.errors import Unavailable
-    from bouquetd.running import SOCKET
 
     try:
         until = None if timeout is None else time.monotonic() + read_duration(timeout)
     except ValueError as error:
         raise typer.BadParameter(str(error), param_hint="--timeout") from None
+    before = when(since)
     loaded = load(config)
     socket = loaded.settings.paths.runtime / SOCKET
     seen = request(socket, "drain", ANSWER)
-    began, number = seen["at"], seen["number"]
+    began, number = seen["at"] if before is None else before, seen["number"]
     with _bar() as show:
         while not seen["done"]:
             if seen["paused"]:
@@ -213,8 +217,7 @@ def _bar() -> Iterator[Callable[[dict[str, Any]], None]]:
 
 def _ask(config: Config, op: str, **arguments: Any) -> tuple[bool, Any]:
     """Whether a daemon runs, and what it answers."""
-    from bouquetd.control import NoDaemon, request
-    from bouquetd.running import SOCKET
+    from bouquetd.control import SOCKET, NoDaemon, request
 
     with suppress(NoDaemon):
         return True, request(config.settings.paths.runtime / SOCKET, op, 10.0, **arguments)

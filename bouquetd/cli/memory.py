@@ -49,8 +49,7 @@ def memory(
 ) -> None:  # fmt: skip
     """Show how much memory was taken when, which files took most, and every pause and restart with its cause.
 
-    A day is kept to 10 seconds, a month to 5 minutes. Works without a daemon too; exit status 1 when nothing is
-    recorded of that time.
+    A day is kept to 10 seconds, a month to 5 minutes. It needs no running daemon.
     """
     from bouquetd.memory.recorded import parsed, plain
     from bouquetd.ops import curve

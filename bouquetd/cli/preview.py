@@ -1,20 +1,28 @@
-"""What a command is about to do to many documents, shown first, and asked about where somebody sits."""
+"""Many documents at once: since when, and what is about to be done to them, shown and asked about first."""
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping, Sequence
-from typing import Annotated, Any
+import time
+from collections.abc import Callable, Mapping, Sequence
+from typing import Annotated, Any, cast
 
 import typer
 
 from bouquetd.cli.app import print_json
+from bouquetd.errors import Rejected
 from bouquetd.selection import MAGIC
 
 DryRunOption = Annotated[
     bool, typer.Option("--dry-run", "-n", help="Only say what would be done, and to how many.")
 ]
 YesOption = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
+SinceOption = Annotated[
+    str | None,
+    typer.Option(
+        "--since", metavar="WHEN", help="What changed since a date, 2026-01-31, or for so long: 1h, 7d."
+    ),
+]
 
 
 def agreed(
@@ -43,3 +51,18 @@ def agreed(
     if ask and not dry_run:
         typer.confirm("Go on?", abort=True)
     return not dry_run
+
+
+def when(since: str | None) -> float | None:
+    """Seconds since the epoch of ``--since``."""
+    from bouquetd.ops.since import since as begin
+
+    return cast("float | None", valid("--since", begin, since, time.time()))
+
+
+def valid(option: str, check: Callable[..., Any], *values: Any) -> Any:
+    """What ``check`` makes of the values of an option. Raises ``BadParameter`` where it refuses them."""
+    try:
+        return check(*values)
+    except Rejected as error:
+        raise typer.BadParameter(error.told, param_hint=option) from None

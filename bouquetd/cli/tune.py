@@ -67,8 +67,8 @@ def _print(config: Config, facts: Facts, proposal: Proposal, unit: Unit | None) 
     rates = ", ".join(f"{rate:,.1f}{by[n]}" for n, rate in sorted(facts.embedded.items()))
     print("Measured")
     print(f"  machine        {facts.ram // MB:,} MB of RAM, {cores}")
-    flushes = [f"{seconds * 1000:.1f} ms" for seconds in (facts.flush_state, facts.flush_store)]
-    print(f"  disk           a flush takes {flushes[0]} for paths.state, {flushes[1]} for paths.store")
+    store = f", {facts.flush_store * 1000:.1f} ms for paths.store" if settings.store.mode == "embedded" else ""
+    print(f"  disk           a flush takes {facts.flush_state * 1000:.1f} ms for paths.state{store}")
     print(f"  embedder       {settings.embed.provider}, chunks a second: {rates}")
     if facts.stored:
         print(f"  store          {facts.stored:,.0f} chunks a second")

@@ -11,10 +11,13 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from itertools import zip_longest
+from typing import TYPE_CHECKING
 
 from bouquetd.backoff import BackOff
 from bouquetd.errors import Stopped, Unavailable
-from bouquetd.log import Log
+
+if TYPE_CHECKING:
+    from bouquetd.log import Log
 
 KINDS = (
     "person", "organisation", "place", "date", "money", "email", "url", "phone",

@@ -31,7 +31,7 @@ GAP = 2.5
 LEFT, RIGHT = 9, 10
 """Characters beside the curve: figures, and the names of the marks."""
 
-GLYPHS = {Kind.STARTED: "▲", Kind.STOPPED: "■", Kind.DIED: "x", Kind.STUCK: "!"}
+GLYPHS: dict[str, str] = {Kind.STARTED: "▲", Kind.STOPPED: "■", Kind.DIED: "x", Kind.STUCK: "!"}
 """What stands above the curve where a process began or ended."""
 
 STRIP = {Mode.THROTTLE: "throttled", Mode.PAUSE: "paused"}
@@ -41,7 +41,7 @@ KEY: tuple[tuple[str, str], ...] = (
     ("throttled", "throttled"),
     ("paused", "paused"),
     ("away", "not running"),
-    *((GLYPHS[kind], kind) for kind in (Kind.STARTED, Kind.STOPPED, Kind.DIED, Kind.STUCK)),
+    *((GLYPHS[kind], str(kind)) for kind in (Kind.STARTED, Kind.STOPPED, Kind.DIED, Kind.STUCK)),
 )
 """What the signs mean: a role of the strip or a glyph, and the words for it."""
 
@@ -71,8 +71,9 @@ def terminal(
 
 def during(peak: Attributed | Sample) -> str:
     """What ran at a peak, in words: the file, and the stage that had it in hand."""
-    stage = peak.stage or "idle"
-    return f"{peak.source} ({stage})" if peak.source else stage
+    if peak.source and peak.stage:
+        return f"{peak.source} ({peak.stage})"
+    return peak.source or peak.stage or "idle"
 
 
 @dataclass(frozen=True, slots=True)
@@ -230,7 +231,7 @@ def _events(plot: _Plot, face: Face) -> Iterator[Line | Text]:
     taken: set[int] = set()
     # The graver ones first: where two stand at one place, the later is left out.
     for event in sorted(plot.recorded.events, key=lambda event: event.kind not in (Kind.DIED, Kind.STUCK)):
-        glyph = GLYPHS.get(Kind(event.kind))
+        glyph = GLYPHS.get(event.kind)
         if glyph is None:
             continue
         x = plot.x(event.at)

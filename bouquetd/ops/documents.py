@@ -22,7 +22,6 @@ from bouquetd.model import State, printable
 from bouquetd.ops.consistency import consistency
 from bouquetd.ops.entities import entities
 from bouquetd.ops.explain import explain
-from bouquetd.ops.filters import media_types
 from bouquetd.ops.overview import NOTHING, overview
 from bouquetd.selection import Selection, Sort
 
@@ -43,12 +42,15 @@ LOST = "its chunks are incomplete and no copy of the file was kept; drop it agai
 
 def chosen(arguments: Mapping[str, Any], *states: State) -> Selection:
     """The documents in these states that the arguments of a command mean."""
+    kinds = arguments.get("kinds") or ()
+    if kinds:
+        from bouquetd.ops.filters import media_types  # it knows all formats, and takes its time to load
     since, globs = arguments.get("since"), tuple(map(str, arguments.get("patterns") or ()))
     return Selection(
         globs=() if "*" in globs else globs,
         states=states,
         since=None if since is None else float(since),
-        media_types=tuple(kind for name in arguments.get("kinds") or () for kind in media_types(name)),
+        media_types=tuple(kind for name in kinds for kind in media_types(name)),
         larger=int(arguments.get("larger") or 0),
         reason=str(arguments.get("reason") or ""),
     )

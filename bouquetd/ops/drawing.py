@@ -247,7 +247,7 @@ def png(drawing: Drawing) -> bytes:
 
     size = round(drawing.width * SCALE), round(drawing.height * SCALE)
     image = Image.new("RGB", size, LOOKS["paper"].light)
-    draw, font = Draw(image), _font()
+    draw, (font, known) = Draw(image), _font()
     for shape in drawing.shapes:
         colour = LOOKS[shape.role].light
         match shape:
@@ -262,19 +262,21 @@ def png(drawing: Drawing) -> bytes:
                 draw.rectangle([(x * SCALE, y * SCALE), corner], fill=colour)
             case Text(x, y, text, _, anchor):
                 places_by = {"start": "lm", "middle": "mm", "end": "rm"}
-                draw.text((x * SCALE, y * SCALE), text, fill=colour, font=font, anchor=places_by[anchor])
+                said = text if known else text.translate(_PLAIN)
+                draw.text((x * SCALE, y * SCALE), said, fill=colour, font=font, anchor=places_by[anchor])
     stream = BytesIO()
     image.save(stream, "PNG", optimize=True)
     return stream.getvalue()
 
 
-def _font() -> FreeTypeFont | ImageFont:
+def _font() -> tuple[FreeTypeFont | ImageFont, bool]:
+    """A font, and whether it has our signs: the one that Pillow brings has Latin letters only."""
     from PIL.ImageFont import load_default, truetype
 
     try:
-        return truetype("DejaVuSansMono.ttf", 11 * SCALE)  # it has letters of most scripts
+        return truetype("DejaVuSansMono.ttf", 11 * SCALE), True
     except OSError:
-        return load_default(11 * SCALE)
+        return load_default(11 * SCALE), False
 
 
 def _dashed(draw: ImageDraw, places: Sequence[tuple[float, float]], role: str, colour: str) -> None:

@@ -10,12 +10,11 @@ from typing import Any
 
 from bouquetd.config import Paths
 from bouquetd.errors import sentence
-from bouquetd.filing import UNREAD
 from bouquetd.inbox.opening import kind
 from bouquetd.inbox.rules import Rules
 from bouquetd.inbox.scan import Ignore
 from bouquetd.ledger import Entry, Ledger
-from bouquetd.model import MB, PACKED, State, printable
+from bouquetd.model import MB, PACKED, UNREAD, State, printable
 from bouquetd.selection import MAGIC, Selection
 from bouquetd.trail import Outcome, Step, is_first
 
@@ -212,7 +211,7 @@ def _in_inbox(ledger: Ledger | None, paths: Paths, asked: Asked, source: str) ->
         seen["remedy"] = "give it another name, or change inbox.ignore and reload"
     elif ledger is not None and (rule := Rules(ledger.rules())(source)):
         seen["why"] = f"it is ignored by the operator's rule {printable(rule)}"
-        seen["remedy"] = f"bouquetd ignore --remove '{printable(rule)}'"
+        seen["remedy"] = f"to have it taken: bouquetd ignore --remove '{printable(rule)}'"
     elif what == "a folder":
         seen["why"], seen["remedy"] = "it is a folder", f"ask for what is in it: bouquetd files '{source}/*'"
     elif what is not None:
@@ -273,7 +272,8 @@ def _about(story: Mapping[str, Any], document: Mapping[str, Any], now: Mapping[s
             )
         case "failed":
             remedy = sentence(document["remedy"] or "")
-            return remedy if "bouquetd retry" in remedy else f"{remedy} Then: bouquetd retry '{source}'"
+            by_itself = any(word in remedy.lower() for word in ("bouquetd retry", "drop "))
+            return remedy if by_itself else f"{remedy} Then: bouquetd retry '{source}'"
         case "forgotten":
             return "nothing; to have it stored again, drop it again"
     if now["held"]:

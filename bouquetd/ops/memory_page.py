@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from html import escape
 
 from bouquetd.memory.governor import exact
@@ -30,14 +30,15 @@ font:1rem/1.5 system-ui,sans-serif}
 h1{font-size:1.4rem}h2{font-size:1.1rem;margin-top:2rem}
 .narrow{display:none}
 @media(max-width:40rem){.wide{display:none}.narrow{display:block}}
-.table{overflow-x:auto}
 table{border-collapse:collapse;width:100%}
 th,td{padding:.35rem .6rem;border-bottom:1px solid var(--line);text-align:left;vertical-align:top}
-td.figure{text-align:right;white-space:nowrap;font-variant-numeric:tabular-nums}
-td.name{overflow-wrap:anywhere}
+.figure{text-align:right;white-space:nowrap;font-variant-numeric:tabular-nums}
+.word{white-space:nowrap}
+.name{overflow-wrap:anywhere}
+@media(max-width:40rem){th{display:none}
+tr{display:block;padding:.5rem 0;border-bottom:1px solid var(--line)}
+td{display:inline;border:0;padding:0 .6rem 0 0}}
 """
-
-_CLASSES = {0: "figure", 1: "figure"}
 
 
 def page(stretch: Recorded) -> str:
@@ -47,12 +48,12 @@ def page(stretch: Recorded) -> str:
     when = f"{moment(stretch.since)} to {moment(stretch.until)}"
     said = "\n".join(f"<p>{escape(line)}</p>" for line in sentences(stretch))
     peaks = _table(
-        ("RSS", "When", "File", "Stage"),
-        ((exact(one.peak), moment(one.at), one.source or "none", one.stage or "idle") for one in stretch.peaks),
+        {"RSS": "figure", "When": "word", "File": "name", "Stage": "word"},
+        ((exact(one.peak), moment(one.at), one.source, one.stage or "idle") for one in stretch.peaks),
     )
     shown = [event for event in stretch.events if event.kind != Kind.RECLAIMED][-MOST:]
     events = _table(
-        ("RSS", "When", "What", "Why", "File in hand"),
+        {"RSS": "figure", "When": "word", "What": "word", "Why": "name", "File in hand": "name"},
         ((exact(one.rss) if one.rss else "", moment(one.at), one.kind, one.text, one.source) for one in shown),
     )
     return f"""<!doctype html>
@@ -78,15 +79,14 @@ def page(stretch: Recorded) -> str:
 """
 
 
-def _table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    body = "\n".join(
-        f"<tr>{''.join(_cell(place, text) for place, text in enumerate(row))}</tr>" for row in rows
-    )
+def _table(heads: Mapping[str, str], rows: Iterable[Sequence[str]]) -> str:
+    """A table by its heads, each with the class of its column."""
+    body = "\n".join(f"<tr>{''.join(map(_cell, heads.values(), row))}</tr>" for row in rows)
     if not body:
         return "<p>None.</p>"
-    head = "".join(f"<th>{escape(text)}</th>" for text in heads)
-    return f'<div class="table"><table>\n<tr>{head}</tr>\n{body}\n</table></div>'
+    head = "".join(f'<th class="{kind}">{escape(text)}</th>' for text, kind in heads.items())
+    return f"<table>\n<tr>{head}</tr>\n{body}\n</table>"
 
 
-def _cell(place: int, text: str) -> str:
-    return f'<td class="{_CLASSES.get(place, "name")}">{escape(text)}</td>'
+def _cell(kind: str, text: str) -> str:
+    return f'<td class="{kind}">{escape(text)}</td>'

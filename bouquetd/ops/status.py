@@ -104,6 +104,11 @@ def _running(seen: Mapping[str, Any], now: float) -> Iterator[str]:
         f"  inbox    {queue['files']:,} waiting, {size(queue['bytes'])}{oldest}; watched by"
         f" {seen['watch']}{scan}"
     )
+    if seen["watches_full"]:
+        yield (
+            "  to do    sysctl fs.inotify.max_user_watches=524288, then restart: the kernel watches no more"
+            " folders, so files in new ones are found by rescans only"
+        )
     if current := seen["current"]:
         yield (
             f"  now      {current['source']}, {size(current['size'])}, {percent(current['share'])} read,"

@@ -98,7 +98,7 @@ class Server(Chroma):
     """
 
     apart = True
-    remedy = "see that it runs and is well (systemctl status bouquetd-chroma), and that store.url is right"
+    remedy = "start it if it does not run: systemctl start bouquetd-chroma; else see that store.url is right"
 
     def __init__(
         self,

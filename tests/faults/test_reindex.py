@@ -11,9 +11,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from bouquetd.control import request
+from bouquetd.control import SOCKET, request
 from bouquetd.errors import Unavailable
-from bouquetd.running import SOCKET
 from bouquetd.store.embedded import Embedded
 from tests import another
 from tests.harness import Home, prose, until

@@ -8,7 +8,7 @@ import time
 from xml.etree import ElementTree
 
 import pytest
-from PIL import Image
+from PIL import Image, ImageFont
 
 from bouquetd.memory.history import Event, Marks
 from bouquetd.memory.recorded import NOTHING, Attributed, Recorded
@@ -120,6 +120,19 @@ def test_the_png_opens_with_its_size_and_shows_the_curve_in_its_colour():
         assert (image.format, image.size) == ("PNG", (curve.WIDTH * SCALE, curve.HEIGHT * SCALE))
         colours = {"#{:02x}{:02x}{:02x}".format(*colour) for _, colour in image.getcolors(1 << 20)}
     assert {LOOKS[role].light for role in ("paper", "rss", "mass", "limit", "throttle", "paused")} <= colours
+
+
+def test_a_png_is_drawn_where_the_machine_has_no_fonts(monkeypatch):
+    known = ImageFont.truetype
+
+    def only_what_pillow_brings(font: object, *more: object, **options: object) -> object:
+        if isinstance(font, str):
+            raise OSError("cannot open resource")
+        return known(font, *more, **options)
+
+    monkeypatch.setattr("PIL.ImageFont.truetype", only_what_pillow_brings)
+    with Image.open(io.BytesIO(curve.png(night()))) as image:
+        assert image.getcolors(1 << 20)
 
 
 def test_nothing_is_drawn_beyond_the_sheet():

@@ -96,8 +96,8 @@ def around(given: Settings | None = None, **changes: Any) -> Surroundings:
         read=files.get, room=lambda _: Room(1, "ext4", 100_000 * MB, 50_000 * MB, 10**6, 10**6),
         may=lambda _path, _rights: True, walk=lambda _: Tree(40, 1000, (), whole=True),
         shipped=lambda _: UNIT, status=lambda _: STATUS, alive=lambda _: True, ledger=lambda _: SEEN,
-        words=lambda *_: True, asked=lambda _: RECIPE, reach=lambda _: None, connect=lambda *_: None,
-        resolve=lambda _: ["192.0.2.7"],
+        prove=lambda _: True, words=lambda *_: True, ends=lambda *_: (), asked=lambda _: RECIPE,
+        reach=lambda _: None, connect=lambda *_: None, resolve=lambda _: ["192.0.2.7"],
     )  # fmt: skip
     return replace(made, **changes)
 
@@ -214,7 +214,7 @@ def test_every_check_is_seen_to_pass_and_to_complain_but_for_those_with_tests_of
 def test_with_a_broken_configuration_that_fails_and_whatever_can_be_is_still_checked() -> None:
     results = list(examine(around(config=None, problems=("x.yaml:3: memory.limit: wrong; mend it",))))
     found = {result.check.name: result.findings for result in results}
-    assert [f.told for f in found["valid"] or ()] == ["X.yaml:3: memory.limit: wrong; mend it."]
+    assert [f.told for f in found["valid"] or ()] == ["x.yaml:3: memory.limit: wrong; mend it."]
     assert found["free"] is None
     assert found["runs"] is None
     for name in ("dependencies", "active", "restarts", "clock", "swap"):
@@ -236,12 +236,25 @@ def test_folders_on_two_file_systems_are_advice(home: Settings) -> None:
 def test_a_daemon_that_is_silent_for_ten_seconds_hangs() -> None:
     [found] = look("Daemon", "runs", around(now=1_800_000_030.0))
     assert (found.level, found.remedy) == ("fail", "systemctl restart bouquetd.service")
+    [found] = look("Daemon", "runs", around(now=1_800_000_030.0, service=None))
+    assert found.remedy == "kill -9 77 && runuser -u bouquetd -- bouquetd run"
+
+
+PAUSED = {"/var/lib/bouquetd/state/paused.json": '{"since": 1800000000, "reason": "new disk"}'}
 
 
 def test_an_intake_paused_by_hand_is_told_with_the_way_back() -> None:
-    files = {"/var/lib/bouquetd/state/paused.json": "{}"}
-    [found] = look("Daemon", "works", around(files=files))
-    assert (found.level, found.remedy) == ("warn", "bouquetd resume")
+    by_status = {**STATUS, "state": "paused", "why": "by the operator since 14:05", "remedy": "bouquetd resume"}
+    torn = dict.fromkeys(PAUSED, "torn")
+    for at in (around(files=PAUSED), around(files=torn), around(status=lambda _: by_status)):
+        [found] = look("Daemon", "works", at)
+        assert (found.level, found.remedy) == ("warn", "bouquetd resume")
+        assert "paused by the operator" in found.told
+    assert "(new disk)" in look("Daemon", "works", around(files=PAUSED))[0].told
+
+
+def test_a_daemon_that_says_itself_that_a_step_hangs_is_a_failure() -> None:
+    assert levels("Daemon", "runs", around(status=lambda _: {**STATUS, "hung": "embed for 130 s"})) == ["fail"]
 
 
 def test_what_holds_the_daemon_up_is_told_with_its_own_remedy() -> None:
@@ -330,6 +343,15 @@ def test_many_deaths_are_counted_and_a_stop_is_none() -> None:
     assert "9 times" in found[-1].told
     stopped = journal("Stopping bouquetd.service...", "Stopped bouquetd.service.")
     assert levels("Service", "restarts", around(programs={"journalctl": stopped})) == ["pass"]
+
+
+def test_without_a_unit_the_daemons_own_record_tells_of_deaths() -> None:
+    at = around(service=None)
+    assert levels("Service", "restarts", at) == ["pass"]
+    [found] = look("Service", "restarts", replace(at, ends=lambda *_: [(1_799_990_000.0, "signal KILL")]))
+    assert (found.level, found.remedy) == ("warn", "bouquetd memory --since 7d")
+    assert "the daemon died, signal KILL." in found.told
+    assert levels("Service", "restarts", replace(at, ends=raising(NoRights("not yours")))) == []
 
 
 def test_a_journal_that_may_not_be_read_says_as_whom_to_ask() -> None:
@@ -473,6 +495,28 @@ def test_a_missing_pipeline_for_entities_is_a_failure() -> None:
     assert levels("Models", "entities", around(spacy)) == ["fail"]
 
 
+@pytest.mark.parametrize(
+    ("reason", "level", "remedy"),
+    [
+        ("written by an older bouquetd (schema 4)", "warn", "systemctl restart"),
+        ("written by a newer bouquetd (schema 9)", "fail", "pip install"),
+        ("the ledger x cannot be used: disk I/O error", "fail", "df -h"),
+        ("the daemon did not answer within 10 s", "warn", "bouquetd status"),
+    ],
+)
+def test_a_ledger_that_cannot_be_used_is_told_by_why(reason: str, level: str, remedy: str) -> None:
+    [found] = look("Store", "ledger", around(ledger=raising(Unavailable(reason, "mend it"))))
+    assert found.level == level
+    assert remedy.replace("restart", "start") in found.remedy
+
+
+def test_without_a_daemon_the_ledger_is_proven_unless_it_is_large() -> None:
+    stopped = around(ledger=lambda _: replace(SEEN, running=False))
+    assert "is undamaged" in look("Store", "ledger", stopped)[0].told
+    assert "the next start proves" in look("Store", "ledger", replace(stopped, prove=lambda _: False))[0].told
+    assert levels("Store", "ledger", replace(stopped, prove=raising(Corrupt("page 4")))) == ["fail"]
+
+
 def test_an_empty_store_takes_any_embedder() -> None:
     assert levels("Models", "matches", around(ledger=lambda _: None)) == ["pass"]
 
@@ -513,7 +557,9 @@ def test_a_check_that_hangs_is_left_behind_and_all_together_have_an_end() -> Non
 @cache
 def remedies() -> list[str]:
     """What the checks name on the machines above, to root, to a stranger, without a unit, of a named file."""
-    found = [f.remedy for r in examine(around()) for f in r.findings or ()]
+    dead = [(1_799_990_000.0, "signal KILL")]
+    found = [each.remedy for each in look("Service", "restarts", around(service=None, ends=lambda *_: dead))]
+    found += [f.remedy for r in examine(around(files=PAUSED)) for f in r.findings or ()]
     for (group, name, _), changes in EVIL.items():
         for who in ({"uid": 0}, {"uid": 1000}, {"service": None}, {"named": True}):
             found += [each.remedy for each in look(group, name, around(**{**changes, **who}))]
@@ -567,10 +613,8 @@ def test_the_daemon_runs_as_the_unit_says_and_without_one_as_whose_the_state_is(
 
 
 def test_the_room_of_a_place_that_is_not_there_is_that_of_where_it_would_be(tmp_path: Path) -> None:
-    assert machine.room(tmp_path / "none" / "at all") == replace(
-        machine.room(tmp_path), free=machine.room(tmp_path / "none").free,
-        free_inodes=machine.room(tmp_path / "none").free_inodes,
-    )  # fmt: skip
+    there, absent = machine.room(tmp_path), machine.room(tmp_path / "none" / "at all")
+    assert (absent.device, absent.kind, absent.size) == (there.device, there.kind, there.size)
 
 
 def test_a_program_that_is_not_there_or_hangs_is_answered_for(monkeypatch: Any) -> None:

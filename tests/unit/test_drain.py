@@ -50,6 +50,7 @@ def test_the_command_waits_for_a_daemon_and_says_how_it_ended(tmp_path):
         assert (failed.status, failed.out) == (1, "")
         assert failed.err.startswith("bouquetd: bad.bin failed: ")
         assert home.cli("drain").status == 0
+        assert home.cli("drain", "--since", "1h").err == failed.err
         assert home.cli("drain", "--timeout", "soon").status == 2
         home.configure(inbox={"settle": "1h"})
         daemon.signal(1)

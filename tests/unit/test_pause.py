@@ -89,6 +89,32 @@ def test_once_refuses_with_the_remedy(tmp_path):
     assert "not paused" in home.cli("resume").out
 
 
+def test_the_batch_in_hand_is_finished_and_the_file_goes_on_behind_it(tmp_path):
+    home = Home(tmp_path / "home")
+    home.put("long.txt", prose(200_000))
+    with home.engine() as (parts, _log):
+        told = parts.worker._pipeline.watch
+
+        def watch(batch):
+            told(batch)
+            if batch[0][1].number == 20:
+                parts.worker.pause.begin("now")
+
+        parts.worker._pipeline.watch = watch
+        while parts.worker.paused is None:
+            parts.worker.step()
+        entry = home.entries()["long.txt"]
+        assert (entry.state, entry.chunks, entry.document.attempts) == ("storing", 40, 0)
+        assert parts.ledger.trail("long.txt")[0].detail == f"paused {parts.worker.paused.reason}"
+        assert (home.inbox / "long.txt").exists()
+        parts.worker.pause.end()
+        work(parts)
+        assert home.states() == {"long.txt": "filed"}
+        chunks = home.entries()["long.txt"].chunks
+    assert sorted(int(id_.rpartition(":")[2]) for id_ in home.stored()) == list(range(chunks))
+
+
+@pytest.mark.long
 def test_a_file_in_hand_stays_and_goes_on_at_its_chunk_after_a_restart_and_the_end_of_the_pause(tmp_path):
     home = Home(tmp_path / "home", {"pipeline": {"batch_size": 10}})
     home.put("long.txt", prose(1_500_000))

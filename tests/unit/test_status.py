@@ -54,7 +54,7 @@ def test_the_rate_remembers_a_bounded_number_of_looks(step):
 RUNNING = SEEN | {
     "running": True, "remedy": "", "peak_mb": 201.0, "vsz_mb": 800.0, "ceiling_mb": 1000.0,
     "available_mb": 640.0, "pressure": 0.03, "throttles": 0, "pauses": 0, "paused_seconds": 0.0,
-    "last_scan": 990.0, "watch": "events",
+    "last_scan": 990.0, "watch": "events", "watches_full": False,
     "queue": {"files": 1200, "bytes": 5 * MB, "oldest": 75.0}, "bytes_per_second": 2048.0, "stage": "embed",
     "version": "1.0", "pid": 7, "since": 400.0, "duplicates": 0, "states": {"filed": 3, "failed": 1},
     "mode": "embedded", "chunks": 40, "shards": 1, "failures": [],
@@ -76,6 +76,12 @@ def test_the_page_tells_memory_machine_inbox_and_store():
 def test_the_page_of_a_held_up_daemon_says_why_and_what_to_do_first():
     held = RUNNING | {"state": "holding", "why": "the disk is full", "remedy": "make room on it"}
     assert page(held, 1000.0)[:2] == ["bouquetd is holding: the disk is full", "  to do    make room on it"]
+
+
+def test_the_page_says_when_the_kernel_watches_no_more_folders_and_what_mends_it():
+    assert any(
+        "sysctl fs.inotify.max_user_watches" in row for row in page(RUNNING | {"watches_full": True}, 1000.0)
+    )
 
 
 def test_the_page_names_the_latest_failures_and_where_all_of_them_are():

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from bouquetd.cli import tune
 from bouquetd.config import Settings, load
 from bouquetd.config.edit import edited, rewrite
 from bouquetd.config.fresh import defaults
@@ -17,7 +18,7 @@ from bouquetd.model import MB
 from bouquetd.ops import fit, systemd
 from bouquetd.ops.fit import LAST, ROOM, Unit
 from bouquetd.ops.tune import measure
-from bouquetd.ops.tune.facts import Facts, Proposal
+from bouquetd.ops.tune.facts import Facts, Limits, Proposal
 from bouquetd.ops.tune.policy import SERVER, allowed, needed, propose
 from bouquetd.ops.tune.sample import chunks
 from tests.harness import Home
@@ -56,7 +57,7 @@ def test_what_is_proposed_fits_and_leaves_half_of_ram_to_others(
     beside = 0 if changed.get("ocr.mode") == "never" else page
     server = SERVER if mode == "server" else 0
     if not proposal.notes:
-        assert limit * LAST + ROOM + beside + server <= machine.ram / 2
+        assert limit * LAST + ROOM + max(beside, server) <= machine.ram / 2
         assert limit >= needed(machine, settings)
     unit = proposal.unit
     after = Unit("bouquetd.service", unit.high, unit.maximum) if unit else PACKAGED
@@ -65,9 +66,18 @@ def test_what_is_proposed_fits_and_leaves_half_of_ram_to_others(
 
 
 def test_the_packaged_service_fits_a_machine_of_2_gb_as_it_is() -> None:
-    proposal = propose(facts(2), Settings(), PACKAGED, PAGE)
-    assert proposal.empty
-    assert not proposal.notes
+    for store in (Store(), Store(mode="server")):
+        proposal = propose(facts(2), Settings(store=store), PACKAGED, PAGE)
+        assert proposal.empty
+        assert not proposal.notes
+
+
+def test_a_server_elsewhere_takes_nothing_of_this_machine() -> None:
+    here, there = (
+        Settings(store=Store(mode="server", url=url)) for url in ("http://127.0.0.1:1", "http://far:1")
+    )
+    assert allowed(facts(2), here, 0) == 550 * MB
+    assert allowed(facts(2), there, 0) == 800 * MB
 
 
 @pytest.mark.parametrize(
@@ -272,3 +282,20 @@ def test_tune_measures_proposes_and_writes_only_when_told(tmp_path: Path) -> Non
     assert home.config.settings.memory.limit > 100 * MB
     assert home.yaml.with_name("bouquetd.yaml.bak").read_text() == before
     assert not [name for name in os.listdir(tmp_path) if name.startswith("bouquetd-tune")]
+
+
+def test_limits_of_a_unit_are_written_as_a_drop_in_and_the_one_before_is_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    config, unit = Home(tmp_path / "b").config, Unit("bouquetd.service", None, None, user=True)
+    for high in (100, 200):
+        proposal = Proposal((), Limits(high * MB, 300 * MB, "why"), (), 1.0, 1.0)
+        [path] = tune._write(config, proposal, unit)
+    assert Path(path) == tmp_path / ".config/systemd/user/bouquetd.service.d/memory.conf"
+    assert Path(path).read_text() == "[Service]\nMemoryHigh=200M\nMemoryMax=300M\n"
+    assert "MemoryHigh=100M" in Path(f"{path}.bak").read_text()
+    assert tune._then(unit, proposal) == [
+        "systemctl --user daemon-reload",
+        "systemctl --user restart bouquetd.service",
+    ]

@@ -4,7 +4,7 @@ A family of checks is a file; ``registry`` has their order; ``surroundings`` is 
 """
 
 from bouquetd.ops.doctor.finding import Finding, Level
-from bouquetd.ops.doctor.registry import CHECKS, Check, Result, examine
+from bouquetd.ops.doctor.registry import CHECKS, Check, Result, examine, within
 from bouquetd.ops.doctor.surroundings import NoRights, Surroundings
 
-__all__ = ["CHECKS", "Check", "Finding", "Level", "NoRights", "Result", "Surroundings", "examine"]
+__all__ = ["CHECKS", "Check", "Finding", "Level", "NoRights", "Result", "Surroundings", "examine", "within"]

@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from bouquetd.config import advise
-from bouquetd.errors import sentence
 from bouquetd.model import printable
-from bouquetd.ops.doctor.finding import Finding, failed, passed, warned
+from bouquetd.ops.doctor.finding import Finding, ended, failed, passed, warned
 from bouquetd.ops.doctor.surroundings import Surroundings
 
 
@@ -15,14 +14,14 @@ def valid(around: Surroundings) -> Iterator[Finding]:
     """The YAML can be read and every option in it stands."""
     if around.config_file is None:
         for problem in around.problems:
-            yield failed(sentence(problem), f"{around.program} init bouquetd.yaml")
+            yield failed(ended(problem), f"{around.program} init bouquetd.yaml")
         return
     if around.problems:
         around.read(str(around.config_file))  # raises ``NoRights``
     for problem in around.problems:
         there = around.config_file.exists()
         mend = around.edit if there else f"{around.program} init {printable(str(around.config_file))}"
-        yield failed(sentence(problem), mend)
+        yield failed(ended(problem), mend)
     if around.config is not None:
         yield passed(f"{printable(str(around.config_file))} is valid.")
 
@@ -31,6 +30,6 @@ def advice(around: Surroundings) -> Iterator[Finding]:
     """What works but could be better: folders on two file systems, shards too large, keys in the clear."""
     lines = advise(around.settings)
     for line in lines:
-        yield warned(sentence(line), around.edit)
+        yield warned(ended(line), around.edit)
     if not lines:
         yield passed("inbox, archive and failed are on one file system: files are moved, not copied.")

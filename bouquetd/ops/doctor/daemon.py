@@ -5,14 +5,11 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 
-from bouquetd import __version__
+from bouquetd import __version__, pause
 from bouquetd.errors import sentence
 from bouquetd.ops.consistency import MOST
 from bouquetd.ops.doctor.finding import Finding, failed, passed, warned
 from bouquetd.ops.doctor.surroundings import FRESH, NoRights, Surroundings
-
-PAUSED = "paused.json"
-"""In the state directory, while the operator has the intake paused."""
 
 
 def runs(around: Surroundings) -> Iterator[Finding]:
@@ -25,8 +22,11 @@ def runs(around: Surroundings) -> Iterator[Finding]:
         yield say("No daemon runs: files in the inbox wait.", around.start)
     elif (old := around.now - float(seen["at"])) > FRESH:
         yield failed(
-            f"The daemon (pid {seen['pid']}) has not said anything for {old:.0f} s: it hangs.", around.restart
+            f"The daemon (pid {seen['pid']}) has not said anything for {old:.0f} s: it hangs.",
+            _afresh(around, int(seen["pid"])),
         )
+    elif hung := seen.get("hung"):
+        yield failed(f"The daemon (pid {seen['pid']}) hangs: {hung}.", _afresh(around, int(seen["pid"])))
     else:
         since = time.strftime("%Y-%m-%d %H:%M", time.localtime(float(seen.get("since", seen["at"]))))
         yield passed(f"The daemon runs since {since} (pid {seen['pid']}).")
@@ -34,11 +34,12 @@ def runs(around: Surroundings) -> Iterator[Finding]:
 
 def works(around: Surroundings) -> Iterator[Finding]:
     """Nothing holds it up."""
-    by_operator = _paused(around)
-    if by_operator:
-        yield warned("The intake was paused by hand: files in the inbox wait.", around.ours("resume"))
-    seen = around.daemon
-    if seen is None or by_operator:
+    seen, paused = around.daemon, _paused(around)
+    if seen is not None and seen["state"] == "paused" and not str(seen.get("why")).startswith("memory"):
+        paused = str(seen.get("why"))
+    if paused is not None:
+        yield warned(f"The intake is paused {paused}: files in the inbox wait.", around.ours("resume"))
+    if seen is None or paused is not None:
         return
     if seen.get("version", __version__) != __version__:
         yield warned(
@@ -72,8 +73,19 @@ def failures(around: Surroundings) -> Iterator[Finding]:
         yield passed("No file failed in the last day.")
 
 
-def _paused(around: Surroundings) -> bool:
+def _afresh(around: Surroundings, pid: int) -> str:
+    """The command that ends one that hangs and starts another."""
+    if around.service is not None and around.service.active:
+        return around.restart
+    return f"{'' if around.uid in (0, around.account.uid) else 'sudo '}kill -9 {pid} && {around.own('run')}"
+
+
+def _paused(around: Surroundings) -> str | None:
+    """Who paused the intake and since when, in words; None where nobody did."""
     try:
-        return around.read(str(around.settings.paths.state / PAUSED)) is not None
+        text = around.read(str(around.settings.paths.state / pause.FILE))
+        return None if text is None else pause.Note.of(text).told
     except NoRights:
-        return False  # the status says it too
+        return None  # the status says it too
+    except ValueError:
+        return "by the operator"

@@ -26,6 +26,11 @@ class Finding:
     remedy: str = ""
 
 
+def ended(line: str) -> str:
+    """A line as a sentence; its first word stays as it is, for it may be an option or a file."""
+    return f"{line.rstrip('.')}."
+
+
 def passed(told: str, remedy: str = "") -> Finding:
     """It is as it should be; a remedy then says what more there could be."""
     return Finding(Level.PASS, told, remedy)

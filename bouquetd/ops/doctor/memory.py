@@ -5,11 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from bouquetd.errors import sentence
 from bouquetd.extract import ocr
 from bouquetd.model import MB
 from bouquetd.ops import fit
-from bouquetd.ops.doctor.finding import Finding, passed, warned
+from bouquetd.ops.doctor.finding import Finding, ended, passed, warned
 from bouquetd.ops.doctor.surroundings import Surroundings
 
 SWAPPED = 16 * MB
@@ -27,7 +26,7 @@ def limit(around: Surroundings) -> Iterator[Finding]:
     for line in lines:
         raised = {"MemoryHigh": f"{fit.up(high)}M", "MemoryMax": f"{fit.up(most)}M"}
         in_unit = unit is not None and "raise the unit" in line
-        yield warned(sentence(line), around.drop_in("memory", raised) if in_unit else around.edit)
+        yield warned(ended(line), around.drop_in("memory", raised) if in_unit else around.edit)
     if not lines:
         under = f"MemoryMax {unit.maximum // MB} MB of {unit.name}" if unit and unit.maximum else "no MemoryMax"
         yield passed(

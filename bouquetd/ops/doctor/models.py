@@ -7,9 +7,9 @@ from urllib.parse import urlsplit
 
 from bouquetd.embed.folder import REMEDIES
 from bouquetd.entities import choice
-from bouquetd.errors import ConfigError, sentence
+from bouquetd.errors import ConfigError
 from bouquetd.ops import models
-from bouquetd.ops.doctor.finding import Finding, failed, passed
+from bouquetd.ops.doctor.finding import Finding, ended, failed, passed
 from bouquetd.ops.doctor.surroundings import PATIENCE, Surroundings
 
 
@@ -21,11 +21,11 @@ def sound(around: Surroundings) -> Iterator[Finding]:
         place = models.place(embed)
     except ConfigError as error:
         for problem in error.problems:
-            yield failed(sentence(problem), _install(around))
+            yield failed(ended(problem), _install(around))
         return
     faults = [] if place is None else models.altered(place)
     for fault in faults:
-        yield failed(sentence(fault), _install(around))
+        yield failed(ended(fault), _install(around))
     if not faults:
         yield passed(f"The embedder {asked.embedder} is there ({asked.dimensions} dimensions).")
 
@@ -36,7 +36,7 @@ def entities(around: Surroundings) -> Iterator[Finding]:
         choice.require(around.settings.entities)
     except ConfigError as error:
         for problem in error.problems:
-            yield failed(sentence(problem), "python3 -m pip install 'bouquetd[spacy]'")
+            yield failed(ended(problem), "python3 -m pip install 'bouquetd[spacy]'")
 
 
 def matches(around: Surroundings) -> Iterator[Finding]:

@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import TypeVar
 
 from bouquetd.errors import Explained
 from bouquetd.model import printable
@@ -29,6 +30,8 @@ from bouquetd.ops.doctor.surroundings import NoRights, NotKnown, SaidElsewhere, 
 
 ONE, ALL = 20.0, 90.0
 """Seconds that one check may take, and all of them."""
+
+T = TypeVar("T")
 
 Look = Callable[[Surroundings], Iterator[Finding]]
 
@@ -105,16 +108,22 @@ def examine(
 
 
 def _bounded(check: Check, around: Surroundings, seconds: float) -> tuple[Finding, ...] | None:
-    """The findings within some seconds. The thread is left behind where it hangs: nothing waits for it."""
+    """The findings within some seconds."""
     if seconds <= 0:
         return (warned(f"{check.name} was not looked at: the checks before it took too long."),)
-    found: list[tuple[Finding, ...] | None] = []
-    thread = threading.Thread(target=lambda: found.append(_made(check, around)), name=check.name, daemon=True)
+    found = within(seconds, lambda: (_made(check, around),), check.name)
+    return (
+        (warned(f"{check.name} did not come to an end within {seconds:.0f} s."),) if found is None else found[0]
+    )
+
+
+def within(seconds: float, function: Callable[[], T], name: str) -> T | None:
+    """What a function returns; None where it takes longer. Its thread is left behind: nothing waits for it."""
+    found: list[T] = []
+    thread = threading.Thread(target=lambda: found.append(function()), name=name, daemon=True)
     thread.start()
     thread.join(seconds)
-    if not found:
-        return (warned(f"{check.name} did not come to an end within {seconds:.0f} s."),)
-    return found[0]
+    return found[0] if found else None
 
 
 def _made(check: Check, around: Surroundings) -> tuple[Finding, ...] | None:

@@ -1,4 +1,4 @@
-"""How often did systemd start the daemon again, and why: what it wrote into the journal itself."""
+"""How did the daemon end in the last days, if not by a stop: as systemd wrote it down, or the daemon did."""
 
 from __future__ import annotations
 
@@ -7,9 +7,10 @@ import time
 from collections.abc import Iterator
 from typing import Any
 
+from bouquetd.errors import Explained
 from bouquetd.model import printable
 from bouquetd.ops.doctor.finding import Finding, passed, warned
-from bouquetd.ops.doctor.surroundings import Service, Surroundings
+from bouquetd.ops.doctor.surroundings import NoRights, Service, Surroundings
 
 LINES = 200
 """Lines of the journal that are looked at, the last ones."""
@@ -36,6 +37,7 @@ def deaths(around: Surroundings) -> Iterator[Finding]:
     """What ended the daemon in the last days, if not a person."""
     service = around.service
     if service is None or not service.loaded:
+        yield from _recorded(around)
         return
     said = around.run(_journal(service))
     restarts = service.facts.get("NRestarts", "0")
@@ -57,6 +59,22 @@ def deaths(around: Surroundings) -> Iterator[Finding]:
                 f"It ended so {len(found)} times in the last {DAYS} days.",
                 f"{around.sudo}journalctl {unit} {service.name} -p warning --since -{DAYS}d",
             )
+
+
+def _recorded(around: Surroundings) -> Iterator[Finding]:
+    """What the daemon itself took down of those before it, where there is no unit and so no journal of it."""
+    try:
+        found = around.ends(around.settings, around.now - DAYS * 86_400)
+    except (Explained, NoRights):
+        return  # the state is not ours to see, which the rights say
+    for at, why in found[-SHOWN:]:
+        yield warned(f"{_when(at)}: the daemon died, {why}.", around.ours(f"memory --since {DAYS}d"))
+    if not found:
+        yield passed(f"In the last {DAYS} days no daemon died.")
+
+
+def _when(seconds: float) -> str:
+    return time.strftime("%Y-%m-%d %H:%M", time.localtime(seconds))
 
 
 def _journal(service: Service) -> list[str]:
@@ -81,7 +99,7 @@ def _deaths(lines: str) -> Iterator[tuple[str, str, str]]:
             rank = known[0]
             _, why, helps = CAUSES[rank]
             seconds = int(str(entry.get("__REALTIME_TIMESTAMP", "0"))) / 1e6
-            last = time.strftime("%Y-%m-%d %H:%M", time.localtime(seconds)), why, helps
+            last = _when(seconds), why, helps
     if last:
         yield last
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterator
 
 from bouquetd.errors import Unavailable
 from bouquetd.ledger import Corrupt
 from bouquetd.ops.doctor.finding import Finding, failed, passed, warned
+from bouquetd.ops.doctor.installation import REINSTALL
 from bouquetd.ops.doctor.surroundings import NoRights, Surroundings
 from bouquetd.ops.figures import count
 
@@ -28,18 +30,29 @@ def ledger(around: Surroundings) -> Iterator[Finding]:
     """The ledger opens, is undamaged and of this bouquetd."""
     try:
         seen = around.ledger(around.settings)
+        proven = seen is not None and not seen.running and around.prove(around.settings)
     except Corrupt as error:
         yield failed(error.told, around.restart)
         return
     except Unavailable as error:
-        yield failed(error.told, f"df -h {around.settings.paths.state}")
+        if "an older bouquetd" in error.reason:
+            yield warned(
+                "The ledger is of an older bouquetd; the next start brings it up to date.", around.start
+            )
+        elif "a newer bouquetd" in error.reason:
+            yield failed("The ledger is of a newer bouquetd than this one; install that again.", REINSTALL)
+        elif not error.reason.startswith("the ledger"):
+            yield warned(f"The ledger cannot be asked for: {error.told}", around.ours("status"))
+        else:
+            yield failed(error.told, f"df -h {shlex.quote(str(around.settings.paths.state))}")
         return
     if seen is None:
         yield passed("There is no ledger yet: nothing was ingested.")
     elif seen.running:
         yield passed(f"The daemon has the ledger open: {seen.chunks} chunks in {count(seen.shards, 'shard')}.")
     else:
-        yield passed(f"The ledger is undamaged: {seen.chunks} chunks in {count(seen.shards, 'shard')}.")
+        how = "is undamaged" if proven else "opens, and the next start proves it undamaged"
+        yield passed(f"The ledger {how}: {seen.chunks} chunks in {count(seen.shards, 'shard')}.")
 
 
 def shards(around: Surroundings) -> Iterator[Finding]:

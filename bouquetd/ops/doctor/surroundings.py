@@ -189,6 +189,10 @@ class Surroundings:
     alive: Callable[[int], bool]
     ledger: Callable[[Settings], Seen | None]
     """What the ledger says of the store, by the daemon or by itself; None where there is none yet."""
+    prove: Callable[[Settings], bool]
+    """Reads the ledger through; raises ``Corrupt`` where it is damaged, false where it is too large."""
+    ends: Callable[[Settings, float], Sequence[tuple[float, str]]]
+    """When daemons died since a time, and why, as the next one took it down; seconds since the epoch."""
     words: Callable[[Settings, int], bool]
     """Whether the index of words of a generation is there."""
     asked: Callable[[Settings], Recipe]

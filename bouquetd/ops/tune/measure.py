@@ -138,6 +138,7 @@ def within() -> None:
     """What the process of its own does: an order in JSON on stdin, what it found on stdout."""
     from bouquetd.config import load
     from bouquetd.embed.choice import chosen
+    from bouquetd.store.package import chromadb
 
     order: dict[str, Any] = json.load(sys.stdin)
     settings = load(Path(order["config"])).settings
@@ -156,6 +157,8 @@ def within() -> None:
     stored = 0.0
     if settings.store.mode == "embedded":
         stored = _stored(Path(order["aside"]), texts[: order["stored"]], vector, settings.store.batch_size)
+    else:
+        chromadb()  # its client takes memory too
     with Probe() as probe:
         peak = probe.vitals().peak
     with suppress(BrokenPipeError):

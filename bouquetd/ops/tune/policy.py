@@ -6,8 +6,9 @@ It is conservative: half of RAM is left to others, and nothing changes without a
 from __future__ import annotations
 
 from collections.abc import Iterator
+from urllib.parse import urlsplit
 
-from bouquetd.config import Settings, bytes_per_chunk, shard_chunks
+from bouquetd.config import LOOPBACK, Settings, bytes_per_chunk, shard_chunks
 from bouquetd.model import MB
 from bouquetd.ops import fit
 from bouquetd.ops.figures import count
@@ -82,9 +83,12 @@ def needed(facts: Facts, settings: Settings) -> int:
 
 
 def allowed(facts: Facts, settings: Settings, page: int) -> int:
-    """The largest memory.limit whose MemoryMax leaves half of RAM to others, in bytes."""
-    server = SERVER if settings.store.mode == "server" else 0
-    return max(0, _tens((facts.ram * SHARE - server - page - ROOM) / LAST))
+    """The largest memory.limit whose MemoryMax leaves half of RAM to others, in bytes.
+
+    A page of text recognition and a server's peak are not met together; should they be, the page goes first.
+    """
+    here = settings.store.mode == "server" and urlsplit(settings.store.url).hostname in LOOPBACK
+    return max(0, _tens((facts.ram * SHARE - max(page, SERVER if here else 0) - ROOM) / LAST))
 
 
 def _limit(facts: Facts, settings: Settings, page: int) -> tuple[int, int, list[str]]:
