@@ -56,7 +56,7 @@ SHOWN = 480
 QUESTION = 1000
 """Characters."""
 
-SHORTEST, LONGEST = 600.0, 3600.0
+SHORTEST, LONGEST = 300.0, 3600.0
 """Seconds of the curve: as far as the history goes back, within these."""
 
 NARROW = (420.0, 380.0)

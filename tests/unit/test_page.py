@@ -163,7 +163,7 @@ def test_the_curve_is_a_picture_with_the_marks_and_the_figure_of_now(served, por
     assert wide.text != narrow.text
 
 
-def test_the_curve_goes_back_as_far_as_the_history_and_ten_minutes_at_least(served, port):
+def test_the_curve_goes_back_as_far_as_the_history_and_five_minutes_at_least(served, port):
     assert len(re.findall(r">\d\d:\d\d</text>", ask(port, "/curve.svg").text)) >= 1
     now = time.time()
     written = History(served.history, served.log, lambda: now)

@@ -47,20 +47,22 @@ def test_a_daemon_counts_lists_retries_and_finds(tmp_path: Path) -> None:
     home = Home(tmp_path, {"metrics": address, "page": address})
     with home.daemon() as daemon:
         home.put("herons.txt", "At dusk the herons return to the reeds and sleep standing on one leg. " * 20)
-        home.put("empty <b>.txt", "")
-        daemon.reaches({"herons.txt": "filed", "empty <b>.txt": "failed"})
-        daemon.until(lambda: 'outcome="failed"} 1' in ask(port, "/metrics").text, "it is counted")
+        home.put("<b>[1]*.txt", "")
+        home.put("<b>1 other.txt", " ")  # which the first name would stand for, were it a glob
+        daemon.reaches({"herons.txt": "filed", "<b>[1]*.txt": "failed", "<b>1 other.txt": "failed"})
+        daemon.until(lambda: 'outcome="failed"} 2' in ask(port, "/metrics").text, "they are counted")
         scrape = ask(port, "/metrics").text
-        assert 'bouquetd_failed_files_total{reason="no_text"} 1.0' in scrape
+        assert 'bouquetd_failed_files_total{reason="no_text"} 2.0' in scrape
         assert 'bouquetd_stage_duration_seconds_count{stage="store"}' in scrape
         assert ask(port, "/healthz").text in ("working\n", "idle\n")
         assert home.cli("status", "--probe").status == 0
 
         shown = ask(port, "/").text
-        assert "empty &lt;b&gt;.txt" in shown
-        form = {"form": re.search('name="form" value="([^"]+)"', shown)[1], "source": "empty <b>.txt"}  # type: ignore[index]
+        assert "&lt;b&gt;[1]*.txt" in shown
+        form = {"form": re.search('name="form" value="([^"]+)"', shown)[1], "source": "<b>[1]*.txt"}  # type: ignore[index]
         assert "is back in the inbox" in ask(port, "/retry", form).text
-        daemon.until(lambda: 'outcome="failed"} 2' in ask(port, "/metrics").text, "it is tried again")
+        assert (home.failed / "<b>1 other.txt").exists()
+        daemon.until(lambda: 'outcome="failed"} 3' in ask(port, "/metrics").text, "it is tried again")
 
         found = ask(port, "/?q=where+do+herons+sleep").text
         assert "<mark>herons</mark>" in found
