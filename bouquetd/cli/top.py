@@ -59,10 +59,10 @@ def _drawing(loaded: Config) -> Callable[[], list[str]]:
         shown = look(loaded)
         if "stages" in shown and (before is None or before["at"] != shown["at"]):
             taken, before = shares(before, shown), shown
-        files = ask_ledger(loaded, "files", states=[], limit=RECENT)["documents"]
+        listed = ask_ledger(loaded, "files", states=[], sort="updated", descending=True, limit=RECENT, offset=0)
         recorded = with_now(_history(loaded), shown)
         columns, rows = get_terminal_size()
-        return screen(shown, files, recorded, taken, columns=columns, rows=rows, plain=plain)
+        return screen(shown, listed["documents"], recorded, taken, columns=columns, rows=rows, plain=plain)
 
     return draw
 

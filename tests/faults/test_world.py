@@ -213,6 +213,7 @@ def test_commands_ask_the_running_daemon_and_a_second_daemon_is_told_who_holds_t
         assert shown.json["pid"] == daemon.process.pid
         assert (shown.json["running"], shown.json["state"], shown.json["states"]["filed"]) == (True, "idle", 2)
         assert "bouquetd is idle" in home.cli("status").out
+        assert "nest.txt" in home.cli("top").out
 
         assert home.cli("forget", "nest.*").out == "nest.txt: forgotten\n"
         assert home.cli("forget", "nest.*").status == 1
