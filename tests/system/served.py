@@ -141,6 +141,11 @@ class Served(Machine):
         found: dict[str, Any] = json.loads(self.run("bouquetd status --json", check=False).stdout or "{}")
         return found
 
+    def deaths(self) -> list[str]:
+        """Why processes of the daemon ended that did not mean to, as `bouquetd memory` tells it."""
+        events = json.loads(self.out("bouquetd memory --json"))["events"]
+        return [event["text"] for event in events if event["kind"] == "died"]
+
     def unit(self, name: str, unit: str = "bouquetd") -> str:
         """A property of a unit."""
         return self.out(f"systemctl show -P {name} {unit}").strip()

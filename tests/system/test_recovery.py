@@ -44,6 +44,10 @@ def test_a_file_that_eats_all_memory_is_given_up_after_the_kernel_killed_the_dae
     assert "killed 3 times" in reason
     assert machine.unit("SubState") == "running"
     assert "start request repeated too quickly" not in machine.out("journalctl -q --no-pager").lower()
+    causes = machine.deaths()
+    assert len(causes) == 3
+    # Of cgroups in version 1 the kernel's count cannot be read.
+    assert set(causes) <= {"killed for its memory (oom-kill)", "signal KILL"}
 
 
 @pytest.mark.parametrize("way", ["sleep", pytest.param("gil", marks=pytest.mark.campaign)])
@@ -59,6 +63,7 @@ def test_a_file_that_never_ends_is_given_up_after_the_watchdog_shot_the_daemon_t
     assert "Fatal Python error: Aborted" in said
     assert "mischief.py" in said
     assert "in extract" in said
+    assert machine.deaths() == ["hung, and stopped by systemd (watchdog)"] * 3
 
 
 def test_what_is_slow_but_alive_is_not_shot(machine: Served) -> None:

@@ -163,6 +163,12 @@ def test_a_reload_applies_what_is_sound_and_refuses_what_is_not(machine: Served)
     assert "/etc/bouquetd/bouquetd.yaml:" in refused
     assert json.loads(machine.out("cat /run/bouquetd/status.json"))["limit_mb"] == 450
 
+    machine.run("systemctl kill -s USR1 --kill-whom=main bouquetd")
+    told = machine.until(lambda: machine.said("-g", "Report written"), "it reports on its memory", 30)
+    [report] = re.findall(r"/var/lib/bouquetd/\S*reports/[^\s:]+", told)
+    assert "tracemalloc" in machine.out(f"cat {report}")
+    assert machine.unit("MainPID") == pid
+
 
 def test_a_wrong_configuration_is_told_once_and_not_started_again_and_again(machine: Served) -> None:
     machine.configure({"memory.limit": "lots"})
