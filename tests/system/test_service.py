@@ -166,7 +166,7 @@ def test_a_reload_applies_what_is_sound_and_refuses_what_is_not(machine: Served)
     machine.run("systemctl kill -s USR1 --kill-whom=main bouquetd")
     told = machine.until(lambda: machine.said("-g", "Report written"), "it reports on its memory", 30)
     [report] = re.findall(r"/var/lib/bouquetd/\S*reports/[^\s:]+", told)
-    assert "tracemalloc" in machine.out(f"cat {report}")
+    assert "RSS by mapping" in machine.out(f"cat {report}")
     assert machine.unit("MainPID") == pid
 
 
