@@ -6,7 +6,6 @@ import pytest
 
 from tests.harness import Home, prose, work
 
-
 SLOWLY = """
 import time
 from bouquetd.ledger import Ledger
