@@ -34,6 +34,11 @@ class Health:
         self._activity = _Activity("idle", -inf, inf)
         self._waiting: tuple[_Activity, float] | None = None
 
+    @property
+    def doing(self) -> str:
+        """The stage that the worker said it is in, or ``idle``, ``paused``, ``backing off``, ``resting``."""
+        return self._activity.name
+
     def beat(self, now: float, stage: str) -> None:
         """A step is done, or begins, in ``stage``: real progress."""
         self._activity = _Activity(stage, now, now + self.deadlines.get(stage, self.deadline))

@@ -3,6 +3,7 @@
 What is packed in an archive or a mail is a document of its own, called ``source!/name``: claimed, read, counted
 and resumed like a file of the inbox, and refused alone. Only the file around it is moved, when all is stored. A
 mail's own text comes last, so that a document whose last chunk is journalled is whole, with all that is in it.
+Past 400 lines because what is packed goes the same way as what it is packed in, through the same methods.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from dataclasses import dataclass, field, replace
 from typing import BinaryIO
 
 from bouquetd.config import Settings
-from bouquetd.errors import Changed, Paused, Rejected, Stopped, Unavailable
+from bouquetd.errors import Changed, Rejected, Stopped, Unavailable
 from bouquetd.extract.packed import Budget, Member, TooMuch, labels, unpacked
 from bouquetd.filing import Filing
 from bouquetd.health import Health
@@ -214,11 +215,8 @@ class Ingestion:
             self._read(document, it)
         except (Stuck, Corrupt):
             raise
-        except Stopped:
-            self._give_back(document)
-            raise
-        except Unavailable as error:
-            self._give_back(document, f"paused {error.reason}" if isinstance(error, Paused) else error.reason)
+        except (Stopped, Unavailable) as error:
+            self._give_back(document, error.reason if isinstance(error, Unavailable) else None)
             raise
         except Changed:
             self.leave_out(document)

@@ -2,6 +2,9 @@
 
 ``Worker.step`` does one thing and returns how long there is nothing to do. Whatever it raises leaves every file
 and the ledger in a state from which the next step, or the next process, goes on.
+
+Past 400 lines because what the operator asks and wants is here too: it is all about what this thread has in
+hand.
 """
 
 from __future__ import annotations
@@ -236,7 +239,7 @@ class Worker:
             self.paused = paused
             self._health.beat(now, "store")
             with suppress(Unavailable):  # told on the way on, if it still is so
-                self._spare(f"paused {paused.reason}")
+                self._spare(paused.reason)
                 self._store.flush()
                 self._file_away(wait=False)
         self.paused = paused
@@ -277,7 +280,8 @@ class Worker:
         seen: dict[str, Any] = {"state": "", "held": held.told if held else None}
         if current is not None and _within(source, current.source):
             return seen | {
-                "state": "in hand", "source": current.source, "share": current.share, "chunks": current.chunks
+                "state": "in hand", "source": current.source, "share": current.share, "chunks": current.chunks,
+                "stage": self._health.doing,
             }  # fmt: skip
         if any(_within(source, item.document.source) for item in self._ingestion.waiting.copy()):
             return seen | {"state": "read"}

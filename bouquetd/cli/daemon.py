@@ -77,6 +77,7 @@ def look(loaded: Config) -> dict[str, Any]:
     """What the daemon says of itself, and its ledger; where none runs, its state is ``stopped``."""
     from bouquetd.ledger import FILE, NEXT
     from bouquetd.ops.status import read
+    from bouquetd.pause import Pause
 
     paths = loaded.settings.paths
     now, found = time.time(), read(paths.runtime)
@@ -85,6 +86,7 @@ def look(loaded: Config) -> dict[str, Any]:
     if not running:
         shown["state"] = "stopped"
         shown["half_reindexed"] = (paths.state / NEXT / FILE).exists()
+        shown["paused"] = paused.told if (paused := Pause(paths.state).now) else None
     shown |= ask_ledger(loaded, "overview")
     return shown
 

@@ -81,6 +81,8 @@ def _stopped(seen: Mapping[str, Any]) -> Iterator[str]:
     yield "  start it with: bouquetd run, or systemctl start bouquetd; why it does not says bouquetd doctor"
     if seen["half_reindexed"]:
         yield "  a reindexing is half done; bouquetd reindex goes on with it"
+    if seen.get("paused"):
+        yield f"  paused   {seen['paused']}"
 
 
 def _running(seen: Mapping[str, Any], now: float) -> Iterator[str]:

@@ -80,6 +80,7 @@ def test_once_refuses_with_the_remedy(tmp_path):
     home = Home(tmp_path / "home")
     home.put("a.txt", "Later.")
     assert "No daemon runs; the next one starts paused." in home.cli("pause", "--reason", "audit").out
+    assert "  paused   The intake is paused by the operator since " in home.cli("status").out
     done = home.once()
     assert done.status == 69
     assert re.search(r"paused by the operator since .* \(audit\)\. Go on with `bouquetd resume`\.", done.err)
@@ -105,7 +106,7 @@ def test_the_batch_in_hand_is_finished_and_the_file_goes_on_behind_it(tmp_path):
             parts.worker.step()
         entry = home.entries()["long.txt"]
         assert (entry.state, entry.chunks, entry.document.attempts) == ("storing", 40, 0)
-        assert parts.ledger.trail("long.txt")[0].detail == f"paused {parts.worker.paused.reason}"
+        assert parts.ledger.trail("long.txt")[0].detail == parts.worker.paused.reason
         assert (home.inbox / "long.txt").exists()
         parts.worker.pause.end()
         work(parts)
