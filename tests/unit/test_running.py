@@ -5,7 +5,7 @@ from bouquetd.memory.history import FILE
 from bouquetd.memory.recorded import read
 from bouquetd.observing import chronicled
 from bouquetd.ops import status
-from bouquetd.running import Publisher, Reloader, merged
+from bouquetd.tending import Publisher, Reloader, merged
 from tests.harness import Home, Recorder
 
 
