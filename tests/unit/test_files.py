@@ -8,7 +8,7 @@ import typer
 from bouquetd.ledger import Ledger, Whole
 from bouquetd.model import Fingerprint, State
 from bouquetd.selection import Selection, Sort
-from tests.harness import Home
+from tests.harness import Home, work
 from tests.unit.test_ledger import ODD, journal
 
 
@@ -194,3 +194,26 @@ def test_of_a_hundred_thousand_documents_a_list_keeps_no_more_than_its_page(tmp_
     plan = ledger._db.execute("EXPLAIN QUERY PLAN SELECT * FROM documents WHERE source = x'00'").fetchall()
     assert any("documents_source" in row["detail"] for row in plan)
     ledger.close()
+
+
+@pytest.mark.parametrize("landed", [False, True])
+def test_what_is_read_and_not_yet_filed_is_forgotten_without_a_trace_and_waits_in_the_inbox(tmp_path, landed):
+    home = Home(tmp_path / "home")
+    for name in ("a.txt", "b.txt", "c.txt"):
+        home.put(name, f"The letter {name}.")
+    with home.engine() as (parts, _log):
+        worker = parts.worker
+        while worker.unfinished < 2:
+            worker.step()
+        if landed:
+            worker._pipeline.flush()  # journalled, and on its way into Chroma
+        first = worker._ingestion.waiting[0].document.source
+        assert parts.service.forget({"patterns": [first]}) == [first]
+        assert first not in home.entries()
+        assert (home.inbox / first).exists()
+        assert worker.unfinished == 1
+        work(parts)
+        assert set(home.states().values()) == {"filed"}
+        assert len(home.states()) == 3
+        assert parts.service.repair()["faults"] == 0
+    assert len(home.stored()) == 3
