@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import typer
 
-from bouquetd.cli import app
+from bouquetd.cli import app, everything
 from bouquetd.model import State
 
 BASH = """\
@@ -82,6 +82,7 @@ def scripts() -> dict[str, str]:
 
 
 def _commands() -> list[Command]:
+    everything()
     group = typer.main.get_command(app)
     context = group.make_context("bouquetd", [], resilient_parsing=True)
     found = []

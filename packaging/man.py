@@ -10,7 +10,7 @@ from typing import Any
 import typer
 
 from bouquetd import __version__
-from bouquetd.cli import EPILOG, app
+from bouquetd.cli import EPILOG, app, everything
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -33,6 +33,7 @@ def _head(name: str, section: int, date: str, purpose: str) -> str:
 
 
 def _command(date: str) -> str:
+    everything()
     group = typer.main.get_command(app)
     context = group.make_context("bouquetd", [], resilient_parsing=True)
     lines = [

@@ -1,11 +1,41 @@
 """The command line: what people type, what they see, and the exit status.
 
-One module a group of commands; the order in which they are imported is that of ``--help``.
+One module a group of commands. Only the one that is asked for is imported, since all of them take a third of a
+second; ``--help`` and whoever describes the commands want them all.
 """
 
-from bouquetd.cli import (  # noqa: F401  # isort: skip
-    daemon, top, memory, files, explain, intake, search, entities, doctor, tune, reindex, model, setup,
-)  # fmt: skip
-from bouquetd.cli.app import EPILOG, app, main
+import sys
+from collections.abc import Mapping
+from importlib import import_module
+from types import MappingProxyType
 
-__all__ = ["EPILOG", "app", "main"]
+from bouquetd.cli.app import EPILOG, app, run
+
+__all__ = ["COMMANDS", "EPILOG", "app", "everything", "main"]
+
+COMMANDS: Mapping[str, str] = MappingProxyType(
+    {
+        "run": "daemon", "once": "daemon", "status": "daemon", "top": "top", "memory": "memory",
+        "files": "files", "retry": "files", "forget": "files", "verify": "files", "explain": "explain",
+        "pause": "intake", "resume": "intake", "ignore": "intake", "drain": "intake", "search": "search",
+        "entities": "entities", "doctor": "doctor", "tune": "tune", "reindex": "reindex", "check": "setup",
+        "init": "setup", "install": "setup", "model": "model",
+    }
+)  # fmt: skip
+"""The module of each command, in the order of ``--help``."""
+
+
+def main() -> None:
+    """The entry point ``bouquetd``."""
+    module = COMMANDS.get(sys.argv[1]) if len(sys.argv) > 1 else None
+    if module:
+        import_module(f"{__name__}.{module}")
+    else:
+        everything()
+    run()
+
+
+def everything() -> None:
+    """Import all commands into ``app``."""
+    for module in dict.fromkeys(COMMANDS.values()):
+        import_module(f"{__name__}.{module}")

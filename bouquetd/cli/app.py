@@ -48,8 +48,8 @@ ConfigOption = Annotated[
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON, for scripts.")]
 
 
-def main() -> None:
-    """The entry point ``bouquetd``."""
+def run() -> None:
+    """Do what the command line asks for, and leave with its exit status."""
     try:
         app()
     except ConfigError as error:

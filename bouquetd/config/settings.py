@@ -70,7 +70,8 @@ class Surroundings:
 class Section(BaseModel):
     """A part of the settings; unknown keys are an error, and nothing changes after it was made."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+    # All of it is built once, for ``Settings``: each section by itself takes as long again.
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, defer_build=True)
 
 
 class Paths(Section):

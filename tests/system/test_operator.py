@@ -109,7 +109,7 @@ def test_of_each_trouble_status_doctor_systemctl_and_journal_say_the_same_and_th
 
     machine.run("systemctl stop bouquetd-chroma")
     machine.drop({"held.txt": b"The dunlin is held up."})
-    with trouble(machine, "holding", "cannot be reached") as said:
+    with trouble(machine, "holding", "Connection refused") as said:
         [remedy] = set(re.findall(r"systemctl start bouquetd-chroma", said["status"]))
         assert remedy in said["STATUS"]
         machine.run(remedy)

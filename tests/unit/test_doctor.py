@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 import typer
 
-from bouquetd.cli import app
+from bouquetd.cli import app, everything
 from bouquetd.config import Config, Paths, Settings
 from bouquetd.config.settings import Embed, Entities, Inbox, Ocr, Store
 from bouquetd.control import NoDaemon
@@ -567,6 +567,7 @@ def remedies() -> list[str]:
 
 
 def test_every_command_of_ours_that_a_remedy_names_exists_with_its_options() -> None:
+    everything()
     group: Any = typer.main.get_command(app)
     called = re.compile(r"(?:^|&& |-u bouquetd (?:-- )?)bouquetd (.*?)(?: &&|$)")
     ours = {call for remedy in remedies() for call in called.findall(remedy)}

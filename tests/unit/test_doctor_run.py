@@ -31,7 +31,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Home:
     made = Home(tmp_path_factory.mktemp("doctor"), {"memory": {"limit": "400MB"}})
     made.put("a.txt", prose(3000))
     made.put("bad.pdf", b"%PDF-1.7 torn")
-    assert made.once().status == 1
+    assert made.process("once").status == 1
     return made
 
 

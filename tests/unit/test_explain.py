@@ -131,6 +131,7 @@ def test_a_running_daemon_says_what_waits_and_where_in_line(tmp_path):
         assert (told["state"], told["now"]["place"]) == ("waiting in the inbox", 2)
 
 
+@pytest.mark.long
 def test_of_one_whose_daemon_was_killed_it_says_that_the_process_died_in_its_attempt(tmp_path):
     home = Home(tmp_path / "home")
     home.put("long.txt", prose(150_000))
