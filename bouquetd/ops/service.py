@@ -189,7 +189,10 @@ class Service(Reading):
         wanted = chosen(arguments, *AFFECTED["forget"], State.FORGOTTEN)
         found = self.worker.missing() if arguments.get("missing") else self.ledger.select(wanted)
         # One that has chunks left was being forgotten when the process died.
-        entries = [entry for entry in found if entry.chunks or entry.state is not State.FORGOTTEN]
+        entries = sorted(
+            (entry for entry in found if entry.chunks or entry.state is not State.FORGOTTEN),
+            key=lambda entry: entry.document.source,
+        )
         for entry in entries:
             self.worker.forget(entry)
         return [printable(entry.document.source) for entry in entries]
