@@ -66,6 +66,7 @@ class Snapshot:
             "resume_mb": _mb(limits.resume_at),
             "available_mb": _mb(self.probe.available()),
             "pressure": self.probe.pressure(),
+            "machine_pressure": self.probe.machine_pressure(),
             "throttles": gate.throttles,
             "pauses": gate.pauses,
             "paused_seconds": round(gate.rested, 1),

@@ -69,10 +69,11 @@ class Probe:
 
         Of the own cgroup where the kernel counts it there, else of the whole machine, else 0.
         """
-        for path in self._pressure:
-            if found := re.search(r"^some avg10=(\d+\.?\d*)", _read(path), re.MULTILINE):
-                return float(found[1]) / 100
-        return 0.0
+        return next((found for found in map(_pressure, self._pressure) if found is not None), 0.0)
+
+    def machine_pressure(self) -> float:
+        """The same of the whole machine."""
+        return _pressure(self._path("/proc/pressure/memory")) or 0.0
 
     def available(self) -> int:
         """Bytes of RAM that the machine could still give away without swapping (``MemAvailable``)."""
@@ -101,6 +102,11 @@ class Probe:
             unified = kind == "cgroup2"
             if unified in own and (unified or (kind == "cgroup" and "memory" in options.split(","))):
                 yield unified, _walk(self._path(mount), shown, own[unified])
+
+
+def _pressure(path: str) -> float | None:
+    found = re.search(r"^some avg10=(\d+\.?\d*)", _read(path), re.MULTILINE)
+    return float(found[1]) / 100 if found else None
 
 
 def _walk(mount: str, shown: str, path: str) -> list[str]:

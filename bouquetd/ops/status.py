@@ -92,7 +92,7 @@ def _running(seen: Mapping[str, Any], now: float) -> Iterator[str]:
         return
     yield (
         f"  machine  at most {seen['ceiling_mb']:,.0f} MB for it, {seen['available_mb']:,.0f} MB free,"
-        f" {percent(seen['pressure'])} memory pressure"
+        f" memory pressure {percent(seen['pressure'])} on it and {percent(seen['machine_pressure'])} on all"
     )
     if seen["throttles"] or seen["pauses"]:
         yield (

@@ -115,7 +115,7 @@ def test_pressure_is_that_of_the_own_cgroup_where_it_is_counted(machine: Machine
     machine.write("proc/pressure/memory", "some avg10=50.00 avg60=0.00 avg300=0.00 total=0\n")
     machine.write("sys/fs/cgroup/unit/memory.pressure", "some avg10=12.50 avg60=1.00 avg300=0.00 total=9\n")
     with machine.probe() as probe:
-        assert probe.pressure() == 0.125
+        assert (probe.pressure(), probe.machine_pressure()) == (0.125, 0.5)
 
 
 def test_pressure_falls_back_to_the_machine_and_then_to_nothing(machine: Machine) -> None:

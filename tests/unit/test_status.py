@@ -53,8 +53,8 @@ def test_the_rate_remembers_a_bounded_number_of_looks(step):
 
 RUNNING = SEEN | {
     "running": True, "remedy": "", "peak_mb": 201.0, "vsz_mb": 800.0, "ceiling_mb": 1000.0,
-    "available_mb": 640.0, "pressure": 0.03, "throttles": 0, "pauses": 0, "paused_seconds": 0.0,
-    "last_scan": 990.0, "watch": "events", "watches_full": False,
+    "available_mb": 640.0, "pressure": 0.03, "machine_pressure": 0.12, "throttles": 0, "pauses": 0,
+    "paused_seconds": 0.0, "last_scan": 990.0, "watch": "events", "watches_full": False,
     "queue": {"files": 1200, "bytes": 5 * MB, "oldest": 75.0}, "bytes_per_second": 2048.0, "stage": "embed",
     "version": "1.0", "pid": 7, "since": 400.0, "duplicates": 0, "states": {"filed": 3, "failed": 1},
     "mode": "embedded", "chunks": 40, "shards": 1, "failures": [],
@@ -65,7 +65,7 @@ def test_the_page_tells_memory_machine_inbox_and_store():
     assert page(RUNNING, 1000.0) == [
         "bouquetd is idle",
         "  memory   154 MB RSS of 500 MB, peak 201 MB, VSZ 800 MB",
-        "  machine  at most 1,000 MB for it, 640 MB free, 3 % memory pressure",
+        "  machine  at most 1,000 MB for it, 640 MB free, memory pressure 3 % on it and 12 % on all",
         "  inbox    1,200 waiting, 5.0 MB, the next for 75 s; watched by events, searched 10 s ago",
         "  process  version 1.0, pid 7, up 10 min: 3 stored, 1 failed, 0 already there",
         "  ledger   3 filed, 1 failed",
