@@ -129,7 +129,10 @@ def test_of_each_trouble_status_doctor_systemctl_and_journal_say_the_same_and_th
     for command in ("status", "doctor", "check"):
         broken = machine.run(f"bouquetd {command}", check=False)
         assert broken.returncode != 0
-        assert re.search(r"bouquetd\.yaml.*line \d+|line \d+", broken.stdout + broken.stderr), (command, broken)
+        assert re.search(r"bouquetd\.yaml:\d+: not valid YAML", broken.stdout + broken.stderr), (
+            command,
+            broken,
+        )
     assert machine.unit("ActiveState") == "active"
     machine.run(f"cp /root/sound.yaml {yaml}; systemctl reload bouquetd")
     assert machine.run("bouquetd check --quiet", check=False).returncode == 0
