@@ -141,8 +141,8 @@ def test_of_each_trouble_status_doctor_systemctl_and_journal_say_the_same_and_th
         "cd /etc/systemd/system; cp /lib/systemd/system/bouquetd.service .; echo '# mine' >>bouquetd.service;"
         " systemctl daemon-reload"
     )
-    said = machine.run("bouquetd doctor", check=False).stdout
-    [remedy] = re.findall(r"^ +(systemctl revert .*)$", said, re.MULTILINE)
+    told_so = machine.run("bouquetd doctor", check=False).stdout
+    [remedy] = re.findall(r"^ +(systemctl revert .*)$", told_so, re.MULTILINE)
     machine.run(remedy)
     machine.run("systemctl daemon-reload")
     assert "systemctl revert" not in machine.run("bouquetd doctor", check=False).stdout
