@@ -77,7 +77,7 @@ types: $(VENV)/dev.stamp ## mypy, strict
 faults: $(VENV)/test.stamp $(MODEL) ## the full fault campaign: 100 kills at random moments, one at every named step, 12 MB of every layout
 	$(PYTEST) -n $(WORKERS) --maxschedchunk 1 -rP -m "long and not system and not campaign" tests
 
-campaigns: $(VENV)/test.stamp $(MODEL) ## what make faults has in a smaller size, at the size that is promised: 20,000 chunks reindexed, 50 MB of every layout, install.sh
+campaigns: $(VENV)/test.stamp $(MODEL) ## what make faults has in a smaller size, at the size that is promised: 20,000 chunks reindexed, 50 MB of every layout, text recognition under systemd, install.sh
 	CI=true $(PYTEST) -rP --timeout 1200 -m campaign tests
 
 system: $(VENV)/test.stamp $(MODEL) ## the package and the units under a real systemd in a machine of the tests' own (root, debootstrap)

@@ -14,7 +14,7 @@ from bouquetd.model import MB
 from tests import samples
 from tests.system.served import ARCHIVE, Served
 
-pytestmark = [pytest.mark.system, pytest.mark.long]
+pytestmark = [pytest.mark.system, pytest.mark.long, pytest.mark.campaign]
 
 SENTENCE = "The quick brown fox jumps over the lazy dog"
 
