@@ -33,9 +33,7 @@ def free(around: Surroundings) -> Iterator[Finding]:
         where, look = ", ".join(names), f"df -h {shlex.quote(printable(str(path)))}"
         told = f"{size(room.free)} of {size(room.size)} free for {where}"
         if room.free < min(FULL, room.size * FULL_SHARE) or room.free < FULL / 4:
-            yield failed(
-                f"There is next to no room: {told}. At its end the daemon holds until there is more.", look
-            )
+            yield failed(f"There is next to no room: {told}. At its end the daemon holds.", look)
         elif room.free < min(SHORT, room.size * SHORT_SHARE):
             yield warned(f"The disk is nearly full: {told}.", look)
         elif room.inodes and room.free_inodes < SHORT_INODES:
