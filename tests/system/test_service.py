@@ -164,8 +164,9 @@ def test_a_reload_applies_what_is_sound_and_refuses_what_is_not(machine: Served)
     assert json.loads(machine.out("cat /run/bouquetd/status.json"))["limit_mb"] == 450
 
     machine.run("systemctl kill -s USR1 --kill-whom=main bouquetd")
-    told = machine.until(lambda: machine.said("-g", "Report written"), "it reports on its memory", 30)
-    [report] = re.findall(r"/var/lib/bouquetd/\S*reports/[^\s:]+", told)
+    [report] = machine.until(
+        lambda: re.findall(r"Report written to (\S+):", machine.said()), "it reports on its memory", 30
+    )
     assert "RSS by mapping" in machine.out(f"cat {report}")
     assert machine.unit("MainPID") == pid
 
