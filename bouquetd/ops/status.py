@@ -49,6 +49,8 @@ def line(status: Mapping[str, Any]) -> str:
             f"{current['source']} {current['share']:.0%}, {current['chunks']} chunks,"
             f" {status['chunks_per_second']:.0f} chunks/s"
         )
+    if status.get("watches_full"):
+        parts.append("the kernel watches no more folders")
     parts.append(f"{status['documents']} stored, {status['failed']} failed")
     return "; ".join(parts)
 

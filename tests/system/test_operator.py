@@ -115,6 +115,13 @@ def test_of_each_trouble_status_doctor_systemctl_and_journal_say_the_same_and_th
         machine.run(remedy)
     assert machine.sources("dunlin")[0] == "held.txt"
 
+    # A limit just above what it takes: the mark for throttling is below that, the one for resuming farther.
+    machine.configure({"memory.limit": f"{int(machine.status()['rss_mb'] / 0.85)}MB"})
+    machine.run("systemctl reload bouquetd")
+    with trouble(machine, "throttled", "hrottled: "):
+        machine.configure({"memory.limit": "500MB"})
+        machine.run("systemctl reload bouquetd")
+
     machine.run(f"mount -t tmpfs -o size=64k,mode=2750,uid={owner},gid={owner} tmpfs {ARCHIVE}")
     machine.run("systemctl restart bouquetd")
     machine.until(machine.ready, "it is back", 60)

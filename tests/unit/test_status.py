@@ -34,6 +34,10 @@ def test_a_held_up_line_tells_what_to_do():
     assert told.startswith("Holding: the disk is full (to do: make room on it); ")
 
 
+def test_the_line_tells_when_the_kernel_watches_no_more_folders():
+    assert "; the kernel watches no more folders; " in line(SEEN | {"watches_full": True})
+
+
 def test_the_rate_is_that_of_the_last_seconds_only():
     rate = Rate()
     assert rate.of(0.0, 100) == 0.0
