@@ -68,8 +68,6 @@ def _asked(
     """For each question the numbers of documents, best first."""
     home = Home.fresh(folder, embed={"provider": provider})
     with Daemon(home) as daemon:
-        daemon.start()
-        daemon.ready()
         home.drop(files)
         daemon.filed(len(files))
         say(f"{provider}: {len(files)} abstracts are stored")
