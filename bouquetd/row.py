@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import orjson
 
-from bouquetd.model import Record
+from bouquetd.model import Record, Vector
 
 Row = tuple[str, str, str, bytes]
 """Id, text, metadata as JSON, vector as little-endian float32."""
@@ -18,7 +18,12 @@ def packed(record: Record) -> Row:
 
 def unpacked(row: Row) -> Record:
     """What was packed, each vector to the last bit. Raises ``ValueError`` when it is damaged."""
+    id_, text, metadata, vector = row
+    return Record(id_, text, orjson.loads(metadata), vector_of(vector))
+
+
+def vector_of(packed: bytes) -> Vector:
+    """A vector that was packed, to the last bit. Raises ``ValueError`` when it is damaged."""
     import numpy as np  # only who reads vectors needs it
 
-    id_, text, metadata, vector = row
-    return Record(id_, text, orjson.loads(metadata), np.frombuffer(vector, dtype="<f4"))
+    return np.frombuffer(packed, dtype="<f4")

@@ -14,10 +14,11 @@ import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
+from typing import Any
 
 from bouquetd.errors import Unavailable
 from bouquetd.model import Record, Vector
-from bouquetd.row import Row, unpacked
+from bouquetd.row import Row, unpacked, vector_of
 from bouquetd.store import flat
 
 _SCHEMA = "CREATE TABLE records (id TEXT UNIQUE, text TEXT, metadata TEXT, vector BLOB) STRICT"
@@ -66,6 +67,13 @@ class Kept:
         """Those of the records that are kept, by id; none when the file is gone or damaged."""
         return {record.id: record for _, record in self._those(shard, "id", ids)}
 
+    def vectors(self, shard: int, ids: Sequence[str]) -> dict[str, Vector]:
+        """The vectors alone of those of the records that are kept; none when the file is gone or damaged."""
+        try:
+            return {id_: vector_of(packed) for id_, packed in self._rows(shard, "id, vector", "id", ids)}
+        except (sqlite3.DatabaseError, ValueError):
+            return {}
+
     def nearest(self, shard: int, vector: Vector, n: int) -> list[tuple[float, int]] | None:
         """Cosine distance and place of the ``n`` nearest to a vector; None when the records are not there."""
         found = flat.nearest(self._flat(shard), vector, n)
@@ -82,19 +90,21 @@ class Kept:
         return dict(self._those(shard, "rowid", places))
 
     def _those(self, shard: int, column: str, values: Sequence[object]) -> list[tuple[int, Record]]:
-        if not self._path(shard).exists():
-            return []
-        found: list[tuple[int, Record]] = []
+        rows = self._rows(shard, "rowid, id, text, metadata, vector", column, values)
         try:
-            with closing(self._open(shard)) as db:
-                for start in range(0, len(values), MOST):
-                    page = values[start : start + MOST]
-                    marks = ",".join("?" * len(page))
-                    sql = f"SELECT rowid, id, text, metadata, vector FROM records WHERE {column} IN ({marks})"
-                    found += [(place, unpacked(row)) for place, *row in db.execute(sql, page)]
+            return [(place, unpacked(row)) for place, *row in rows]
         except (sqlite3.DatabaseError, ValueError):
             return []
-        return found
+
+    def _rows(self, shard: int, wanted: str, column: str, values: Sequence[object]) -> Iterator[Any]:
+        """Some columns of the records that have one of these values in another."""
+        if not self._path(shard).exists():
+            return
+        with closing(self._open(shard)) as db:
+            for start in range(0, len(values), MOST):
+                page = values[start : start + MOST]
+                marks = ",".join("?" * len(page))
+                yield from db.execute(f"SELECT {wanted} FROM records WHERE {column} IN ({marks})", page)
 
     def _flatten(self, shard: int) -> None:
         with closing(self._open(shard)) as db:

@@ -110,12 +110,14 @@ class Lexical:
             if document not in placed:
                 placed[document] = self._ledger.placements(document)
             places += [(shard, id_) for shard, first, last in placed[document] if first <= int(number) <= last]
-        return {
-            id_: record.vector
-            for shard, own in _grouped(places).items()
-            for page in _pages(own, VECTORS)
-            for id_, record in self._at_hand(shard, page).items()
-        }
+        found: dict[str, Vector] = {}
+        for shard, own in _grouped(places).items():
+            found |= self._kept.vectors(shard, own) or {
+                id_: record.vector
+                for page in _pages(own, VECTORS)
+                for id_, record in self._ledger.journalled_by_id(page).items()
+            }
+        return found
 
     def compare(self) -> Difference:
         """Count how far the index is from the ledger, a page of ids at a time; ``tidy`` mends it from here on.
