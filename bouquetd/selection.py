@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from fnmatch import translate
 
 from bouquetd.model import State, printable
 
@@ -97,9 +95,3 @@ def printed_source(source: bytes) -> str:
 def order(sort: Sort, *, descending: bool) -> str:
     """What follows ``ORDER BY``; of equals the one that came into the ledger first."""
     return f"{_COLUMNS[sort]} {'DESC' if descending else 'ASC'}, rowid"
-
-
-def matcher(globs: Sequence[str]) -> Callable[[str], bool]:
-    """Tells of a source whether it fits one of some globs."""
-    plain, match = frozenset(globs), re.compile("|".join(map(translate, globs))).match
-    return lambda source: source in plain or match(source) is not None or printable(source) in plain

@@ -15,9 +15,6 @@ from bouquetd.cli.app import FAILED, OK, ConfigOption, JsonOption, app, ask_ledg
 if TYPE_CHECKING:
     from bouquetd.config import Config
 
-STALE = 10.0
-"""Seconds after which a status is that of a daemon which hangs or is gone: it writes one each second."""
-
 
 @app.command()
 def run(config: ConfigOption = None) -> None:
@@ -76,7 +73,7 @@ def status(
 def look(loaded: Config) -> dict[str, Any]:
     """What the daemon says of itself, and its ledger; where none runs, its state is ``stopped``."""
     from bouquetd.ledger import FILE, NEXT
-    from bouquetd.ops.status import read
+    from bouquetd.ops.status import STALE, read
     from bouquetd.pause import Pause
 
     paths = loaded.settings.paths

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-import time
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -86,9 +85,9 @@ def files(
 
 
 def _print_row(row: Mapping[str, Any]) -> None:
-    from bouquetd.ops.figures import size
+    from bouquetd.ops.figures import moment, size
 
-    when = time.strftime("%Y-%m-%d %H:%M", time.localtime(row["updated"]))
+    when = moment(row["updated"])
     why = f"  {sentence(row['reason'])} {sentence(row['remedy'])}" if row["reason"] else ""
     why = f"  {sentence(row['note'])}" if row["note"] and not why else why
     why += f"  Its text is that of {row['same_text_as']}." if row["same_text_as"] else ""
@@ -229,6 +228,8 @@ def verify(
 
     What the index of words lacks is counted too; the daemon mends that by itself.
     """
+    from bouquetd.ops.figures import count
+
     report = ask(load(config), "verify", repair=repair)
     if as_json:
         print_json(report)
@@ -245,7 +246,8 @@ def verify(
                 + (" The daemon mends that when it has nothing else to do." if words["mendable"] else "")
             )
         print(
-            f"{report['documents']} documents, {report['chunks']} chunks in {report['shards']} shards: "
+            f"{count(report['documents'], 'document')}, {count(report['chunks'], 'chunk')} in"
+            f" {count(report['shards'], 'shard')}: "
             + ("all there, none too many." if not report["faults"] else f"{report['faults']} faults."
                + ("" if repair else " Put them right with: bouquetd verify --repair"))
         )  # fmt: skip

@@ -92,7 +92,6 @@ _SPEECH = frozenset(
     "said asked replied cried answered exclaimed thought whispered shouted wrote smiled nodded".split()
 )
 _NEXT = re.compile(r" ([a-z]+)")
-_OPENS = frozenset('.!?:;\n\u201c"(')
 
 _ORDINARY = frozenset(
     "Mark Grace Rose Guy Bill Don Angel Christian Dean Dale Glen Mason Carter Hunter Norman Robin "

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 from bouquetd.model import MB
 
 
@@ -31,6 +33,11 @@ def lasting(seconds: float) -> str:
     if minutes < 48 * 60:
         return f"{minutes // 60} h" + (f" {minutes % 60} min" if minutes % 60 else "")
     return f"{minutes // 60 // 24} days"
+
+
+def moment(at: float) -> str:
+    """A time in seconds since the epoch, as clocks here show it: ``2026-01-31 14:05``."""
+    return time.strftime("%Y-%m-%d %H:%M", time.localtime(at))
 
 
 def times(number: int) -> str:

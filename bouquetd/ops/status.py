@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import json
 import os
-import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from bouquetd.errors import sentence
-from bouquetd.ops.figures import count, lasting, percent, size, times
+from bouquetd.ops.figures import count, lasting, moment, percent, size, times
 
 FILE = "status.json"
 """In the runtime directory."""
+
+STALE = 10.0
+"""Seconds after which a status is that of a daemon which hangs or is gone: it writes one each second."""
 
 
 def write(runtime: Path, status: Mapping[str, Any]) -> None:
@@ -71,7 +73,7 @@ def page(seen: Mapping[str, Any], now: float) -> list[str]:
     rows.append(f"  ledger   {states or 'no documents yet'}")
     rows.append(f"  store    {seen['mode']}, {seen['chunks']:,} chunks in {count(seen['shards'], 'shard')}")
     for failure in seen["failures"]:
-        when = time.strftime("%Y-%m-%d %H:%M", time.localtime(failure["at"]))
+        when = moment(failure["at"])
         reason = sentence(failure["reason"] or "no reason is known")
         rows.append(f"  failed   {when}  {failure['source']}: {reason}")
     if seen["failures"]:

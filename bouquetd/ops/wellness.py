@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-OLD = 10.0
-"""Seconds after which a status, which is renewed each second, says nothing about now."""
+from bouquetd.ops.status import STALE
 
 BY_ITSELF = ("working", "idle", "throttled")
 """States that nobody need look at."""
@@ -20,7 +19,7 @@ def trouble(status: Mapping[str, Any] | None, now: float) -> str | None:
     """
     if status is None:
         return "stopped: no daemon runs"
-    if now - status["at"] > OLD:
+    if now - status["at"] > STALE:
         return f"hung: the daemon has said nothing for {now - status['at']:.0f} s"
     if status.get("hung"):
         return f"hung: {status['hung']}"

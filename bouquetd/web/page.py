@@ -27,7 +27,7 @@ from bouquetd.memory.recorded import Recorded, read
 from bouquetd.memory.recorder import Sample
 from bouquetd.model import MB, printable
 from bouquetd.ops import curve, drawing, highlight
-from bouquetd.ops.figures import count, lasting, percent, size, times
+from bouquetd.ops.figures import count, lasting, moment, percent, size, times
 from bouquetd.ops.filters import ANYTHING
 from bouquetd.web.guard import FORM, Guard
 from bouquetd.web.health import Status
@@ -260,7 +260,7 @@ def _failures(failed: Sequence[Mapping[str, Any]], counts: Mapping[str, int], se
 
 
 def _failure(item: Mapping[str, Any], secret: str) -> str:
-    source, when = item["source"], time.strftime("%Y-%m-%d %H:%M", time.localtime(item["at"]))
+    source, when = item["source"], moment(item["at"])
     known = f"{crc32(source.encode('utf-8', 'replace')):08x}"  # so that the focus stays where it is
     why = f"{sentence(item['reason'] or 'nobody knows why')} {sentence(item['remedy'] or '')}".removesuffix(
         " ."
@@ -275,7 +275,7 @@ def _failure(item: Mapping[str, Any], secret: str) -> str:
 
 
 def _foot(seen: Mapping[str, Any]) -> str:
-    since = time.strftime("%Y-%m-%d %H:%M", time.localtime(seen["since"]))
+    since = moment(seen["since"])
     return f"bouquetd {escape(seen['version'])}, process {seen['pid']}, running since {since}"
 
 

@@ -10,7 +10,8 @@ from prometheus_client.parser import text_string_to_metric_families
 from bouquetd.config import Paths
 from bouquetd.memory.history import History, Kind
 from bouquetd.model import MB
-from bouquetd.ops.wellness import OLD, trouble
+from bouquetd.ops.status import STALE
+from bouquetd.ops.wellness import trouble
 from bouquetd.reasons import REASONS
 from bouquetd.web.metrics import Metrics
 from tests.harness import Recorder
@@ -124,6 +125,6 @@ def test_health_is_a_word_while_all_is_well_and_else_the_reason(served, more, st
 
 def test_a_daemon_that_says_nothing_any_more_is_not_well():
     seen = SEEN | {"at": 1000.0}
-    assert trouble(seen, 1000.0 + OLD) is None
+    assert trouble(seen, 1000.0 + STALE) is None
     assert trouble(seen, 1031.0) == "hung: the daemon has said nothing for 31 s"
     assert trouble(None, 0.0) == "stopped: no daemon runs"

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
 
 from bouquetd import __version__, pause
 from bouquetd.errors import sentence
 from bouquetd.ops.consistency import MOST
 from bouquetd.ops.doctor.finding import Finding, failed, passed, warned
-from bouquetd.ops.doctor.surroundings import FRESH, NoRights, Surroundings
+from bouquetd.ops.doctor.surroundings import NoRights, Surroundings
+from bouquetd.ops.figures import moment
+from bouquetd.ops.status import STALE
 
 
 def runs(around: Surroundings) -> Iterator[Finding]:
@@ -20,7 +21,7 @@ def runs(around: Surroundings) -> Iterator[Finding]:
         asked_for = around.service is not None and around.service.facts.get("UnitFileState") == "enabled"
         say = failed if asked_for else warned
         yield say("No daemon runs: files in the inbox wait.", around.start)
-    elif (old := around.now - float(seen["at"])) > FRESH:
+    elif (old := around.now - float(seen["at"])) > STALE:
         yield failed(
             f"The daemon (pid {seen['pid']}) has not said anything for {old:.0f} s: it hangs.",
             _afresh(around, int(seen["pid"])),
@@ -28,7 +29,7 @@ def runs(around: Surroundings) -> Iterator[Finding]:
     elif hung := seen.get("hung"):
         yield failed(f"The daemon (pid {seen['pid']}) hangs: {hung}.", _afresh(around, int(seen["pid"])))
     else:
-        since = time.strftime("%Y-%m-%d %H:%M", time.localtime(float(seen.get("since", seen["at"]))))
+        since = moment(float(seen.get("since", seen["at"])))
         yield passed(f"The daemon runs since {since} (pid {seen['pid']}).")
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -11,6 +10,7 @@ from bouquetd.errors import Explained
 from bouquetd.model import printable
 from bouquetd.ops.doctor.finding import Finding, passed, warned
 from bouquetd.ops.doctor.surroundings import NoRights, Service, Surroundings
+from bouquetd.ops.figures import moment
 
 LINES = 200
 """Lines of the journal that are looked at, the last ones."""
@@ -68,13 +68,9 @@ def _recorded(around: Surroundings) -> Iterator[Finding]:
     except (Explained, NoRights):
         return  # the state is not ours to see, which the rights say
     for at, why in found[-SHOWN:]:
-        yield warned(f"{_when(at)}: the daemon died, {why}.", around.ours(f"memory --since {DAYS}d"))
+        yield warned(f"{moment(at)}: the daemon died, {why}.", around.ours(f"memory --since {DAYS}d"))
     if not found:
         yield passed(f"In the last {DAYS} days no daemon died.")
-
-
-def _when(seconds: float) -> str:
-    return time.strftime("%Y-%m-%d %H:%M", time.localtime(seconds))
 
 
 def _journal(service: Service) -> list[str]:
@@ -99,7 +95,7 @@ def _deaths(lines: str) -> Iterator[tuple[str, str, str]]:
             rank = known[0]
             _, why, helps = CAUSES[rank]
             seconds = int(str(entry.get("__REALTIME_TIMESTAMP", "0"))) / 1e6
-            last = _when(seconds), why, helps
+            last = moment(seconds), why, helps
     if last:
         yield last
 

@@ -16,6 +16,7 @@ from typing import Any
 from bouquetd.config import Config, Settings
 from bouquetd.errors import Explained
 from bouquetd.ops import systemd
+from bouquetd.ops.status import STALE
 from bouquetd.recipe import Recipe
 
 PATIENCE = 5.0
@@ -291,7 +292,7 @@ class Surroundings:
             seen = self.status(self.settings)
         except NoRights:
             return None  # ``daemon.runs`` says so
-        if seen is None or self.now - float(seen["at"]) > FRESH or not self.alive(int(seen["pid"])):
+        if seen is None or self.now - float(seen["at"]) > STALE or not self.alive(int(seen["pid"])):
             return None
         return seen
 
@@ -301,10 +302,6 @@ class Surroundings:
             return self.ledger(self.settings)
         except (Explained, NoRights):
             raise SaidElsewhere from None
-
-
-FRESH = 10.0
-"""Seconds after which a status is old: a running daemon writes one each second."""
 
 
 def run(command: Sequence[str]) -> Said:
