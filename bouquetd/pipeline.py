@@ -4,9 +4,10 @@ Read ``Pipeline.ingest`` and ``flush`` from top to bottom; that is what bouquetd
 one before it, so memory in flight is bounded, and a slow stage slows all before it. The parts arrive as
 arguments.
 
-Chroma holds the interpreter's lock while it takes records, some 400 ms for 500 of them. All that can run
-meanwhile is native code that was begun before: so the texts that come next are already read by then, and are
-being cut into tokens on another core.
+Chroma in this process holds the interpreter's lock while it takes records, some 400 ms for 500 of them. All
+that can run meanwhile is native code that was begun before: so the texts that come next are already read by
+then, and are being cut into tokens on another core. A Chroma that is a process of its own takes them while the
+whole pipeline goes on.
 """
 
 from __future__ import annotations

@@ -1,11 +1,12 @@
 """The rolling store: Chroma collections of bounded size, so that memory does not grow with what was ingested.
 
 Records arrive already journalled. They are gathered and handed to Chroma in batches of ``batch_size``, because
-a call costs 16 to 20 ms whatever its size (section 6 of the design). A thread of its own would gain nothing:
-Chroma 1.5 holds the GIL while it adds (measured: other Python threads stall for the whole call). A shard is
-marked dirty in the ledger before it is first written and clean when its client was closed in good order; what
-is dirty at start is rebuilt. A Chroma that is a process of its own may die while we live: what it was writing
-is then rebuilt before anything else is done.
+a call costs 16 to 20 ms whatever its size (section 6 of the design). One batch may be under way to a Chroma
+that is a process of its own, while the next is read and embedded; whatever else is asked of it waits until that
+has arrived. With Chroma in this process a thread would gain nothing: it holds the GIL while it adds (measured:
+other Python threads stall for the whole call). A shard is marked dirty in the ledger before it is first written
+and clean when its client was closed in good order; what is dirty at start is rebuilt. A Chroma that is a
+process of its own may die while we live: what it was writing is then rebuilt before anything else is done.
 
 Past 400 lines because one lock spans what is gathered, written, sealed, searched and mended: one class.
 """
@@ -14,7 +15,8 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Collection, Iterator, Sequence
-from contextlib import contextmanager
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from functools import partial
 
@@ -83,6 +85,9 @@ class Store:
         self._squeeze = squeeze
         self._lock = threading.RLock()
         self._gathering: list[Record] = []
+        self._sent: list[Record] = []
+        self._arrival: Callable[[], object] = lambda: None
+        self._sender = ThreadPoolExecutor(1, "store") if chroma.apart else None
         self._doubtful = self._warm = False
         self._writing: set[int] = set()
         # Where Chroma failed, or a rebuild did: dirty until it is proven or rebuilt, by the next start at last.
@@ -128,18 +133,38 @@ class Store:
         return self._chroma.apart and self._doubtful and bool(self._suspect)
 
     def _land(self) -> None:
-        if self._gathering:
-            self._ledger.sync()
-            self._lexical.begin()
+        self._arrive()
+        self._send()
+        self._arrive()
+
+    def _send(self) -> None:
+        """Hand what was gathered to Chroma, after what was sent before arrived."""
+        if not self._gathering:
+            return
+        self._ledger.sync()
+        self._lexical.begin()
+        with self._guarded():
+            shard = self._open_for_writing(self._ledger.active())
+            add = self._chroma.add_missing if self._doubtful else self._chroma.add
+            self._sent, self._gathering = self._gathering, []
+            call = partial(add, shard.collection, self._sent)
+            self._arrival = self._sender.submit(call).result if self._sender else call
+
+    def _arrive(self) -> None:
+        """Return when what was sent is in Chroma; what is not is gathered again."""
+        if not self._sent:
+            return
+        try:
             with self._guarded():
-                shard = self._open_for_writing(self._ledger.active())
-                add = self._chroma.add_missing if self._doubtful else self._chroma.add
-                add(shard.collection, self._gathering)
+                self._arrival()
                 self._chroma.confirm()
-            self.landed += len(self._gathering)
-            self._gathering = []
-            self._doubtful = False
-            self._squeeze()
+        except BaseException:
+            self._sent, self._gathering = [], self._sent + self._gathering
+            raise
+        self.landed += len(self._sent)
+        self._sent = []
+        self._doubtful = False
+        self._squeeze()
 
     @contextmanager
     def _guarded(self) -> Iterator[None]:
@@ -164,7 +189,7 @@ class Store:
             if shard.number in self._suspect:
                 self._tell(self._rebuild(shard))
         if active in self._suspect:
-            self.landed, self._gathering = self.taken, []
+            self.landed, self._gathering, self._sent = self.taken, [], []
         self._ledger.mark_clean()
         self._suspect.clear()
         self._writing.clear()
@@ -176,9 +201,19 @@ class Store:
         )
 
     def land(self) -> None:
-        """Hand what was taken to Chroma if that is a batch; for the thread that journals, as ``flush`` is."""
-        if len(self._gathering) >= self._batch_size:
-            self.flush()
+        """Hand what was taken to Chroma if that is a batch; for the thread that journals, as ``flush`` is.
+
+        It is under way afterwards where Chroma is apart, and what comes of it the next call says.
+        """
+        with self._lock:
+            if len(self._gathering) < self._batch_size:
+                return
+            if self._torn:
+                self._mend()
+            self._arrive()
+            self._send()
+            if not self._chroma.apart:
+                self._arrive()
 
     def retry(self) -> None:
         """Land what Chroma refused, before more is taken: raises ``Unavailable`` as long as it still does."""
@@ -308,6 +343,7 @@ class Store:
     def matching(self, text: str, n: int, only: Filter = EVERYTHING) -> list[tuple[Record, float]]:
         """The chunks that share most with the words of a text, and how much; see ``Lexical.search``."""
         with self._lock:
+            self._arrive()
             return self._lexical.search(text, n, only, partial(self._passing, only))
 
     def vectors(self, ids: Sequence[str]) -> dict[str, Vector]:
@@ -413,7 +449,7 @@ class Store:
     @property
     def awake(self) -> bool:
         """Whether a client is open, records are still on their way, or a shard is to be put right."""
-        return self._chroma.open or bool(self._gathering) or self._torn
+        return self._chroma.open or bool(self._gathering or self._sent) or self._torn
 
     def warm(self, vector: Vector, text: str) -> None:
         """Store one full batch elsewhere, unless a rebuild did as much: what stays of it is of the baseline.
@@ -457,6 +493,8 @@ class Store:
     def release(self) -> None:
         """Give Chroma's memory back at once (a rung of the reclaim ladder)."""
         with self._lock:
+            with suppress(Unavailable):  # what was sent is gathered again, and the next call says so
+                self._arrive()
             self._close()
 
     def _close(self) -> None:

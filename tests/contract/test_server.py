@@ -97,7 +97,7 @@ def test_a_chunk_too_large_for_any_request_says_what_to_raise(proxy, tmp_path):
     house.store.flush()
     proxy.largest = 10
     with pytest.raises(Unavailable, match="found a single chunk too large") as refused:
-        house.put("large", BATCH)
+        house.see_in("large", BATCH)
     assert "raise the limit" in refused.value.remedy
     proxy.largest = None
     house.store.retry()

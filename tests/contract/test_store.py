@@ -97,6 +97,12 @@ class House:
         self.store.land()
         return id_
 
+    def see_in(self, source, count):
+        """The same, returning when Chroma has all of it."""
+        id_ = self.put(source, count)
+        self.store.flush()
+        return id_
+
     def complete(self, *ids):
         self.store.flush()
         self.ledger.complete(map(Whole, ids))
@@ -113,6 +119,8 @@ class House:
 
     def die(self):
         """End as a kill does: nothing is flushed, the ledger is told nothing."""
+        if self.store._sender:
+            self.store._sender.shutdown()
         self.chroma.close()
         self.ledger.close()
 
@@ -353,7 +361,7 @@ def test_a_batch_that_failed_half_way_is_not_added_twice(house, monkeypatch):
     with monkeypatch.context() as broken:
         broken.setattr(house.chroma, "add", half)
         with pytest.raises(Unavailable):
-            house.put("during", BATCH)
+            house.see_in("during", BATCH)
     house.store.flush()
     assert house.store.landed == house.store.taken
     house.check()
@@ -751,12 +759,57 @@ def hit(house):
     house.server.start()
 
 
+def test_while_a_batch_is_under_way_to_a_server_the_next_is_taken_and_a_reader_waits_for_it(
+    mortal, monkeypatch
+):
+    add, go_on = mortal.chroma.add, threading.Event()
+
+    def slowly(name, records):
+        go_on.wait(60)
+        add(name, records)
+
+    monkeypatch.setattr(mortal.chroma, "add", slowly)
+    mortal.put("a", BATCH)
+    mortal.put("b", BATCH - 1)
+    assert (mortal.store.taken, mortal.store.landed) == (2 * BATCH - 1, 0)
+    assert mortal.store.awake
+    found = []
+    reader = threading.Thread(target=lambda: found.extend(mortal.store.search(vector("a says 1"), 1)))
+    reader.start()
+    go_on.set()
+    reader.join()
+    assert [hit.text for hit in found] == ["a says 1"]
+    assert mortal.store.landed == mortal.store.taken
+    mortal.check()
+
+
+@pytest.mark.parametrize("asked", ["release", "matching"])
+def test_what_failed_on_its_way_to_a_server_is_sent_again_whatever_was_asked_meanwhile(
+    mortal, monkeypatch, asked
+):
+    def refuse(name, records):
+        raise Unavailable("no", "wait")
+
+    with monkeypatch.context() as broken:
+        broken.setattr(mortal.chroma, "add", refuse)
+        mortal.put("a", BATCH)
+        if asked == "release":
+            mortal.store.release()
+        else:
+            with pytest.raises(Unavailable):
+                mortal.store.matching("a says 1", 1)
+    assert (mortal.store.taken, mortal.store.landed) == (BATCH, 0)
+    mortal.store.retry()
+    assert mortal.store.landed == BATCH
+    mortal.check()
+
+
 @pytest.mark.long
 def test_a_server_that_died_and_came_back_unseen_has_its_shard_filled_anew_before_anything_else(mortal):
     mortal.complete(mortal.put("before", BATCH + 3))
     hit(mortal)
     with pytest.raises(Unavailable):
-        mortal.put("during", BATCH)
+        mortal.see_in("during", BATCH)
     assert mortal.store.awake
     mortal.store.retry()
     assert [(done.origin, done.chunks) for done in mortal.told] == [("journal", 2 * BATCH + 3)]
@@ -793,7 +846,7 @@ def test_a_search_does_not_mend_what_the_other_thread_writes(mortal):
     mortal.complete(mortal.put("before", BATCH))
     mortal.server.kill()
     with pytest.raises(Unavailable):
-        mortal.put("during", BATCH)
+        mortal.see_in("during", BATCH)
     mortal.server.start()
     with pytest.raises(Unavailable, match="put right"):
         mortal.store.search(vector("before says 1"), 1)
