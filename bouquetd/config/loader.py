@@ -106,8 +106,8 @@ def _validate(values: Mapping[str, object], around: Surroundings) -> tuple[Setti
 
 
 def _nested(values: Mapping[str, object]) -> dict[str, object]:
-    # The paths are always there, so that even their defaults are read against the YAML's folder.
-    sections: dict[str, dict[str, object]] = {"": {}, "paths": {}}
+    # Every section is there, so that even default paths are read against the YAML's folder.
+    sections: dict[str, dict[str, object]] = {key.rpartition(".")[0]: {} for key in ("", *OPTIONS)}
     for key, item in values.items():
         section, _, option = key.rpartition(".")
         sections.setdefault(section, {})[option] = item

@@ -70,7 +70,7 @@ class Surroundings:
 class Section(BaseModel):
     """A part of the settings; unknown keys are an error, and nothing changes after it was made."""
 
-    # All of it is built once, for ``Settings``: each section by itself takes as long again.
+    # Built once, for ``Settings``: each section by itself takes as long again, so nothing makes one on import.
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, defer_build=True)
 
 
@@ -424,19 +424,19 @@ class Settings(Section):
 
     profile: Profile = "balanced"
     paths: Paths = Field(default_factory=Paths)
-    inbox: Inbox = Inbox()
-    stream: Stream = Stream()
-    bounds: Bounds = Bounds()
-    ocr: Ocr = Ocr()
-    chunk: Chunking = Chunking()
-    entities: Entities = Entities()
-    embed: Embed = Embed()
-    pipeline: Pipeline = Pipeline()
-    store: Store = Store()
-    memory: Memory = Memory()
-    logging: Logging = Logging()
-    metrics: Metrics = Metrics()
-    page: Page = Page()
+    inbox: Inbox = Field(default_factory=Inbox)
+    stream: Stream = Field(default_factory=Stream)
+    bounds: Bounds = Field(default_factory=Bounds)
+    ocr: Ocr = Field(default_factory=Ocr)
+    chunk: Chunking = Field(default_factory=Chunking)
+    entities: Entities = Field(default_factory=Entities)
+    embed: Embed = Field(default_factory=Embed)
+    pipeline: Pipeline = Field(default_factory=Pipeline)
+    store: Store = Field(default_factory=Store)
+    memory: Memory = Field(default_factory=Memory)
+    logging: Logging = Field(default_factory=Logging)
+    metrics: Metrics = Field(default_factory=Metrics)
+    page: Page = Field(default_factory=Page)
 
 
 def _options() -> Mapping[str, FieldInfo]:
