@@ -2,10 +2,10 @@
 
 Candidates are the nearest chunks of all shards, and those that share most with the question's words by the
 index of words (``store.words``), whose BM25 has the statistics of the whole collection. Each of the two scores
-is stretched over the candidates from 0 to 1, and their sum ranks them (CombSUM: Fox and Shaw, 1994). The
-passage that comes first so is taken for an answer, and all are ranked once more by a question half-way towards
-it (Rocchio's feedback, 1971, with nobody asked). Pairs of neighbouring words that a passage shares with the
-question add to it, so that a sentence quoted from it comes first.
+is stretched over the candidates from 0 to 1, and their weighted sum ranks them (CombSUM: Fox and Shaw, 1994).
+The passage that comes first so is taken for an answer, and all are ranked once more by a question half-way
+towards it (Rocchio's feedback, 1971, with nobody asked). Pairs of neighbouring words that a passage shares with
+the question add to it, so that a sentence quoted from it comes first.
 
 Who reads a Chroma server without the daemon has no index of words. There candidates are also those that hold a
 run of the question's words or one of its numbers as they stand, found by Chroma's own full text index (0.1 s a
@@ -41,8 +41,16 @@ SHORTEST = 3
 SATURATION, LENGTH = 1.5, 0.75
 """BM25's k1 and b, as Robertson and Zaragoza (2009) advise."""
 
+SAID, LESS, MEANT = 1.5, 0.1, 0.6
+"""What words weigh beside a meaning of 1: SAID, with each word of the question LESS, down to MEANT for a
+sentence. A few words are to be found as they are: two that few abstracts of Cranfield have find theirs first in
+65 of 100 tries with a weight of 1.25, in 59 with 1, in 46 with 0.6 (``minilm``). A sentence asks for what it
+means: of weights from 0.4 to 1.2 this is the best for Cranfield's odd questions, on the average of ``static``
+and ``minilm``; the even ones, not looked at for it, gain 0.004 and 0.006 of nDCG@10 over a weight of 1 for
+all."""
+
 QUOTED = 1.0
-"""What a passage with all pairs of the question gains; to be first of both orders is worth 2."""
+"""What a passage with all pairs of the question gains; to be first of both orders is worth 1.6 to 2.4."""
 
 _WORD = re.compile(r"\w+")
 _TOKEN = re.compile(r"\w(?:\S*\w)?")
@@ -167,7 +175,8 @@ def rank(
     bm25 = _bm25(rarity, found) if scores is None else [scores.get(hit.id, 0.0) for hit in hits]
     distance = [hit.distance for hit in hits]
     quoted = [_quoted(question, own, rarity) for own in found]
-    shared = [a + QUOTED * b**2 for a, b in zip(_stretched(bm25), quoted, strict=True)]
+    weight = max(MEANT, SAID - LESS * len(question))
+    shared = [weight * a + QUOTED * b**2 for a, b in zip(_stretched(bm25), quoted, strict=True)]
     best = _ranked(hits, distance, shared)
     if again and best:
         distance = list(again(best[0]))

@@ -25,9 +25,9 @@ def test_a_passage_that_shares_the_questions_words_overtakes_nearer_ones_that_do
 def test_scores_of_an_index_of_words_take_the_place_of_those_over_the_hits():
     hits = [hit("a", "herons", 0.1), hit("b", "nothing of the kind", 0.2)]
     first, second = rank("herons", hits, {"b": 7.0, "a": 1.0})
-    assert (first.id, first.by_meaning, first.by_words) == ("a", 1, 2)
-    assert (second.id, second.by_meaning, second.by_words) == ("b", 2, 1)
-    assert [h.by_words for h in rank("herons", hits, {"b": 7.0})] == [None, 1]
+    assert (first.id, first.by_meaning, first.by_words) == ("b", 2, 1)
+    assert (second.id, second.by_meaning, second.by_words) == ("a", 1, 2)
+    assert [h.by_words for h in rank("herons", hits, {"b": 7.0})] == [1, None]
 
 
 def test_the_distances_from_what_came_first_rank_all_once_more():
@@ -45,7 +45,13 @@ def test_without_a_shared_word_the_nearest_comes_first():
 
 def test_a_rare_word_counts_for_more_than_a_common_one():
     hits = [hit("a", "a report", 0.1), hit("b", "a report", 0.2), hit("rare", "a heron", 0.3)]
-    assert ids(rank("report heron", hits)) == ["a", "rare", "b"]
+    assert ids(rank("report heron", hits)) == ["rare", "a", "b"]
+
+
+def test_words_weigh_less_than_meaning_in_a_long_question_and_more_in_a_short_one():
+    hits = [hit("near", "about birds", 0.1), hit("middle", "about fish", 0.2), hit("says it", "herons", 0.3)]
+    assert ids(rank("herons", hits))[0] == "says it"
+    assert ids(rank("where might I read how the herons build their nests", hits))[0] == "near"
 
 
 def test_words_are_compared_without_regard_to_case_and_punctuation():
