@@ -39,7 +39,8 @@ KINDS = ("text", "markdown", "html", "pdf", "docx", "table", "json")
 SMALLEST, LARGEST = 1_500, 600_000
 """Bytes of a file worth taking: smaller ones hold no sentence, larger ones are another test's matter."""
 
-TOOLS = ("pandoc", "poppler-utils")
+TOOLS = ("pandoc", "pandoc-data", "poppler-utils")
+"""The data by its own name too: where it is installed, apt-get would not fetch it for the other's sake."""
 
 
 class CorpusError(Exception):
