@@ -91,6 +91,13 @@ def looks_binary(data: bytes) -> bool:
     return controls > _BINARY_COUNT and controls > _BINARY_SHARE * len(data)
 
 
+def plain(head: bytes) -> bool:
+    """Whether data is beyond doubt text: it says so by its mark, or is UTF-8 without a control character."""
+    if marked(head) or wide(head):
+        return True
+    return _mostly_utf8(head) and head.translate(None, _CONTROLS) == head
+
+
 def codec(label: str) -> str | None:
     """The codec for an encoding a document names itself; None for an unknown or impossible one.
 

@@ -9,7 +9,7 @@ from typing import BinaryIO
 
 from bouquetd.errors import Rejected
 from bouquetd.extract import archive, docx, epub, mail, odf, ole, package, picture, pptx, suffixes, xlsx
-from bouquetd.extract.encoding import SAMPLE, head_text, looks_binary, marked, read, wide
+from bouquetd.extract.encoding import SAMPLE, head_text, looks_binary, marked, plain, read, wide
 from bouquetd.model import printable
 
 TEXT = "text/plain"
@@ -66,6 +66,12 @@ _BY_SUFFIX = {
 _DATA = frozenset((CSV, TSV, JSON, JSONL, XLSX, ODS)) | suffixes.TEXTS - {suffixes.TEX}
 # Pictures that may begin as a text does, and the suffixes by which they are believed.
 _LIKE_TEXT = {picture.GIF: (".gif",), picture.PNM: (".pnm", ".ppm", ".pgm", ".pbm")}
+
+# Nobody gives these to a text; a file of such a name that is not of such a kind is what is left of one.
+_NEVER_TEXT = frozenset(
+    ".pdf .docx .docm .pptx .pptm .xlsx .xlsm .odt .ods .odp .epub .msg .zip .gz .tgz .bz2 .xz .tar"
+    " .png .jpg .jpeg .gif .tif .tiff .bmp .webp".split()
+)
 
 # What a ZIP is that is no archive to people, by a file in it, and what to do about it.
 _APPLE = (
@@ -198,6 +204,12 @@ def _judge(file: BinaryIO, head: bytes, suffix: str) -> str:
         raise Rejected(
             "it looks binary: too many of its bytes are control characters",
             "Save or export it as .txt, .md, .html, .pdf, .docx, .csv or .json, and drop the result again.",
+        )
+    if suffix in _NEVER_TEXT and not plain(head):
+        raise Rejected(
+            f"it is called {suffix} but does not begin as such a file does, nor is it text: it is damaged, or"
+            " something else",
+            "See that it opens where it came from, and drop it again from there.",
         )
     return _text_type(head_text(head[:4096]), suffix)
 

@@ -69,6 +69,20 @@ def test_content_decides_then_the_suffix(data: bytes, name: str, expected: str) 
     assert kind(data, name) == expected
 
 
+@pytest.mark.parametrize("data", [b"\x01\x02 junk", b"\xde\xad\xbe\xef\xfa\xce\xfe\xed", b"caf\xe9 au lait"])
+def test_scraps_with_the_name_of_a_kind_that_is_never_text_are_not_taken_for_text(data: bytes) -> None:
+    for name in ("a.pdf", "a.DOCX", "a.jpeg"):
+        with pytest.raises(Rejected, match="does not begin as such a file does"):
+            kind(data, name)
+    assert kind(data, "a.txt") == "text/plain"
+
+
+@pytest.mark.parametrize("text", ["notes on a café", "notes"])
+def test_a_text_with_such_a_name_is_read_all_the_same(text: str) -> None:
+    for encoding in ("utf-8", "utf-8-sig", "utf-16"):
+        assert kind(text.encode(encoding), "a.pdf") == "text/plain"
+
+
 def test_a_docx_is_one_by_any_name() -> None:
     assert kind(samples.docx(["x"]), "a.bin").endswith("wordprocessingml.document")
 
