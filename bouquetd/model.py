@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
@@ -197,6 +197,8 @@ class Hit:
     distance: float
     by_meaning: int | None = None
     by_words: int | None = None
+    vector: Vector | None = field(default=None, compare=False, repr=False)
+    """What it was found by, until it is ranked, where that was read with the rest."""
 
 
 @dataclass(frozen=True, slots=True)

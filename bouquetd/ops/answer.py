@@ -77,8 +77,8 @@ def answer(
         spans = [widened(span, around, context) for span in spans]
     wanted = highlight.terms(question) if isinstance(question, str) else frozenset[str]()
     places: dict[str, tuple[str | None, str | None]] = {}
-    for span in spans:
-        places.setdefault(span.document, stock.place(span.document))
+    for document in {span.document for span in spans}:
+        places[document] = stock.place(document)
     return [placed(passage(span, wanted), *places[span.document]) for span in spans]
 
 

@@ -97,14 +97,11 @@ def search(store: Searched, embedder: Embedder, text: str, n: int, only: Filter 
     hits, scores = _sharing(store, text, vector, most, only)
     near = store.search(vector, most, runs(text) if scores is None else None, only)
     found = list((hits | {hit.id: hit for hit in near}).values())
+    del hits, near
     own = _vectors(store, found)
     if own is None:
-        return rank(text, found, scores)[:n]
-    return rank(text, found, scores, lambda best: _distances(own, _moved(vector, own[best])))[:n]
-
-
-# The records and vectors that these two ask for are given back before the next are asked for: a search is to
-# stay within ``memory.operation``.
+        return rank(text, found, scores, n=n)
+    return rank(text, found, scores, lambda best: _distances(own, _moved(vector, own[best])), n)
 
 
 def _sharing(
@@ -115,7 +112,9 @@ def _sharing(
     if matching is None:
         return {}, None
     hits = {
-        record.id: Hit(record.id, record.text, record.metadata, 1 - float(record.vector @ vector))
+        record.id: Hit(
+            record.id, record.text, record.metadata, 1 - float(record.vector @ vector), vector=record.vector
+        )
         for record, _ in matching
     }
     return hits, {record.id: score for record, score in matching}
@@ -123,8 +122,10 @@ def _sharing(
 
 def _vectors(store: Searched, hits: Sequence[Hit]) -> NDArray[np.float32] | None:
     """The vectors of hits, a row each; None where not all are at hand, or there are no hits."""
-    vectors = store.vectors([hit.id for hit in hits])
-    return np.stack([vectors[hit.id] for hit in hits]) if hits and len(vectors) == len(hits) else None
+    others = store.vectors([hit.id for hit in hits if hit.vector is None])
+    vectors = [others.get(hit.id) if hit.vector is None else hit.vector for hit in hits]
+    there = [vector for vector in vectors if vector is not None]
+    return np.stack(there) if hits and len(there) == len(hits) else None
 
 
 def _moved(vector: Vector, adopted: Vector) -> Vector:
@@ -161,8 +162,9 @@ def rank(
     hits: Sequence[Hit],
     scores: Mapping[str, float] | None = None,
     again: Callable[[int], Sequence[float]] | None = None,
+    n: int | None = None,
 ) -> list[Hit]:
-    """Hits by distance and by what they share with the question, best first.
+    """The ``n`` best hits, or all, by distance and by what they share with the question, best first.
 
     ``scores`` are those of an index of words, by id, of the hits that have one; without them it is BM25 over
     the hits. ``again`` gives other distances to rank them by once more, from which of them came first.
@@ -183,7 +185,7 @@ def rank(
         best = _ranked(hits, distance, shared)
     meaning = _places(best, lambda i: (distance[i], hits[i].id))
     words = _places((i for i in best if bm25[i]), lambda i: (-bm25[i], distance[i], hits[i].id))
-    return [replace(hits[i], by_meaning=meaning[i], by_words=words.get(i)) for i in best]
+    return [replace(hits[i], by_meaning=meaning[i], by_words=words.get(i), vector=None) for i in best[:n]]
 
 
 def _ranked(hits: Sequence[Hit], distance: Sequence[float], shared: Sequence[float]) -> list[int]:

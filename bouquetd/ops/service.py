@@ -101,8 +101,9 @@ class Reading:
         shards: dict[str, list[tuple[int, int, int]]] = {}
         for id_ in ids:
             document, _, number = id_.rpartition(":")
-            placements = shards.setdefault(document, self.ledger.placements(document))
-            for shard, first, last in placements:
+            if document not in shards:
+                shards[document] = self.ledger.placements(document)
+            for shard, first, last in shards[document]:
                 if first <= int(number) <= last:
                     wanted.setdefault(shard, []).append(id_)
         found: dict[str, Record] = {}

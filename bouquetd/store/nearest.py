@@ -49,7 +49,7 @@ def closest(
     for distance, shard, place in best:
         distances.setdefault(shard, {})[place] = distance
     hits = [
-        Hit(record.id, record.text, record.metadata, own[place])
+        Hit(record.id, record.text, record.metadata, own[place], vector=record.vector)
         for shard, own in distances.items()
         for place, record in at(shard, list(own)).items()
     ]
