@@ -17,7 +17,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from math import log
 from typing import Protocol
@@ -170,13 +170,13 @@ def rank(
     the hits. ``again`` gives other distances to rank them by once more, from which of them came first.
     """
     question = _words(text)
-    # All other words of a passage matter by their number only, and a list of them would take 10 KB.
-    own = {word: word for word in question}
-    found = [[own.get(word, "") for word in _words(hit.text)] for hit in hits]
-    rarity = _rarity(set(question), found)
+    wanted, pairs = set(question), set(pairwise(question))
+    found = [_common(wanted, pairs, _words(hit.text)) for hit in hits]
+    rarity = _rarity(wanted, found)
     bm25 = _bm25(rarity, found) if scores is None else [scores.get(hit.id, 0.0) for hit in hits]
     distance = [hit.distance for hit in hits]
-    quoted = [_quoted(question, own, rarity) for own in found]
+    whole = _told(pairs, rarity) or 1.0
+    quoted = [_told(own.pairs, rarity) / whole for own in found]
     weight = max(MEANT, SAID - LESS * len(question))
     shared = [weight * a + QUOTED * b**2 for a, b in zip(_stretched(bm25), quoted, strict=True)]
     best = _ranked(hits, distance, shared)
@@ -205,28 +205,39 @@ def _stretched(scores: Sequence[float]) -> list[float]:
     return [(score - least) / (most - least) if most > least else 0.0 for score in scores]
 
 
-def _rarity(question: set[str], found: Sequence[list[str]]) -> dict[str, float]:
+@dataclass(frozen=True, slots=True)
+class _Common:
+    """What a passage has of the question: its words and how often, its pairs of neighbours; and its length."""
+
+    times: Mapping[str, int]
+    pairs: set[tuple[str, str]]
+    length: int
+
+
+def _common(wanted: set[str], pairs: set[tuple[str, str]], words: Sequence[str]) -> _Common:
+    times = {word: words.count(word) for word in wanted.intersection(words)}
+    return _Common(times, pairs.intersection(pairwise(words)) if times else set(), len(words))
+
+
+def _rarity(wanted: set[str], found: Sequence[_Common]) -> dict[str, float]:
     """How much a word of the question tells: the more, the fewer of the candidates have it."""
-    have = Counter(word for own in found for word in question.intersection(own))
+    have = Counter(word for own in found for word in own.times)
     n = len(found)
-    return {word: log(1 + (n - have[word] + 0.5) / (have[word] + 0.5)) for word in question}
+    return {word: log(1 + (n - have[word] + 0.5) / (have[word] + 0.5)) for word in wanted}
 
 
-def _bm25(rarity: dict[str, float], found: Sequence[list[str]]) -> list[float]:
-    average = sum(map(len, found)) / len(found) if found else 1.0
+def _bm25(rarity: Mapping[str, float], found: Sequence[_Common]) -> list[float]:
+    average = sum(own.length for own in found) / len(found) if found else 1.0
     scores = []
     for own in found:
-        slack = SATURATION * (1 - LENGTH + LENGTH * len(own) / (average or 1.0))
-        times = Counter(word for word in own if word in rarity)
-        scores.append(sum(rarity[w] * t * (SATURATION + 1) / (t + slack) for w, t in times.items()))
+        slack = SATURATION * (1 - LENGTH + LENGTH * own.length / (average or 1.0))
+        scores.append(sum(rarity[w] * t * (SATURATION + 1) / (t + slack) for w, t in own.times.items()))
     return scores
 
 
-def _quoted(question: Sequence[str], own: Sequence[str], rarity: dict[str, float]) -> float:
-    """The share of the question's pairs of neighbouring words, by what they tell, that a passage has."""
-    pairs = set(pairwise(question))
-    whole = sum(rarity[a] + rarity[b] for a, b in pairs)
-    return sum(rarity[a] + rarity[b] for a, b in pairs.intersection(pairwise(own))) / whole if whole else 0.0
+def _told(pairs: set[tuple[str, str]], rarity: Mapping[str, float]) -> float:
+    """How much pairs of neighbouring words tell."""
+    return sum(rarity[a] + rarity[b] for a, b in pairs)
 
 
 def _words(text: str) -> list[str]:
