@@ -19,7 +19,7 @@ from bouquetd.model import EVERYTHING, Document, Filter, Hit, Record, Vector
 from bouquetd.ops.answer import answer
 from bouquetd.ops.filters import Conditions
 from bouquetd.ops.passages import Passage
-from bouquetd.ops.search import query
+from bouquetd.ops.search import query, runs
 from bouquetd.store.chroma import PAGE
 from bouquetd.store.findings import described
 from bouquetd.store.nearest import nearest
@@ -99,8 +99,9 @@ class Reader:
                 return self._nearest(shards, vector, n, pattern, only)
             return self._nearest(self._shards(), vector, n, pattern, only)
 
-    def matching(self, text: str, n: int, only: Filter) -> None:
-        """None: the index of words is the daemon's."""
+    def candidates(self, text: str, vector: Vector, n: int, only: Filter) -> tuple[None, list[Hit]]:
+        """No scores, the index of words is the daemon's; what has the question's words is among the nearest."""
+        return None, self.search(vector, n, runs(text), only)
 
     def vectors(self, ids: Sequence[str]) -> dict[str, Vector]:  # noqa: ARG002
         """None: each would have to come over the network."""

@@ -62,8 +62,13 @@ class Searched(Protocol):
     def search(self, vector: Vector, n: int, pattern: str | None, only: Filter) -> list[Hit]:
         """The chunks nearest to a vector, and the nearest of those that match a pattern; ``n`` of each."""
 
-    def matching(self, text: str, n: int, only: Filter) -> list[tuple[Record, float]] | None:
-        """The ``n`` that share most with the words of a text, with their scores; None without an index."""
+    def candidates(
+        self, text: str, vector: Vector, n: int, only: Filter
+    ) -> tuple[list[tuple[Record, float]] | None, list[Hit]]:
+        """The ``n`` that share most with the words of a text, with their scores, and the ``n`` nearest.
+
+        None for the one without an index of words; the other has what shares a run of words, too, then.
+        """
 
     def vectors(self, ids: Sequence[str]) -> Mapping[str, Vector]:
         """The vectors of chunks, by id; those that are not at hand are left out."""
@@ -94,30 +99,19 @@ def search(store: Searched, embedder: Embedder, text: str, n: int, only: Filter 
     """The ``n`` best passages for a question, best first, what was stored a moment ago included."""
     vector = embedder.query(text)
     most = max(n, CANDIDATES)
-    hits, scores = _sharing(store, text, vector, most, only)
-    near = store.search(vector, most, runs(text) if scores is None else None, only)
+    sharing, near = store.candidates(text, vector, most, only)
+    scores = None if sharing is None else {record.id: score for record, score in sharing}
+    hits = {record.id: _hit(record, vector) for record, _ in sharing or ()}
     found = list((hits | {hit.id: hit for hit in near}).values())
-    del hits, near
     own = _vectors(store, found)
     if own is None:
         return rank(text, found, scores, n=n)
     return rank(text, found, scores, lambda best: _distances(own, _moved(vector, own[best])), n)
 
 
-def _sharing(
-    store: Searched, text: str, vector: Vector, most: int, only: Filter
-) -> tuple[dict[str, Hit], dict[str, float] | None]:
-    """What shares most with the words of a text, and the scores of that; None without an index of words."""
-    matching = store.matching(text, most, only)
-    if matching is None:
-        return {}, None
-    hits = {
-        record.id: Hit(
-            record.id, record.text, record.metadata, 1 - float(record.vector @ vector), vector=record.vector
-        )
-        for record, _ in matching
-    }
-    return hits, {record.id: score for record, score in matching}
+def _hit(record: Record, vector: Vector) -> Hit:
+    distance = 1 - float(record.vector @ vector)
+    return Hit(record.id, record.text, record.metadata, distance, vector=record.vector)
 
 
 def _vectors(store: Searched, hits: Sequence[Hit]) -> NDArray[np.float32] | None:

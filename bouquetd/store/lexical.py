@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import islice
 
@@ -18,6 +19,9 @@ FILTERED = 2000
 
 VECTORS = 50
 """Records read at a time of which only the vectors are wanted."""
+
+Sharing = tuple[int, str, float]
+"""Shard, id and BM25 score of a chunk."""
 
 Fetch = Callable[[int, Sequence[str]], Mapping[str, Record]]
 """Records of a shard by id; those that are not there are left out."""
@@ -86,12 +90,24 @@ class Lexical:
         """Close the file until it is next needed."""
         self._catch_up().close()
 
-    def search(self, text: str, n: int, only: Filter, passing: Passing) -> list[tuple[Record, float]]:
-        """The ``n`` chunks that share most with the words of a text, best first, each with its BM25 score.
+    @contextmanager
+    def looking(self, text: str, n: int, only: Filter) -> Iterator[Future[list[Sharing]]]:
+        """Find what shares most with the words of a text, in a thread: vectors can be compared meanwhile.
 
-        With a filter, those of the ``FILTERED`` best that are ``passing`` it; only for that Chroma is asked.
+        With a filter more than ``n``, for ``best`` to try them with it. Nothing else is to be asked within.
         """
-        found = self._catch_up().search(text, n if only == EVERYTHING else max(n, FILTERED))
+        words = self._catch_up()
+        found = self._beside.submit(words.search, text, n if only == EVERYTHING else max(n, FILTERED))
+        try:
+            yield found
+        finally:
+            wait([found])
+
+    def best(self, found: list[Sharing], n: int, only: Filter, passing: Passing) -> list[tuple[Record, float]]:
+        """The ``n`` best of what was found, best first, each with its BM25 score.
+
+        With a filter, of those that are ``passing`` it; only for that Chroma is asked.
+        """
         if only != EVERYTHING:
             asked = _grouped((shard, id_) for shard, id_, _ in found).items()
             passed = {id_ for shard, ids in asked for id_ in passing(shard, ids)}

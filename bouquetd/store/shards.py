@@ -300,14 +300,30 @@ class Store:
         """
         with self._lock:
             self._settle()
-            if not self._chroma.apart:
-                self._restore(lambda shard: self._chroma.altered(shard.collection))
-            try:
-                return self._nearest(vector, n, pattern, only)
-            except Unavailable:
-                if self._chroma.apart or not self._restore(lambda shard: not self._answers(shard, vector)):
-                    raise
+            return self._near(vector, n, pattern, only)
+
+    def candidates(
+        self, text: str, vector: Vector, n: int, only: Filter = EVERYTHING
+    ) -> tuple[list[tuple[Record, float]], list[Hit]]:
+        """The chunks that share most with the words of a text, and how much, and the nearest to its vector.
+
+        Both are looked for at the same time, in two threads.
+        """
+        with self._lock:
+            self._settle()
+            with self._lexical.looking(text, n, only) as found:
+                near = self._near(vector, n, None, only)
+            return self._lexical.best(found.result(), n, only, partial(self._passing, only)), near
+
+    def _near(self, vector: Vector, n: int, pattern: str | None, only: Filter) -> list[Hit]:
+        if not self._chroma.apart:
+            self._restore(lambda shard: self._chroma.altered(shard.collection))
+        try:
             return self._nearest(vector, n, pattern, only)
+        except Unavailable:
+            if self._chroma.apart or not self._restore(lambda shard: not self._answers(shard, vector)):
+                raise
+        return self._nearest(vector, n, pattern, only)
 
     def _nearest(self, vector: Vector, n: int, pattern: str | None, only: Filter) -> list[Hit]:
         # The first batch of a new shard may be journalled already and not yet here.
@@ -339,12 +355,6 @@ class Store:
             self._close()
             self._suspect.discard(shard.number)
         return bool(found)
-
-    def matching(self, text: str, n: int, only: Filter = EVERYTHING) -> list[tuple[Record, float]]:
-        """The chunks that share most with the words of a text, and how much; see ``Lexical.search``."""
-        with self._lock:
-            self._arrive()
-            return self._lexical.search(text, n, only, partial(self._passing, only))
 
     def vectors(self, ids: Sequence[str]) -> dict[str, Vector]:
         """The vectors of chunks, by id, as they were journalled; those that are not there are left out."""

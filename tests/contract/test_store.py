@@ -409,18 +409,25 @@ def test_a_sealed_shard_that_holds_nothing_any_more_is_dropped_with_its_folder(e
     embedded.check()
 
 
+def sharing(house, text, *only):
+    """What shares words with a text; what is near it is found, too."""
+    sharing, near = house.store.candidates(text, vector(text), 4, *only)
+    assert [hit.id for hit in near] == [hit.id for hit in house.store.search(vector(text), 4, None, *only)]
+    return sharing
+
+
 def test_chunks_are_found_by_their_words_in_every_shard_until_their_document_goes(house):
     ids = [house.put(f"document {n}", SHARD) for n in range(2)]
     house.complete(*ids)
-    found = house.store.matching("seven says 7", 4)
+    found = sharing(house, "seven says 7")
     assert {record.id for record, _ in found[:2]} == {f"{id_}:7" for id_ in ids}
     assert found[0][1] >= found[1][1] > found[2][1]
     texts = Filter({"chunk": {"$lt": 8}}, ("document 1",))
-    [(record, _)] = house.store.matching("7", 4, texts)
+    [(record, _)] = sharing(house, "7", texts)
     assert record.id == f"{ids[1]}:7"
     assert house.store.vectors([record.id])[record.id].tolist() == house.expected[record.id].vector.tolist()
     house.remove(ids[1])
-    assert [record.id for record, _ in house.store.matching("7", 4)] == [f"{ids[0]}:7"]
+    assert [record.id for record, _ in sharing(house, "7")] == [f"{ids[0]}:7"]
 
 
 def test_a_search_keeps_to_what_metadata_and_texts_are_asked_for_in_every_shard(house):
@@ -783,7 +790,7 @@ def test_while_a_batch_is_under_way_to_a_server_the_next_is_taken_and_a_reader_w
     mortal.check()
 
 
-@pytest.mark.parametrize("asked", ["release", "matching"])
+@pytest.mark.parametrize("asked", ["release", "search"])
 def test_what_failed_on_its_way_to_a_server_is_sent_again_whatever_was_asked_meanwhile(
     mortal, monkeypatch, asked
 ):
@@ -797,7 +804,7 @@ def test_what_failed_on_its_way_to_a_server_is_sent_again_whatever_was_asked_mea
             mortal.store.release()
         else:
             with pytest.raises(Unavailable):
-                mortal.store.matching("a says 1", 1)
+                mortal.store.search(vector("a says 1"), 1)
     assert (mortal.store.taken, mortal.store.landed) == (BATCH, 0)
     mortal.store.retry()
     assert mortal.store.landed == BATCH

@@ -44,7 +44,9 @@ class House:
         return steps
 
     def found(self, text, only=EVERYTHING, passing=lambda _shard, _ids: (), n=2000):
-        return [record for record, _ in self.lexical.search(text, n, only, passing)]
+        with self.lexical.looking(text, n, only) as found:
+            pass
+        return [record for record, _ in self.lexical.best(found.result(), n, only, passing)]
 
 
 @pytest.fixture

@@ -52,11 +52,10 @@ class Shard:
     def query(self, text):
         return np.eye(DIMENSIONS, dtype=np.float32)[len(text) % DIMENSIONS]
 
-    def search(self, vector, n, pattern, only):
-        return closest(n, {1: self.kept.nearest(1, vector, n)}, self.kept.at, [])
-
-    def matching(self, text, n, only):
-        return self.lexical.search(text, n, only, lambda _shard, ids: ids)
+    def candidates(self, text, vector, n, only):
+        with self.lexical.looking(text, n, only) as found:
+            near = closest(n, {1: self.kept.nearest(1, vector, n)}, self.kept.at, [])
+        return self.lexical.best(found.result(), n, only, lambda _shard, ids: ids), near
 
     def vectors(self, ids):
         return self.lexical.vectors(ids)
