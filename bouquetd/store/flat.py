@@ -47,8 +47,12 @@ def erase(path: Path, places: Iterable[int], size: int) -> None:
                 file.write(_nothing(size))
 
 
-def nearest(path: Path, vector: Vector, n: int) -> list[tuple[float, int]] | None:
-    """Cosine distance and place of the ``n`` nearest, nearest first; None where there is no such file.
+Near = tuple[NDArray[np.float32], NDArray[np.int64]]
+"""Cosine distances and places, nearest first."""
+
+
+def nearest(path: Path, vector: Vector, n: int) -> Near | None:
+    """The ``n`` nearest; None where there is no such file.
 
     All are of unit length. None, too, for a file that does not hold vectors of as many dimensions.
     """
@@ -69,7 +73,8 @@ def nearest(path: Path, vector: Vector, n: int) -> list[tuple[float, int]] | Non
     distance[np.isnan(distance)] = np.inf  # removed
     best = np.argpartition(distance, n)[:n] if n < len(distance) else np.arange(len(distance))
     best = best[np.argsort(distance[best], kind="stable")]
-    return [(float(distance[i]), int(i) + 1) for i in best if distance[i] < np.inf]
+    best = best[distance[best] < np.inf]
+    return distance[best], best + 1
 
 
 def _nothing(size: int) -> bytes:

@@ -74,8 +74,8 @@ class Kept:
         except (sqlite3.DatabaseError, ValueError):
             return {}
 
-    def nearest(self, shard: int, vector: Vector, n: int) -> list[tuple[float, int]] | None:
-        """Cosine distance and place of the ``n`` nearest to a vector; None when the records are not there."""
+    def nearest(self, shard: int, vector: Vector, n: int) -> flat.Near | None:
+        """The ``n`` nearest to a vector; None when the records are not there."""
         found = flat.nearest(self._flat(shard), vector, n)
         if found is None and self._path(shard).exists():
             try:

@@ -5,8 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from heapq import nsmallest
 
+import numpy as np
+
 from bouquetd.model import Filter, Hit, Record, Vector
 from bouquetd.store.chroma import Chroma
+from bouquetd.store.flat import Near
 
 
 def nearest(
@@ -36,7 +39,7 @@ def nearest(
 
 def closest(
     n: int,
-    found: Mapping[int, Sequence[tuple[float, int]]],
+    found: Mapping[int, Near],
     at: Callable[[int, Sequence[int]], Mapping[int, Record]],
     others: Sequence[Hit],
 ) -> list[Hit]:
@@ -44,13 +47,16 @@ def closest(
 
     ``at`` gives the records of a shard by place; only those of the nearest are asked for.
     """
-    best = nsmallest(n, ((distance, shard, place) for shard, near in found.items() for distance, place in near))
+    best = np.argsort(np.concatenate([distance for distance, _ in found.values()]), kind="stable")[:n]
     distances: dict[int, dict[int, float]] = {}
-    for distance, shard, place in best:
-        distances.setdefault(shard, {})[place] = distance
+    for shard, (distance, places) in found.items():
+        own = best[(best >= 0) & (best < len(distance))]
+        distances[shard] = dict(zip(places[own].tolist(), distance[own].tolist(), strict=True))
+        best -= len(distance)
     hits = [
         Hit(record.id, record.text, record.metadata, own[place], vector=record.vector)
         for shard, own in distances.items()
+        if own
         for place, record in at(shard, list(own)).items()
     ]
     return nsmallest(n, [*others, *hits], key=_distance)

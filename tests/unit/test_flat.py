@@ -9,6 +9,7 @@ from bouquetd.model import Record
 from bouquetd.row import packed
 from bouquetd.store import flat
 from bouquetd.store.kept import Kept
+from bouquetd.store.nearest import closest
 
 DIMENSIONS = 16
 
@@ -32,8 +33,9 @@ def kept(tmp_path, vectors):
 
 
 def numbers(kept, found):
-    records = kept.at(1, [place for _, place in found])
-    return [int(records[place].text.split()[1]) for _, place in found if place in records]
+    places = found[1].tolist()
+    records = kept.at(1, places)
+    return [int(records[place].text.split()[1]) for place in places if place in records]
 
 
 def test_they_are_those_of_exact_search_in_its_order_with_their_distances(kept, vectors):
@@ -41,28 +43,46 @@ def test_they_are_those_of_exact_search_in_its_order_with_their_distances(kept, 
         exact = 1 - vectors @ question
         found = kept.nearest(1, question, 10)
         assert numbers(kept, found) == list(np.argsort(exact)[:10])
-        assert [distance for distance, _ in found] == pytest.approx(sorted(exact)[:10], abs=1e-6)
+        assert found[0].tolist() == pytest.approx(sorted(exact)[:10], abs=1e-6)
 
 
 @pytest.mark.parametrize("read", [DIMENSIONS * 4, 1000, flat.READ])
 def test_the_size_of_a_read_changes_nothing(kept, vectors, monkeypatch, read):
     monkeypatch.setattr(flat, "READ", read)
     assert numbers(kept, kept.nearest(1, vectors[77], 1)) == [77]
-    assert len(kept.nearest(1, vectors[77], 10_000)) == len(vectors)
+    assert len(kept.nearest(1, vectors[77], 10_000)[1]) == len(vectors)
 
 
 def test_a_removed_document_is_not_found_and_its_vectors_are_overwritten(kept, vectors, tmp_path):
     kept.remove(1, [f"{7:032x}"])
     assert not {*range(70, 80)}.intersection(numbers(kept, kept.nearest(1, vectors[77], 500)))
-    assert len(kept.nearest(1, vectors[77], 500)) == 490
+    assert len(kept.nearest(1, vectors[77], 500)[1]) == 490
     assert vectors[77].tobytes() not in (tmp_path / "kept" / "00001.vectors").read_bytes()
 
 
 def test_a_missing_file_is_written_anew_with_the_places_as_they_were(kept, vectors, tmp_path):
     kept.remove(1, [f"{7:032x}"])
-    before = kept.nearest(1, vectors[200], 500)
+    before = [column.tolist() for column in kept.nearest(1, vectors[200], 500)]
     os.unlink(tmp_path / "kept" / "00001.vectors")
-    assert kept.nearest(1, vectors[200], 500) == before
+    assert [column.tolist() for column in kept.nearest(1, vectors[200], 500)] == before
+
+
+def test_of_several_shards_the_nearest_are_read_and_no_more_however_many_are_as_near(kept, vectors):
+    rows = [packed(Record(f"{n:032x}:0", "the same", {}, vectors[77])) for n in range(50)]
+    for shard in (2, 3):
+        kept.keep(shard, [rows])
+    found = {shard: kept.nearest(shard, vectors[77], 20) for shard in (1, 2, 3)}
+    read = []
+
+    def at(shard, places):
+        read.extend(places)
+        return kept.at(shard, places)
+
+    hits = closest(20, found, at, [])
+    assert len(hits) == len(read) == 20
+    assert [hit.text for hit in hits].count("the same") == 19
+    assert [hit.distance for hit in hits] == pytest.approx([0] * 20, abs=1e-6)
+    assert closest(20, {1: found[1]}, kept.at, [])[0].text == "text 77"
 
 
 def test_vectors_of_other_dimensions_and_records_that_are_gone_give_nothing(kept, tmp_path):
