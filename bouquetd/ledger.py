@@ -426,12 +426,7 @@ class Ledger:
                 " media_type = ?, updated = ? WHERE id = ?",
                 (reason, remedy, _bytes(destination), media_type, now, id_),
             )
-            packed = db.execute("SELECT id FROM documents WHERE within = ?", (id_,)).fetchall()
-            self._condemn(db, [row["id"] for row in packed], at_any_rate=False)
-            self._leaving = True
-            db.execute(
-                "INSERT OR IGNORE INTO removals SELECT document FROM placements WHERE document = ?", (id_,)
-            )
+            self._leave_nothing(db, id_)
 
     def duplicate(
         self,
@@ -475,6 +470,7 @@ class Ledger:
                     parent and parent.id,
                 ),
             )
+            self._leave_nothing(db, id_)  # of a run that was killed before another source came to have this
             self._supersede(db, id_)
         return id_
 
@@ -595,6 +591,12 @@ class Ledger:
                     "DELETE FROM documents WHERE id = ? AND state IN ('duplicate', 'failed', 'forgotten')",
                     (id_,),
                 )
+
+    def _leave_nothing(self, db: sqlite3.Connection, id_: str) -> None:
+        """Queue for removal what is stored of a document and of what is packed in it; its row stays."""
+        packed = db.execute("SELECT id FROM documents WHERE within = ?", (id_,)).fetchall()
+        self._condemn(db, [row["id"] for row in packed], at_any_rate=False)
+        db.execute("INSERT OR IGNORE INTO removals SELECT document FROM placements WHERE document = ?", (id_,))
 
     def _supersede(self, db: sqlite3.Connection, id_: str) -> None:
         """Queue for removal what an earlier content of the same source left behind."""

@@ -194,6 +194,20 @@ def test_an_old_content_that_a_duplicate_elsewhere_refers_to_is_kept(ledger):
     assert [e.document.source for e in ledger.duplicates_of(old.id)] == ["copy"]
 
 
+def test_what_was_half_stored_of_a_source_that_becomes_a_duplicate_is_queued_for_removal(ledger):
+    half = ledger.claim("b", "same", FILE)
+    journal(ledger, half, 0, 2)
+    packed = ledger.claim("b!/inside", "other", FILE, half)
+    journal(ledger, packed, 0, 1, whole=True)
+    whole = filed(ledger, "a", "same")
+    assert ledger.duplicate("b", "same", FILE, whole.id, None) == half.id
+    assert sorted(ledger.removals()) == sorted([half.id, packed.id])
+    ledger.removed(ledger.removals())
+    assert (ledger.entry(half.id).state, ledger.placements(half.id)) == (State.DUPLICATE, [])
+    assert ledger.find(packed.id) is None
+    assert ledger.removals() == []
+
+
 def test_the_holder_of_a_content_is_complete_of_this_recipe_and_not_on_its_way_out(ledger, tmp_path):
     document = ledger.claim("a", "sha", FILE)
     journal(ledger, document, 0, 1, whole=True)

@@ -471,6 +471,24 @@ def test_a_half_stored_file_that_went_away_or_changed_meanwhile_leaves_no_chunk(
     assert home.cli("verify").status == 0
 
 
+def test_a_half_stored_file_that_becomes_a_duplicate_of_another_leaves_no_chunk(tmp_path):
+    home = home_with(tmp_path)
+    home.put("b.txt", prose(450_000))
+    with home.engine() as (parts, _):
+        with mock.patch("bouquetd.ingestion.fingerprint", side_effect=SystemExit), pytest.raises(SystemExit):
+            work(parts)
+    assert home.states() == {"b.txt": "storing"}
+    home.put("a.txt", prose(450_000))
+    assert home.cli("ignore", "b.txt", "--yes").status == 0
+    drain(home)
+    assert home.states() == {"a.txt": "filed", "b.txt": "storing"}
+    assert home.cli("ignore", "--remove", "b.txt").status == 0
+    drain(home)
+    assert home.states() == {"a.txt": "filed", "b.txt": "duplicate"}
+    assert list(home.texts()) == ["a.txt"]
+    assert home.cli("verify").status == 0
+
+
 def test_a_start_finishes_a_rejection_whose_file_was_not_yet_moved(tmp_path):
     home = home_with(tmp_path)
     home.put("a.json", "{")
