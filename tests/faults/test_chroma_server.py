@@ -136,7 +136,7 @@ def test_a_server_that_hangs_for_two_minutes_costs_nothing_but_the_time(tmp_path
             os.kill(server.pid, signal.SIGCONT)
         filed(daemon, home, names)
         assert daemon.log.count("Holding the intake") <= 5
-        assert {entry.document.attempts for entry in home.entries().values()} <= {1}
+        assert max(entry.document.attempts for entry in home.entries().values()) <= 1
         assert_whole(home, server, names)
 
 
@@ -211,7 +211,7 @@ def test_a_full_disk_under_the_server_holds_the_intake_and_loses_nothing(tmp_pat
             server.start()
             filed(daemon, home, names)
             assert daemon.log.count("Holding the intake") <= 5
-            assert {entry.document.attempts for entry in home.entries().values()} <= {1}
+            assert max(entry.document.attempts for entry in home.entries().values()) <= 1
             assert_whole(home, server, names)
 
 
