@@ -76,9 +76,7 @@ def answer(
         around = stock.chunks_by_id(list(ids))
         spans = [widened(span, around, context) for span in spans]
     wanted = highlight.terms(question) if isinstance(question, str) else frozenset[str]()
-    places: dict[str, tuple[str | None, str | None]] = {}
-    for document in {span.document for span in spans}:
-        places[document] = stock.place(document)
+    places = {document: stock.place(document) for document in {span.document for span in spans}}
     return [placed(passage(span, wanted), *places[span.document]) for span in spans]
 
 

@@ -146,9 +146,9 @@ class Store:
         with self._guarded():
             shard = self._open_for_writing(self._ledger.active())
             add = self._chroma.add_missing if self._doubtful else self._chroma.add
-            self._sent, self._gathering = self._gathering, []
-            call = partial(add, shard.collection, self._sent)
+            call = partial(add, shard.collection, self._gathering)
             self._arrival = self._sender.submit(call).result if self._sender else call
+            self._sent, self._gathering = self._gathering, []
 
     def _arrive(self) -> None:
         """Return when what was sent is in Chroma; what is not is gathered again."""
@@ -189,7 +189,7 @@ class Store:
             if shard.number in self._suspect:
                 self._tell(self._rebuild(shard))
         if active in self._suspect:
-            self.landed, self._gathering, self._sent = self.taken, [], []
+            self.landed, self._gathering = self.taken, []
         self._ledger.mark_clean()
         self._suspect.clear()
         self._writing.clear()

@@ -455,14 +455,20 @@ def test_a_file_that_must_be_read_whole_and_has_no_room_is_refused_unread(tmp_pa
     assert "set memory.limit to" in home.note("a.txt")
 
 
-@pytest.mark.parametrize("what", ["deleted", "changed"])
-def test_a_half_stored_file_that_went_away_or_changed_meanwhile_leaves_no_chunk(tmp_path, what):
+def killed_over(tmp_path, source):
+    """A home whose daemon died when most of a file was stored."""
     home = home_with(tmp_path)
-    home.put("a.txt", prose(450_000))
+    home.put(source, prose(450_000))
     with home.engine() as (parts, _):
         with mock.patch("bouquetd.ingestion.fingerprint", side_effect=SystemExit), pytest.raises(SystemExit):
             work(parts)
-    assert home.states() == {"a.txt": "storing"}
+    assert home.states() == {source: "storing"}
+    return home
+
+
+@pytest.mark.parametrize("what", ["deleted", "changed"])
+def test_a_half_stored_file_that_went_away_or_changed_meanwhile_leaves_no_chunk(tmp_path, what):
+    home = killed_over(tmp_path, "a.txt")
     os.unlink(home.inbox / "a.txt")
     if what == "changed":
         home.put("a.txt", "Short now.")
@@ -472,12 +478,7 @@ def test_a_half_stored_file_that_went_away_or_changed_meanwhile_leaves_no_chunk(
 
 
 def test_a_half_stored_file_that_becomes_a_duplicate_of_another_leaves_no_chunk(tmp_path):
-    home = home_with(tmp_path)
-    home.put("b.txt", prose(450_000))
-    with home.engine() as (parts, _):
-        with mock.patch("bouquetd.ingestion.fingerprint", side_effect=SystemExit), pytest.raises(SystemExit):
-            work(parts)
-    assert home.states() == {"b.txt": "storing"}
+    home = killed_over(tmp_path, "b.txt")
     home.put("a.txt", prose(450_000))
     assert home.cli("ignore", "b.txt", "--yes").status == 0
     drain(home)
