@@ -303,9 +303,8 @@ class Ingestion:
 
     def _pass_over(self, document: Document) -> None:
         """Drop what an unfinished earlier content of the same source left behind."""
-        for entry in self._ledger.by_source(document.source):
-            if entry.document.id != document.id and entry.state in (State.CLAIMED, State.STORING):
-                self._ledger.abandon(entry.document.id)
+        for id_ in self._ledger.unfinished(document.source, document.id):
+            self._ledger.abandon(id_)
         self._filing.remove()
 
     def leave_out(self, document: Document) -> None:

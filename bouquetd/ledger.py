@@ -644,6 +644,15 @@ class Ledger:
             )
         ]
 
+    def unfinished(self, source: str, besides: str) -> list[str]:
+        """Documents of a source, but one, that are begun and not all stored."""
+        rows = self._rows(
+            "SELECT id FROM documents WHERE source = ? AND id <> ? AND state IN ('claimed', 'storing')",
+            os.fsencode(source),
+            besides,
+        )
+        return [row["id"] for row in rows]
+
     def holder(self, digest: str) -> Entry | None:
         """The document that holds chunks of this content under the present recipe, if any."""
         for row in self._rows(

@@ -91,11 +91,12 @@ class StaticEmbedder:
         if tokens is None:
             tokens = _cut(tokenizer, list(texts))
         for row, encoding in zip(out, tokens, strict=True):
-            if encoding.ids:
+            ids = np.array(encoding.ids, np.intp)
+            if len(ids):
                 # One text at a time: a sum must not depend on its neighbours' lengths.
-                rows = vectors.take(encoding.ids, axis=0, mode="clip").astype(np.float32)
-                np.dot(scales.take(encoding.ids, mode="clip"), rows, out=row)
-                row /= np.linalg.norm(row) or 1.0
+                rows = vectors.take(ids, axis=0, mode="clip").astype(np.float32)
+                np.matmul(scales.take(ids, mode="clip"), rows, out=row)
+                row /= np.sqrt(row.dot(row)) or 1.0
         return out
 
     def query(self, text: str) -> NDArray[np.float32]:

@@ -85,6 +85,8 @@ def remove_empty_parents(inbox: Path, source: str) -> None:
     Only these: an empty folder that somebody made to fill it in a moment is nobody's parent.
     """
     *parents, _ = components(source)
+    if not parents:
+        return
     with suppress(OSError, Unavailable), root_folder(inbox) as root:
         while parents:
             *above, name = parents

@@ -44,9 +44,9 @@ LEAN = (
         )
     ),
 )  # fmt: skip
-"""What a shard is spared in SQLite. Measured with 5,000 chunks of 256 dimensions: added in half of the time, 18 MB on
-disk instead of 33; a question takes as long as before, one with a filter of texts too (5 to 30 ms), one with a
-filter of metadata up to 10 ms more."""
+"""What a shard is spared in SQLite. Measured with 5,000 chunks of 256 dimensions: added in half of the time, 18
+MB on disk instead of 33; a question takes as long as before, one with a filter of texts too (5 to 30 ms), one
+with a filter of metadata up to 10 ms more."""
 
 _MAKING, _GONE = ".making", ".gone"
 _NOTE = "index.json"
