@@ -49,6 +49,9 @@ PATIENCE = 660.0
 COMING = 30.0
 """Seconds a daemon may take to start or to stop before its lock counts as held for good."""
 
+LOOK = 1.0
+"""Seconds between two looks at the memory, for its history, as long as no file takes longer."""
+
 OK, FAILED, UNAVAILABLE = 0, 1, 69
 
 MALLOC_ARENAS = 2
@@ -151,11 +154,17 @@ def drain(config: Config) -> int:
     settle_in(config.settings)
     Pause(config.settings.paths.state).check()
     signals = Signals()
-    with signals.caught(), engine(config.settings, log, stopping=signals.stopping) as parts:
+    with (
+        signals.caught(),
+        engine(config.settings, log, stopping=signals.stopping) as parts,
+        chronicled(parts, log) as chronicle,
+    ):
         parts.warm()
         parts.worker.reconcile()
         with _progress(parts) as show:
-            code = _drain(parts, signals, show)
+            code = _drain(parts, signals, show, chronicle.look)
+        done = code in (OK, FAILED) and not signals.stopping.is_set()
+        chronicle.end(OK if code == FAILED else code, "all was done that was in the inbox" if done else "")
     tally = parts.worker.tally
     log.info(
         f"Drained: {tally.documents} documents, {tally.chunks} chunks, {tally.duplicates} already there,"
@@ -228,13 +237,17 @@ def _say_whether_it_fits(config: Config, parts: Engine, log: Log) -> None:
         log.warning(f"{printable(str(config.path))}: {line}")
 
 
-def _drain(parts: Engine, signals: Signals, show: Callable[[], None]) -> int:
-    worker = parts.worker
+def _drain(parts: Engine, signals: Signals, show: Callable[[], None], look: Callable[[], None]) -> int:
+    worker, seen = parts.worker, time.monotonic()
+    look()
     try:
         with suppress(Stopped):
             while not signals.stopping.is_set():
                 wait = worker.step()
                 show()
+                if (now := time.monotonic()) - seen >= LOOK:
+                    look()
+                    seen = now
                 if worker.paused is not None:
                     worker.finish()
                     raise worker.paused

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Protocol
 
-from bouquetd.errors import Stopped
+from bouquetd.errors import Paused, Stopped
 from bouquetd.memory.ended import EXITS
 from bouquetd.memory.governor import Limits, Mode
 from bouquetd.memory.history import History, Kind, Marks
@@ -68,6 +68,9 @@ class Chronicle:
         except Stopped:
             self.end(0)
             raise
+        except Paused as error:
+            self.end(0, error.reason)
+            raise
         except Exception as error:
             self.end(1, f"{type(error).__name__}: {error}")
             raise
@@ -108,7 +111,7 @@ class Chronicle:
         """Note how this process ends, by its exit status; ``why`` where that does not say it."""
         rss = self._gauge.vitals().rss
         if status == 0:
-            self._history.note(Kind.STOPPED, "asked to stop", rss)
+            self._history.note(Kind.STOPPED, why or "asked to stop", rss)
         else:
             self._history.note(Kind.DIED, why or f"exit {status}: {EXITS.get(str(status), 'unknown')}", rss)
         self._history.write(self._recorder.finish())

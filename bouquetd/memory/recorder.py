@@ -102,12 +102,15 @@ class Watermark:
         """Read the RSS, in bytes."""
         rss = self._rss()
         if rss > self._peak.rss:
-            self.see(rss)
+            self._note(Peak(rss, *self.running()))
         return rss
 
     def see(self, rss: int) -> None:
-        """Take note of an RSS that was read elsewhere."""
-        peak = Peak(rss, *self.running())
+        """Take note of an RSS that was seen elsewhere; where nothing runs any more, it was of what ran last."""
+        stage, source = self.running()
+        self._note(Peak(rss, stage, source) if stage or source else self._peak._replace(rss=rss))
+
+    def _note(self, peak: Peak) -> None:
         with self._lock:
             self._peak = max(self._peak, peak, key=_height)
 

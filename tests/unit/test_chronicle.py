@@ -79,6 +79,21 @@ def test_what_a_start_took_is_its_own_and_later_peaks_are_those_of_the_file_in_h
     assert told == [(120, "start", ""), (300, "embed", "a.pdf"), (450, "store", "b.pdf")]
 
 
+def test_a_peak_that_only_the_kernel_saw_is_of_the_file_that_ran_though_it_is_done_by_now(world: World):
+    chronicle, watermark = world.process()
+    chronicle.look()
+    world.running, world.rss = ("store", "quick.txt"), 130 * MB
+    watermark.rss()
+    world.running, world.rss, world.peak = ("", ""), 110 * MB, 170 * MB
+    chronicle.look()
+    world.now += 10
+    chronicle.look()
+    chronicle.end(0, "all was done")
+    highest = max(world.recorded().samples, key=lambda sample: sample.peak)
+    assert (highest.peak, highest.stage, highest.source) == (170 * MB, "store", "quick.txt")
+    assert [event.text for event in world.recorded().events][-1] == "all was done"
+
+
 def test_an_old_peak_is_not_told_again(world: World):
     chronicle, _ = world.process()
     for _ in range(3):
@@ -169,3 +184,14 @@ def test_a_real_daemon_that_is_killed_leaves_its_curve_and_the_next_one_notes_wh
     assert after.samples[: len(before.samples) - 1] == before.samples[:-1]
     assert after.marks.limit == 4096 * MB
     assert all(50 * MB < one.rss <= one.peak < 1000 * MB for one in after.samples)
+
+
+def test_a_run_once_leaves_its_curve_too(tmp_path: Path):
+    home = Home(tmp_path / "home")
+    home.put("a.txt", "The river went by the stone. " * 2000)
+    assert home.process("once").status == 0
+    recorded = read(home.root / "state" / FILE, time.time() - 300, time.time())
+    assert [event.kind for event in recorded.events] == ["started", "stopped"]
+    assert recorded.events[-1].text == "all was done that was in the inbox"
+    assert all(50 * MB < one.rss <= one.peak < 1000 * MB for one in recorded.samples)
+    assert recorded.samples
