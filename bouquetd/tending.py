@@ -11,7 +11,8 @@ from bouquetd.assembly import Engine
 from bouquetd.config import LIVE, Config, Settings, changed, load
 from bouquetd.control import SOCKET as SOCKET
 from bouquetd.errors import ConfigError, Unavailable
-from bouquetd.inbox.watcher import Watcher, watches_left
+from bouquetd.inbox.watcher import Watcher, limit, watches_left
+from bouquetd.inbox.watches import raised
 from bouquetd.log import Log
 from bouquetd.memory.chronicle import Chronicle
 from bouquetd.notify import Notifier
@@ -40,8 +41,8 @@ class Watch:
         return kinds[self._watcher.kind] if self._watcher.alive else "rescans"
 
     def told(self) -> dict[str, Any]:
-        """How changes are noticed, and whether the kernel lets us watch no more folders, for the status."""
-        return {"watch": self.kind, "watches_full": self._full}
+        """How changes are noticed, and the limit that lets us watch no more folders, if so, for the status."""
+        return {"watch": self.kind, "watches_full": limit()[0] if self._full or self._watcher.full else None}
 
     def tend(self) -> bool:
         """See that events come; true when that was just mended and the inbox wants a scan."""
@@ -66,12 +67,14 @@ class Watch:
         return True
 
     def _mind_the_limit(self) -> None:
-        if self._watcher.kind == "native" and not self._full and watches_left() == 0:
-            self._full = True
-            self._log.warning(
-                "All inotify watches are in use: new folders in the inbox are found by rescans only. Raise the"
-                " limit (sysctl fs.inotify.max_user_watches=524288), then restart"
-            )
+        if self._watcher.kind == "native" and not self._full:
+            name, most = limit()
+            self._full = watches_left(most) == 0
+            if self._full:
+                self._log.warning(
+                    "All inotify watches are in use: what arrives in new folders of the inbox is found by"
+                    f" rescans only. Raise the limit ({raised(name)}), then restart"
+                )
 
     def stop(self) -> None:
         """Watch no longer."""

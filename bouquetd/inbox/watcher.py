@@ -6,6 +6,7 @@ import errno
 import logging
 import os
 import re
+import sys
 import threading
 import warnings
 from pathlib import Path
@@ -25,6 +26,7 @@ from watchdog.observers.inotify import InotifyObserver
 from watchdog.utils import BaseThread
 
 from bouquetd.errors import Unavailable
+from bouquetd.inbox.watches import LIMITS, raised, tightest
 from bouquetd.model import printable
 
 if TYPE_CHECKING:
@@ -110,6 +112,8 @@ class Watcher:
         self._observer: BaseObserver | None = None
         self.kind: Literal["native", "polling"] = "native" if mode == "auto" else mode
         """How changes are noticed."""
+        self.full = False
+        """Whether there were too few watches to start."""
         if mode == "auto":
             mounts = Path("/proc/self/mountinfo").read_text(errors="surrogateescape")
             if SILENT.fullmatch(filesystem_of(os.path.realpath(inbox), mounts)):
@@ -157,9 +161,10 @@ class Watcher:
     def _unavailable(self, error: OSError) -> Unavailable:
         inbox = printable(self._inbox)
         if error.errno == errno.ENOSPC:
+            self.full = True
             return Unavailable(
                 f"{inbox} cannot be watched: the limit of inotify watches is reached",
-                "Raise it: sysctl fs.inotify.max_user_watches=524288 (one watch a folder), then restart;"
+                f"Raise it: {raised(limit()[0])} (one watch a folder), then restart;"
                 " until then rescans find new files.",
             )
         if error.errno == errno.EMFILE:
@@ -193,8 +198,20 @@ def filesystem_of(path: str, mountinfo: str) -> str:
     return kind
 
 
-def watches_left(limit: Path = Path("/proc/sys/fs/inotify/max_user_watches")) -> int:
-    """How many more folders this process could watch, were it the only one of its user.
+def limit() -> tuple[str, int]:
+    """The limit of watches that binds this process: its name and its value."""
+    return tightest(_text) or (LIMITS[0], sys.maxsize)
+
+
+def _text(path: str) -> str | None:
+    try:
+        return Path(path).read_text()
+    except OSError:
+        return None
+
+
+def watches_left(limit: int) -> int:
+    """How many more folders this process could watch of so many, were it the only one of its user.
 
     At 0 the kernel silently watches no further folder, and what lies there waits for a rescan.
     """
@@ -205,7 +222,7 @@ def watches_left(limit: Path = Path("/proc/sys/fs/inotify/max_user_watches")) ->
                 used += sum(line.startswith("inotify ") for line in lines)
         except OSError:
             continue
-    return max(0, int(limit.read_text()) - used)
+    return max(0, limit - used)
 
 
 class _MarkingQueue(EventQueue):

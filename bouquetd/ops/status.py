@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from bouquetd.errors import sentence
+from bouquetd.inbox.watches import raised
 from bouquetd.ops.figures import count, lasting, moment, percent, size, times
 
 FILE = "status.json"
@@ -52,7 +53,7 @@ def line(status: Mapping[str, Any]) -> str:
             f" {status['chunks_per_second']:.0f} chunks/s"
         )
     if status.get("watches_full"):
-        parts.append("the kernel watches no more folders")
+        parts.append(f"the kernel watches no more folders (to do: {raised(status['watches_full'])}, restart)")
     parts.append(f"{status['documents']} stored, {status['failed']} failed")
     return "; ".join(parts)
 
@@ -112,8 +113,8 @@ def _running(seen: Mapping[str, Any], now: float) -> Iterator[str]:
     )
     if seen["watches_full"]:
         yield (
-            "  to do    sysctl fs.inotify.max_user_watches=524288, then restart: the kernel watches no more"
-            " folders, so files in new ones are found by rescans only"
+            f"  to do    {raised(seen['watches_full'])}, then restart: the kernel watches no more folders, so"
+            " files there are found by rescans only"
         )
     if current := seen["current"]:
         yield (

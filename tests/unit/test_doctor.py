@@ -384,9 +384,11 @@ def test_a_silent_file_system_wants_polling(kind: str, watch: Any, level: str, s
 
 
 def test_watches_that_the_daemon_found_in_use_are_a_failure_whatever_the_limit() -> None:
-    found = look("Inbox", "watches", around(status=lambda _: {**STATUS, "watches_full": True}))
+    found = look(
+        "Inbox", "watches", around(status=lambda _: {**STATUS, "watches_full": "user.max_inotify_watches"})
+    )
     assert found[0].level == "fail"
-    assert "sysctl fs.inotify.max_user_watches=524288" in found[0].remedy
+    assert "sysctl user.max_inotify_watches=524288" in found[0].remedy
 
 
 def test_few_inodes_are_told_like_few_bytes_and_where_none_are_counted_nothing_is() -> None:

@@ -7,6 +7,7 @@ import pytest
 
 from bouquetd.errors import Unavailable
 from bouquetd.inbox.watcher import Marks, Watcher, filesystem_of, watches_left
+from bouquetd.inbox.watches import tightest
 
 MOUNTS = """\
 22 27 0:21 / /proc rw,relatime - proc proc rw
@@ -175,12 +176,26 @@ def test_an_observer_that_fails_leaves_no_thread_and_no_descriptor(inbox, heard)
     assert (threading.active_count(), len(os.listdir("/proc/self/fd"))) == before
 
 
-def test_used_watches_are_counted(inbox, watcher, tmp_path):
-    (tmp_path / "limit").write_text("1000\n")
-    left = watches_left(tmp_path / "limit")
-    assert 0 < left < 1000
-    (tmp_path / "limit").write_text("0\n")
-    assert watches_left(tmp_path / "limit") == 0
+def test_used_watches_are_counted(inbox, watcher):
+    assert 0 < watches_left(1000) < 1000
+    assert watches_left(0) == 0
+
+
+@pytest.mark.parametrize(
+    ("machine", "container", "binds"),
+    [
+        ("65536\n", "65536\n", ("fs.inotify.max_user_watches", 65536)),
+        ("65536\n", "100\n", ("user.max_inotify_watches", 100)),
+        ("65536\n", None, ("fs.inotify.max_user_watches", 65536)),
+        (None, None, None),
+    ],
+)
+def test_of_the_limits_of_machine_and_container_the_tighter_one_binds(machine, container, binds):
+    files = {
+        "/proc/sys/fs/inotify/max_user_watches": machine,
+        "/proc/sys/user/max_inotify_watches": container,
+    }
+    assert tightest(files.get) == binds
 
 
 def test_nothing_is_said_to_be_wrong_when_it_stops_while_files_come(inbox, heard, caplog):

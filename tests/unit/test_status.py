@@ -35,7 +35,8 @@ def test_a_held_up_line_tells_what_to_do():
 
 
 def test_the_line_tells_when_the_kernel_watches_no_more_folders():
-    assert "; the kernel watches no more folders; " in line(SEEN | {"watches_full": True})
+    said = "; the kernel watches no more folders (to do: sysctl user.max_inotify_watches=524288, restart); "
+    assert said in line(SEEN | {"watches_full": "user.max_inotify_watches"})
 
 
 def test_the_rate_is_that_of_the_last_seconds_only():
@@ -58,7 +59,7 @@ def test_the_rate_remembers_a_bounded_number_of_looks(step):
 RUNNING = SEEN | {
     "running": True, "remedy": "", "peak_mb": 201.0, "vsz_mb": 800.0, "ceiling_mb": 1000.0,
     "available_mb": 640.0, "pressure": 0.03, "machine_pressure": 0.12, "throttles": 0, "pauses": 0,
-    "paused_seconds": 0.0, "last_scan": 990.0, "watch": "events", "watches_full": False,
+    "paused_seconds": 0.0, "last_scan": 990.0, "watch": "events", "watches_full": None,
     "queue": {"files": 1200, "bytes": 5 * MB, "oldest": 75.0}, "bytes_per_second": 2048.0, "stage": "embed",
     "version": "1.0", "pid": 7, "since": 400.0, "duplicates": 0, "states": {"filed": 3, "failed": 1},
     "mode": "embedded", "chunks": 40, "shards": 1, "failures": [],
@@ -84,7 +85,8 @@ def test_the_page_of_a_held_up_daemon_says_why_and_what_to_do_first():
 
 def test_the_page_says_when_the_kernel_watches_no_more_folders_and_what_mends_it():
     assert any(
-        "sysctl fs.inotify.max_user_watches" in row for row in page(RUNNING | {"watches_full": True}, 1000.0)
+        "sysctl fs.inotify.max_user_watches" in row
+        for row in page(RUNNING | {"watches_full": "fs.inotify.max_user_watches"}, 1000.0)
     )
 
 

@@ -4,23 +4,24 @@ from __future__ import annotations
 
 import os
 import shlex
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 from bouquetd.inbox.watcher import SILENT
+from bouquetd.inbox.watches import ENOUGH, tightest
 from bouquetd.model import printable
 from bouquetd.ops.doctor.finding import Finding, failed, passed, warned
 from bouquetd.ops.doctor.surroundings import Surroundings, Tree
 from bouquetd.ops.figures import count
 
-INOTIFY = "/proc/sys/fs/inotify"
 CONFIGURED = "/etc/sysctl.d/60-bouquetd.conf"
 
 ROOM = 1.25
 """Watches there should be for each folder that there is."""
 
-WATCHES, INSTANCES, EVENTS = 524_288, 512, 65_536
-"""What to raise the limits to: the kernel's own ceiling on machines of 8 GB, and plenty of the others."""
+INSTANCES, EVENTS = 512, 65_536
+"""What to raise the limits to: plenty."""
 
 LEAST_INSTANCES, LEAST_EVENTS = 32, 4096
 """Below these others on the machine may leave none, and a burst of files is lost until the next rescan."""
@@ -66,25 +67,25 @@ def watches(around: Surroundings) -> Iterator[Finding]:
     if around.settings.inbox.watch == "polling" or SILENT.fullmatch(around.room(inbox).kind):
         return
     tree = around.walk(inbox)
-    most = _limit(around, "max_user_watches")
+    name, most = tightest(around.read) or ("", sys.maxsize)
     running = around.daemon
-    full = bool(running and running.get("watches_full"))
-    if full or (most is not None and tree.folders * ROOM > most):
+    full = running and running.get("watches_full")
+    if full or tree.folders * ROOM > most:
         why = "all watches are in use" if full else f"{most} watches are allowed"
         yield failed(
             f"The inbox has {_folders(tree)} and {why}: new files in the rest are found by rescans only.",
-            _raise(around, "max_user_watches", WATCHES),
+            _raise(around, full or name, ENOUGH),
         )
-    elif most is not None:
+    elif name:
         yield passed(f"{_folders(tree).capitalize()} in the inbox, {most} watches allowed.")
     for name, least, better in (
-        ("max_user_instances", LEAST_INSTANCES, INSTANCES),
-        ("max_queued_events", LEAST_EVENTS, EVENTS),
+        ("fs.inotify.max_user_instances", LEAST_INSTANCES, INSTANCES),
+        ("fs.inotify.max_queued_events", LEAST_EVENTS, EVENTS),
     ):
-        found = _limit(around, name)
-        if found is not None and found < least:
+        text = (around.read(f"/proc/sys/{name.replace('.', '/')}") or "").strip()
+        if text.isdecimal() and int(text) < least:
             yield warned(
-                f"fs.inotify.{name} is {found}: other programs, or a burst of files, can use it up.",
+                f"{name} is {text}: other programs, or a burst of files, can use it up.",
                 _raise(around, name, better),
             )
 
@@ -112,13 +113,8 @@ def _made(around: Surroundings, inbox: Path) -> str:
     return f"{around.sudo}install -d -o {who.name} -g {who.gid} -m 2770 {shlex.quote(str(inbox))}"
 
 
-def _limit(around: Surroundings, name: str) -> int | None:
-    text = (around.read(f"{INOTIFY}/{name}") or "").strip()
-    return int(text) if text.isdecimal() else None
-
-
 def _raise(around: Surroundings, name: str, value: int) -> str:
-    setting = f"fs.inotify.{name}={value}"
+    setting = f"{name}={value}"
     sudo = "" if around.root else "sudo "
     return f"echo {setting} | {sudo}tee -a {CONFIGURED} && {sudo}sysctl {setting} && {around.restart}"
 
