@@ -13,11 +13,10 @@ from typing import Any, Protocol, Self, cast
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import ValidationError
 
 from bouquetd import recovery
 from bouquetd.asking import Asking
-from bouquetd.config import Embed, Store, load
+from bouquetd.config import Embed, Invalid, Store, load
 from bouquetd.embed import Embedder
 from bouquetd.embed.choice import chosen
 from bouquetd.errors import ConfigError, Rejected
@@ -167,10 +166,9 @@ class _Source(Protocol):
 
 def _server_settings(**given: object) -> Store:
     try:
-        return Store.model_validate({"mode": "server", **given})
-    except ValidationError as error:
-        faults = {fault["loc"][0]: fault.get("ctx", {}).get("error", fault["msg"]) for fault in error.errors()}
-        raise ConfigError([f"{key}: {fault}" for key, fault in faults.items()]) from None
+        return Store.read({"mode": "server", **given})
+    except Invalid as error:
+        raise ConfigError([f"{key}: {fault}" for key, fault in error.faults.items()]) from None
 
 
 def _condition(where: str | Mapping[str, Any] | None) -> Mapping[str, Any] | None:

@@ -15,8 +15,6 @@ from pathlib import Path
 from typing import TypeVar
 from urllib.parse import urlsplit
 
-from pydantic import ValidationError
-
 from bouquetd import ledger as ledger_
 from bouquetd.config import LOOPBACK, Embed, Entities, Settings, Store, shard_chunks
 from bouquetd.embed import Embedder
@@ -80,7 +78,7 @@ def _chroma(settings: Settings, embedder: Embedder | None) -> Embedded | Server:
 def patient(section: S, settings: Settings) -> S:
     """A section about a server whose hang ends before the watchdog takes it for one of ours."""
     timeout = min(section.timeout, PART_OF_DEADLINE * settings.pipeline.stage_deadline)
-    return section.model_copy(update={"timeout": timeout})
+    return section.but(timeout=timeout)
 
 
 def server(
@@ -219,15 +217,16 @@ def recorded(ledger: Ledger, settings: Settings) -> Recipe:
 def embedded_by(ledger: Ledger, settings: Settings) -> Embed:
     """The section ``embed`` that the store was filled with; guessed by the embedder's name where it is lost."""
     try:
-        return Embed.model_validate(json.loads(ledger.fact(EMBED) or ""))
-    except (ValueError, ValidationError):
+        return Embed.read(dict(json.loads(ledger.fact(EMBED) or "")))
+    except (ValueError, TypeError):
         provider = recorded(ledger, settings).embedder.partition("/")[0]
-        return settings.embed.model_copy(update={"provider": provider})
+        return settings.embed.but(provider=provider)
 
 
 def record(ledger: Ledger, settings: Settings, recipe: Recipe) -> None:
     """Remember how the store is filled from here on."""
-    facts = {RECIPE: json.dumps(recipe.recorded()), EMBED: settings.embed.model_dump_json()}
+    embed = json.dumps(vars(settings.embed), separators=(",", ":"))
+    facts = {RECIPE: json.dumps(recipe.recorded()), EMBED: embed}
     if any(ledger.fact(key) != value for key, value in facts.items()):
         ledger.remember_all(facts)
 
@@ -250,7 +249,7 @@ def fit(ledger: Ledger, settings: Settings, recipe: Recipe, chroma: Chroma) -> N
 def _refusal(before: Recipe, recipe: Recipe, was: Embed, settings: Settings) -> str:
     options = {
         f"embed.{name}": getattr(was, name)
-        for name in Embed.model_fields
+        for name in Embed.options
         if before.embedder != recipe.embedder and getattr(was, name) != getattr(settings.embed, name)
     }
     revision, size, overlap = before.chunker.rsplit("/", 2)

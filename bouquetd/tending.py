@@ -121,9 +121,9 @@ def merged(old: Settings, new: Settings, keys: list[str]) -> Settings:
         if section:
             part = getattr(result, section)
             taken = getattr(getattr(new, section), option)
-            result = result.model_copy(update={section: part.model_copy(update={option: taken})})
+            result = result.but(**{section: part.but(**{option: taken})})
         else:
-            result = result.model_copy(update={option: getattr(new, option)})
+            result = result.but(**{option: getattr(new, option)})
     return result
 
 

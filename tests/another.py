@@ -17,7 +17,7 @@ from bouquetd.config import Embed
 from bouquetd.embed import Embedder
 from bouquetd.embed.static import StaticEmbedder
 
-BEFORE = Embed().model_copy(update={"provider": "before"})
+BEFORE = Embed().but(provider="before")
 """The settings that a store was filled with by the static embedder."""
 
 PATCH = "from tests import another\nwanted = another.wanted()\nwanted.__enter__()"

@@ -243,5 +243,5 @@ def _reach(settings: Settings) -> None:
     from bouquetd import recovery
     from bouquetd.ops.doctor.surroundings import PATIENCE
 
-    quick = settings.store.model_copy(update={"timeout": min(PATIENCE, settings.store.timeout)})
+    quick = settings.store.but(timeout=min(PATIENCE, settings.store.timeout))
     recovery.server(quick, None).knock()

@@ -4,6 +4,7 @@ from bouquetd.config.folders import advise, check_paths
 from bouquetd.config.fresh import SYSTEM, for_system, for_user, shipped, write_fresh
 from bouquetd.config.listen import Listen
 from bouquetd.config.loader import Config, changed, find, load, render
+from bouquetd.config.section import Invalid
 from bouquetd.config.settings import (
     LIVE,
     LOOPBACK,
@@ -38,6 +39,7 @@ __all__ = [
     "Embed",
     "Entities",
     "Inbox",
+    "Invalid",
     "Listen",
     "Logging",
     "Memory",

@@ -117,7 +117,7 @@ def _about_shards(settings: Settings) -> list[str]:
 
 
 def _folders(settings: Settings) -> dict[str, Path]:
-    return {f"paths.{name}": getattr(settings.paths, name) for name in Paths.model_fields}
+    return {f"paths.{name}": getattr(settings.paths, name) for name in Paths.options}
 
 
 def _not_folders(settings: Settings) -> list[Conflict]:

@@ -3,25 +3,19 @@
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Literal
-
-from pydantic import ValidationError
+from typing import Any, Literal
 
 from bouquetd.config.folders import folder_conflicts
 from bouquetd.config.fresh import SYSTEM, defaults
-from bouquetd.config.settings import OPTIONS, PROFILES, Settings, Surroundings, conflicts, notation, value
-from bouquetd.config.source import Problem, Source, closest, read
-from bouquetd.config.units import shown
+from bouquetd.config.section import Invalid, Surroundings
+from bouquetd.config.settings import OPTIONS, PROFILES, Settings, conflicts, notation, value
+from bouquetd.config.source import Problem, Source, read
 from bouquetd.errors import ConfigError
 from bouquetd.model import printable
-
-if TYPE_CHECKING:
-    from pydantic_core import ErrorDetails
 
 Origin = Literal["default", "profile", "file"]
 
@@ -65,7 +59,7 @@ def load(path: Path, environ: Mapping[str, str] = os.environ) -> Config:
     """
     path = Path(os.path.abspath(path))
     own = read(path, OPTIONS)
-    profile = own.values.get("profile", Settings.model_fields["profile"].default)
+    profile = own.values.get("profile", OPTIONS["profile"].default)
     overlay = (
         read(defaults() / "profiles" / f"{profile}.yaml", OPTIONS) if profile in PROFILES else Source(path)
     )
@@ -95,35 +89,22 @@ def render(config: Config) -> list[tuple[str, str, str]]:
     return [(key, notation(config.settings, key), config.origin[key]) for key in OPTIONS]
 
 
-def _validate(values: Mapping[str, object], around: Surroundings) -> tuple[Settings, dict[str, str]]:
+def _validate(values: Mapping[str, object], around: Surroundings) -> tuple[Settings, Mapping[str, str]]:
     """The settings, and what is wrong by dotted key; a wrong one takes its default, to judge the others."""
     try:
-        return Settings.model_validate(_nested(values), context=around), {}
-    except ValidationError as error:
-        faults = {".".join(map(str, fault["loc"][:2])): _worded(fault) for fault in error.errors()}
+        return Settings.read(_nested(values), around), {}
+    except Invalid as error:
+        faults = error.faults
     sound = {key: item for key, item in values.items() if key not in faults}
-    return Settings.model_validate(_nested(sound), context=around), faults
+    return Settings.read(_nested(sound), around), faults
 
 
 def _nested(values: Mapping[str, object]) -> dict[str, object]:
-    # Every section is there, so that even default paths are read against the YAML's folder.
-    sections: dict[str, dict[str, object]] = {key.rpartition(".")[0]: {} for key in ("", *OPTIONS)}
+    nested: dict[str, Any] = {}
     for key, item in values.items():
         section, _, option = key.rpartition(".")
-        sections.setdefault(section, {})[option] = item
-    return {**sections.pop(""), **sections}
-
-
-def _worded(fault: ErrorDetails) -> str:
-    if fault["type"] == "literal_error":
-        choices = re.findall(r"'([^']*)'", fault["ctx"]["expected"])
-        given = fault["input"]
-        meant = closest(given, choices) if isinstance(given, str) else None
-        advice = f"did you mean {meant}?" if meant else "use one of these"
-        return f"{shown(given)} is not one of {', '.join(choices)}; {advice}"
-    if fault["type"] == "value_error":
-        return str(fault["ctx"]["error"])
-    return f"{shown(fault['input'])} does not fit ({fault['msg']}); see the commented file"
+        (nested.setdefault(section, {}) if section else nested)[option] = item
+    return nested
 
 
 def _placed(keys: tuple[str, ...], text: str, own: Source, overlay: Source) -> Problem:

@@ -4,8 +4,6 @@ Past 400 lines because it is one table: who looks for an option, or adds one, fi
 """
 
 import json
-import os
-import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import reduce
@@ -14,30 +12,14 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Annotated, Any, Literal, cast, get_args
 
-from pydantic import (
-    BaseModel,
-    ConfigDict,
-    Field,
-    ValidationInfo,
-    ValidatorFunctionWrapHandler,
-    field_validator,
-)
-from pydantic.fields import FieldInfo
-
+from bouquetd.config import checks
 from bouquetd.config.listen import NOWHERE, Listen
-from bouquetd.config.units import Quantity, count, duration, percent, shown, size
+from bouquetd.config.section import Option, Section, part
+from bouquetd.config.units import count, duration, percent, size
 from bouquetd.model import MB, printable
 
 Profile = Literal["speed", "balanced", "safety"]
 PROFILES: tuple[str, ...] = get_args(Profile)
-
-_URL = re.compile(r"https?://([^\s/:@?#\[\]]+|\[[0-9a-fA-F:.]+\])(:\d{1,5})?/?")
-_ENDPOINT = re.compile(_URL.pattern.removesuffix("/?") + r"(/[^\s?#]*)?")
-_MODEL = re.compile(r"[^\x00-\x1f\x7f]{0,500}")
-_CREDENTIAL = re.compile(r"[A-Za-z0-9._@-]{1,255}")
-_WORD = re.compile(r"[A-Za-z0-9._-]{1,128}")
-_LANGUAGES = re.compile(r"[A-Za-z][A-Za-z_]{1,30}(\+[A-Za-z][A-Za-z_]{1,30}){0,15}")
-_COLLECTION = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{1,38}[A-Za-z0-9]")
 
 DIMENSIONS: Mapping[str, int] = MappingProxyType({"minilm": 384, "static": 256, "onnx": 1024})
 """Length of the vectors by ``embed.provider``; of ``onnx``, whose folder says, what it is seldom above; of
@@ -59,42 +41,15 @@ SMALLEST_SHARD, LARGEST_SHARD = 2_000, 5_000
 longer, by a quarter beyond 10,000, and so does the rebuild after a kill."""
 
 
-@dataclass(frozen=True, slots=True)
-class Surroundings:
-    """What paths are read against: the YAML file's folder, and the environment (HOME, RUNTIME_DIRECTORY)."""
-
-    base: Path
-    environ: Mapping[str, str]
-
-
-class Section(BaseModel):
-    """A part of the settings; unknown keys are an error, and nothing changes after it was made."""
-
-    # Built once, for ``Settings``: each section by itself takes as long again, so nothing makes one on import.
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, defer_build=True)
-
-
 class Paths(Section):
-    """Where things lie, as absolute paths. Validated with ``Surroundings`` as context, else against the cwd."""
+    """Where things lie, as absolute paths. Relative ones are read against the YAML's folder, else the cwd."""
 
-    model_config = ConfigDict(validate_default=True)
-
-    inbox: Path = Path("inbox")
-    archive: Path = Path("archive")
-    failed: Path = Path("failed")
-    state: Path = Path("state")
-    store: Path = Path("store")
-    runtime: Path = cast(Path, None)  # never none: the validator below puts the default place in
-
-    @field_validator("*", mode="before")
-    @classmethod
-    def _absolute(cls, value: object, info: ValidationInfo) -> Path:
-        around = info.context or Surroundings(Path.cwd(), os.environ)
-        if value is None and info.field_name == "runtime":
-            given = around.environ.get("RUNTIME_DIRECTORY", "").split(":")[0]
-            state = info.data.get("state", around.base)
-            return around.base / given if given else state / "run"
-        return _placed(value, info, "a folder")
+    inbox: Annotated[Path, checks.folder] = Path("inbox")
+    archive: Annotated[Path, checks.folder] = Path("archive")
+    failed: Annotated[Path, checks.folder] = Path("failed")
+    state: Annotated[Path, checks.folder] = Path("state")
+    store: Annotated[Path, checks.folder] = Path("store")
+    runtime: Annotated[Path, checks.runtime] = cast(Path, None)  # never none once it is read
 
 
 class Inbox(Section):
@@ -111,26 +66,9 @@ class Inbox(Section):
     settle: Annotated[float, duration("10ms", "1h")] = 2.0
     rescan: Annotated[float, duration("100ms", "1d")] = 60.0
     max_file_size: Annotated[int, size("1KB", "10GB")] = 50 * MB
-    ignore: tuple[str, ...] = (".*", "*.part", "*.tmp", "*.crdownload", "*.filepart", "~$*", "*.swp")
-
-    @field_validator("ignore", mode="before")
-    @classmethod
-    def _patterns(cls, value: object) -> tuple[str, ...]:
-        if not isinstance(value, list | tuple) or len(value) > 200:
-            raise ValueError(
-                f'{shown(value)} is not a list of up to 200 patterns; write for instance ["*.tmp"]'
-            )
-        for pattern in value:
-            if not isinstance(pattern, str) or not pattern:
-                raise ValueError(f'{shown(pattern)} is not a pattern; write for instance "*.part"')
-            if "/" in pattern:
-                raise ValueError(
-                    f"{shown(pattern)} has a slash, but a pattern is matched against one name at a time;"
-                    " write the name of the file or folder alone"
-                )
-            if not pattern.strip("*"):
-                raise ValueError(f"{shown(pattern)} ignores every file; take it out")
-        return tuple(value)
+    ignore: Annotated[tuple[str, ...], checks.patterns] = (
+        ".*", "*.part", "*.tmp", "*.crdownload", "*.filepart", "~$*", "*.swp",
+    )  # fmt: skip
 
 
 class Stream(Section):
@@ -169,19 +107,9 @@ class Ocr(Section):
     """
 
     mode: Literal["auto", "never"] = "auto"
-    languages: str = "eng"
+    languages: Annotated[str, checks.languages] = "eng"
     timeout: Annotated[float, duration("1s", "1h")] = 120.0
     memory: Annotated[int, size("150MB", "16GB")] = 300 * MB
-
-    @field_validator("languages", mode="before")
-    @classmethod
-    def _joined(cls, value: object) -> str:
-        if not isinstance(value, str) or not _LANGUAGES.fullmatch(value):
-            raise ValueError(
-                f"{shown(value)} are not languages of tesseract; write for instance eng, or eng+deu"
-                " (`tesseract --list-langs` shows which there are)"
-            )
-        return value
 
 
 class Chunking(Section):
@@ -198,35 +126,11 @@ class Remote(Section):
     of a systemd credential, empty for none; ``timeout``: seconds that the server may take for one request.
     """
 
-    provider: str = ""
-    url: str = ""
-    model: str = ""
-    key_file: str = ""
+    provider: Annotated[str, checks.text] = ""
+    url: Annotated[str, checks.endpoint] = ""
+    model: Annotated[str, checks.model] = ""
+    key_file: Annotated[str, checks.key] = ""
     timeout: Annotated[float, duration("1s", "10m")] = 60.0
-
-    @field_validator("url", mode="before")
-    @classmethod
-    def _endpoint(cls, value: object) -> str:
-        if value == "":
-            return ""
-        if not isinstance(value, str) or not _ENDPOINT.fullmatch(value):
-            raise ValueError(
-                f"{shown(value)} is not the address of a server; write for instance http://127.0.0.1:11434/v1,"
-                " and a key into a file of its own"
-            )
-        return value.rstrip("/")
-
-    @field_validator("model", mode="before")
-    @classmethod
-    def _named(cls, value: object, info: ValidationInfo) -> str:  # noqa: ARG003 (others look at the provider)
-        return _name_of_model(value)
-
-    @field_validator("key_file", mode="before")
-    @classmethod
-    def _key(cls, value: object, info: ValidationInfo) -> str:
-        if value == "" or (isinstance(value, str) and _CREDENTIAL.fullmatch(value)):
-            return value
-        return str(_placed(value, info, "the path of a file, or the name of a credential"))
 
 
 class Entities(Remote):
@@ -237,17 +141,8 @@ class Entities(Remote):
     """
 
     provider: Literal["patterns", "spacy", "openai", "none"] = "patterns"
-    region: str = ""
+    region: Annotated[str, checks.country] = ""
     max_concurrent: Annotated[int, count(1, 64)] = 2
-
-    @field_validator("region", mode="before")
-    @classmethod
-    def _country(cls, value: object) -> str:
-        if not isinstance(value, str) or not re.fullmatch("([A-Z]{2})?", value):
-            raise ValueError(
-                f"{shown(value)} is not the code of a country; write two capitals, for instance DE"
-            )
-        return value
 
 
 class Embed(Remote):
@@ -260,30 +155,12 @@ class Embed(Remote):
     """
 
     provider: Literal["minilm", "static", "onnx", "openai"] = "minilm"
+    model: Annotated[str, checks.embedder] = ""
     threads: Annotated[int | None, count(1, 64)] = None
     dimensions: Annotated[int, count(0, 16_384)] = 0
     batch_size: Annotated[int, count(1, 2048)] = 32
-    query_prefix: str = ""
-    document_prefix: str = ""
-
-    @field_validator("model", mode="before")
-    @classmethod
-    def _named(cls, value: object, info: ValidationInfo) -> str:
-        if value and info.data.get("provider") == "onnx":
-            return str(_placed(value, info, "the folder of a model"))
-        return _name_of_model(value)
-
-    @field_validator("threads", mode="wrap")
-    @classmethod
-    def _chosen(cls, value: object, number: ValidatorFunctionWrapHandler) -> Any:
-        return None if value in (None, "auto") else number(value)
-
-    @field_validator("query_prefix", "document_prefix", mode="before")
-    @classmethod
-    def _short(cls, value: object) -> str:
-        if not isinstance(value, str) or len(value) > 500 or "\0" in value:
-            raise ValueError(f'{shown(value)} cannot stand before a text; write for instance "query: "')
-        return value
+    query_prefix: Annotated[str, checks.prefix] = ""
+    document_prefix: Annotated[str, checks.prefix] = ""
 
 
 class Pipeline(Section):
@@ -307,54 +184,16 @@ class Store(Section):
     """
 
     mode: Literal["embedded", "server"] = "embedded"
-    url: str = "http://127.0.0.1:8000"
-    tenant: str = "default_tenant"
-    database: str = "default_database"
-    token_file: Path | None = None
+    url: Annotated[str, checks.chroma] = "http://127.0.0.1:8000"
+    tenant: Annotated[str, checks.word] = "default_tenant"
+    database: Annotated[str, checks.word] = "default_database"
+    token_file: Annotated[Path | None, checks.file] = None
     token_header: Literal["Authorization", "X-Chroma-Token"] = "Authorization"
-    ca_file: Path | None = None
+    ca_file: Annotated[Path | None, checks.file] = None
     timeout: Annotated[float, duration("1s", "10m")] = 60.0
-    collection: str = "bouquet"
+    collection: Annotated[str, checks.collection] = "bouquet"
     shard_chunks: Annotated[int | None, count(0, 200_000)] = None
     batch_size: Annotated[int, count(1, 5461)] = 500
-
-    @field_validator("shard_chunks", mode="wrap")
-    @classmethod
-    def _chosen(cls, value: object, number: ValidatorFunctionWrapHandler) -> Any:
-        return None if value in (None, "auto") else number(value)
-
-    @field_validator("url", mode="before")
-    @classmethod
-    def _server(cls, value: object) -> str:
-        if not isinstance(value, str) or not _URL.fullmatch(value):
-            raise ValueError(
-                f"{shown(value)} is not the address of a Chroma server; write for instance http://127.0.0.1:8000"
-            )
-        return value.rstrip("/")
-
-    @field_validator("tenant", "database", mode="before")
-    @classmethod
-    def _word(cls, value: object, info: ValidationInfo) -> str:
-        if not isinstance(value, str) or not _WORD.fullmatch(value):
-            raise ValueError(
-                f"{shown(value)} is not the name of a {info.field_name}; write up to 128 letters, digits, . - _"
-            )
-        return value
-
-    @field_validator("token_file", "ca_file", mode="before")
-    @classmethod
-    def _file(cls, value: object, info: ValidationInfo) -> Path | None:
-        return None if value is None or value == "" else _placed(value, info, "the path of a file")
-
-    @field_validator("collection", mode="before")
-    @classmethod
-    def _name(cls, value: object) -> str:
-        if not isinstance(value, str) or not _COLLECTION.fullmatch(value):
-            raise ValueError(
-                f"{shown(value)} cannot begin the name of a collection; write 3 to 40 letters, digits, - and _,"
-                " the first and the last a letter or digit"
-            )
-        return value
 
 
 class Memory(Section):
@@ -371,15 +210,7 @@ class Memory(Section):
     pause_limit: Annotated[float, duration("1s", "1d")] = 300.0
     operation: Annotated[int, size("1MB", "1GB")] = 5 * MB
     pressure: Annotated[float, percent("0%", "100%")] = 0.1
-    trace: bool = False
-
-    @field_validator("trace", mode="before")
-    @classmethod
-    def _switch(cls, value: object) -> bool:
-        switch = {"true": True, "false": False}.get(str(value).lower())
-        if switch is None:
-            raise ValueError(f"{shown(value)} is neither true nor false; write one of them")
-        return switch
+    trace: Annotated[bool, checks.switch] = False
 
 
 class Logging(Section):
@@ -393,15 +224,7 @@ class Logging(Section):
 class Listener(Section):
     """A section that names an address: ``listen``, "" for none."""
 
-    listen: str = NOWHERE
-
-    @field_validator("listen", mode="before")
-    @classmethod
-    def _address(cls, value: object, info: ValidationInfo) -> str:
-        scheme, _, path = str(value).partition(":")
-        if scheme == "unix":
-            return f"unix:{_placed(path, info, 'a socket')}"
-        return NOWHERE if value is None else str(Listen.of(str(value)))
+    listen: Annotated[str, checks.address] = NOWHERE
 
 
 class Metrics(Listener):
@@ -411,45 +234,40 @@ class Metrics(Listener):
 class Page(Listener):
     """The page for people; ``token_file``: absolute, None for none, has what a reader must know."""
 
-    token_file: Path | None = None
-
-    @field_validator("token_file", mode="before")
-    @classmethod
-    def _file(cls, value: object, info: ValidationInfo) -> Path | None:
-        return None if value is None or value == "" else _placed(value, info, "the path of a file")
+    token_file: Annotated[Path | None, checks.file] = None
 
 
 class Settings(Section):
     """All options. ``load`` is the gate: it also refuses the combinations that cannot work."""
 
     profile: Profile = "balanced"
-    paths: Paths = Field(default_factory=Paths)
-    inbox: Inbox = Field(default_factory=Inbox)
-    stream: Stream = Field(default_factory=Stream)
-    bounds: Bounds = Field(default_factory=Bounds)
-    ocr: Ocr = Field(default_factory=Ocr)
-    chunk: Chunking = Field(default_factory=Chunking)
-    entities: Entities = Field(default_factory=Entities)
-    embed: Embed = Field(default_factory=Embed)
-    pipeline: Pipeline = Field(default_factory=Pipeline)
-    store: Store = Field(default_factory=Store)
-    memory: Memory = Field(default_factory=Memory)
-    logging: Logging = Field(default_factory=Logging)
-    metrics: Metrics = Field(default_factory=Metrics)
-    page: Page = Field(default_factory=Page)
+    paths: Paths = part()
+    inbox: Inbox = part()
+    stream: Stream = part()
+    bounds: Bounds = part()
+    ocr: Ocr = part()
+    chunk: Chunking = part()
+    entities: Entities = part()
+    embed: Embed = part()
+    pipeline: Pipeline = part()
+    store: Store = part()
+    memory: Memory = part()
+    logging: Logging = part()
+    metrics: Metrics = part()
+    page: Page = part()
 
 
-def _options() -> Mapping[str, FieldInfo]:
-    found: dict[str, FieldInfo] = {}
-    for name, field in Settings.model_fields.items():
-        if isinstance(field.annotation, type) and issubclass(field.annotation, Section):
-            found |= {f"{name}.{option}": info for option, info in field.annotation.model_fields.items()}
+def _options() -> Mapping[str, Option]:
+    found: dict[str, Option] = {}
+    for name, option in Settings.options.items():
+        if option.section:
+            found |= {f"{name}.{key}": each for key, each in option.section.options.items()}
         else:
-            found[name] = field
+            found[name] = option
     return MappingProxyType(found)
 
 
-OPTIONS: Mapping[str, FieldInfo] = _options()
+OPTIONS: Mapping[str, Option] = _options()
 """Every option by its dotted key, in the order of the commented file."""
 
 LIVE = frozenset(
@@ -513,8 +331,7 @@ def notation(settings: Settings, key: str) -> str:
         return json.dumps(found)
     if isinstance(found, bool):
         return str(found).lower()
-    if isinstance(found, int | float):
-        [quantity] = [meta for meta in OPTIONS[key].metadata if isinstance(meta, Quantity)]
+    if (quantity := OPTIONS[key].quantity) is not None and isinstance(found, int | float):
         return quantity.show(found)
     if isinstance(found, tuple):
         return json.dumps(found)
@@ -579,37 +396,3 @@ def _unguarded(settings: Settings) -> list[Conflict]:
         " page.token_file, or listen on 127.0.0.1 or a unix socket"
     )
     return [Conflict(("page.listen", "page.token_file"), text)]
-
-
-def _name_of_model(value: object) -> str:
-    if not isinstance(value, str) or not _MODEL.fullmatch(value):
-        raise ValueError(f"{shown(value)} is not the name of a model; write for instance nomic-embed-text")
-    return value
-
-
-def _placed(value: object, info: ValidationInfo, wanted: str) -> Path:
-    """A path as it was written, made absolute against ``Surroundings``. Raises ``ValueError`` for no path."""
-    around = info.context or Surroundings(Path.cwd(), os.environ)
-    if not isinstance(value, str | Path) or not str(value).strip():
-        raise ValueError(f"{shown(value)} is not {wanted}; write its path, for instance {info.field_name}")
-    try:
-        os.fsencode(value)
-    except UnicodeEncodeError:
-        raise ValueError(
-            f"{shown(str(value))} cannot be a file name; write the path without \\u escapes"
-        ) from None
-    if "\0" in str(value):
-        raise ValueError(f"{shown(str(value))} contains a NUL character; take it out")
-    return around.base / _at_home(str(value), around.environ)
-
-
-def _at_home(text: str, environ: Mapping[str, str]) -> str:
-    """``text`` with a leading ``~`` or ``~user`` replaced. Raises ``ValueError`` for a home nobody knows."""
-    if not text.startswith("~"):
-        return text
-    user, slash, rest = text.partition("/")
-    home = environ.get("HOME") if user == "~" else None
-    found = home or os.path.expanduser(user)
-    if found.startswith("~"):
-        raise ValueError(f"{shown(text)} names a home that is not known here; write the path in full")
-    return found + slash + rest

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import difflib
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import yaml
 
-from bouquetd.config.units import shown
+from bouquetd.config.units import closest, shown
 from bouquetd.errors import ConfigError
 from bouquetd.model import printable
 
@@ -67,11 +66,6 @@ def read(path: Path, known: Collection[str]) -> Source:
     elif root is not None and not _is_null(root):
         source.blame(root, "", "the file holds no options; write lines such as `profile: balanced`")
     return source
-
-
-def closest(word: str, words: Collection[str]) -> str | None:
-    """The one of ``words`` that a person who wrote ``word`` most likely meant."""
-    return next(iter(difflib.get_close_matches(word.casefold(), words, n=1, cutoff=0.6)), None)
 
 
 def _compose(path: Path) -> yaml.Node | None:

@@ -3,13 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Any
-
-from pydantic import GetCoreSchemaHandler
-from pydantic_core import CoreSchema, core_schema
 
 _NUMBER = re.compile(r"([0-9]{1,15}(?:\.[0-9]{1,15})?)\s*([^\s0-9.]*)")
 
@@ -20,6 +16,13 @@ def shown(value: object) -> str:
         return "nothing"
     text = repr(value)
     return text if len(text) <= 60 else f"{text[:57]}..."
+
+
+def closest(word: str, words: Collection[str]) -> str | None:
+    """The one of ``words`` that a person who wrote ``word`` most likely meant."""
+    import difflib  # only where something is wrong
+
+    return next(iter(difflib.get_close_matches(word.casefold(), words, n=1, cutoff=0.6)), None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,9 +100,6 @@ class Quantity:
     def show(self, value: float) -> str:
         """``value`` in the YAML's notation."""
         return self.kind.write(round(value * self.kind.grains))
-
-    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
-        return core_schema.no_info_before_validator_function(self.parse, handler(source))
 
 
 _SIZE = Kind(

@@ -15,9 +15,8 @@ from typing import Any
 from chromadb.api.types import DefaultEmbeddingFunction, Documents, Embeddings, Space
 from chromadb.api.types import EmbeddingFunction as Function
 from chromadb.utils.embedding_functions import register_embedding_function
-from pydantic import ValidationError
 
-from bouquetd.config import Embed
+from bouquetd.config import Embed, Invalid
 from bouquetd.embed import Embedder
 from bouquetd.embed.choice import chosen
 
@@ -87,8 +86,8 @@ def behind(named: Mapping[str, Any] | None) -> Embedder:
 @lru_cache(maxsize=MOST)
 def _embedder(name: str, options: tuple[tuple[str, str], ...]) -> Embedder:
     try:
-        settings = Embed.model_validate({"provider": name.partition("/")[0], **dict(options)})
-    except ValidationError:
+        settings = Embed.read({"provider": name.partition("/")[0], **dict(options)})
+    except Invalid:
         raise ValueError(
             f"this bouquetd has no embedder {name!r}; use the one that wrote the collection"
         ) from None

@@ -12,9 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from math import log2
 from pathlib import Path
 
-from pydantic import ValidationError
-
-from bouquetd.config.settings import Embed
+from bouquetd.config import Embed, Invalid
 from bouquetd.embed.choice import chosen
 from bouquetd.errors import ConfigError
 from tests.bench.process import ROOT, Bench, Daemon, Home, say
@@ -56,8 +54,8 @@ def measure(bench: Bench) -> Result:
 
 def _there(provider: str) -> bool:
     try:
-        chosen(Embed.model_validate({"provider": provider}))
-    except (ConfigError, ValidationError):
+        chosen(Embed.read({"provider": provider}))
+    except (ConfigError, Invalid):
         return False
     return True
 

@@ -128,7 +128,7 @@ def _function(case: str, model: str) -> Callable[[Sequence[str]], Any]:
         return lambda texts: own(list(texts))
     threads = len(os.sched_getaffinity(0)) if case != "static" else None
     path = model if case == "onnx" else ""
-    return chosen(Embed.model_validate({"provider": case, "model": path, "threads": threads})).embed
+    return chosen(Embed.read({"provider": case, "model": path, "threads": threads})).embed
 
 
 def _speed(case: str, model: str, number: int) -> dict[str, Any]:
@@ -161,7 +161,7 @@ def _bare(provider: str, folder: Path) -> dict[str, Any]:
         for file in sorted(folder.iterdir())
         for found in chunk([Piece(file.read_text(encoding="utf-8"))])
     ]
-    embed = chosen(Embed.model_validate({"provider": provider})).embed
+    embed = chosen(Embed.read({"provider": provider})).embed
     embed(texts[:BATCH])
     began = time.perf_counter()
     for start in range(0, len(texts), BATCH):

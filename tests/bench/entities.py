@@ -164,7 +164,7 @@ def cost(provider: str, count: int) -> dict[str, Any]:
     if trim := trimmer():
         trim()  # else all would fit into what reading the texts left free
     before = memory()[0]
-    options = Options.model_validate({"provider": provider})
+    options = Options.read({"provider": provider})
     find, named = chosen(options), names(options)
     found, began = 0, time.thread_time()
     half = 0.0

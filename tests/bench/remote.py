@@ -40,7 +40,7 @@ def measure(bench: Bench) -> Result:
 def main(url: str, dimensions: int, batches: int) -> None:
     """Embed so many batches of real text, print."""
     given = {"provider": "openai", "url": url, "model": "m", "dimensions": dimensions}
-    embedder, words = RemoteEmbedder(Embed.model_validate(given)), paragraphs(1)
+    embedder, words = RemoteEmbedder(Embed.read(given)), paragraphs(1)
     with Probe() as probe:
         texts = [next(words)[:800] for _ in range(BATCH)]
         before = probe.rss()

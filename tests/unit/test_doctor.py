@@ -224,7 +224,7 @@ def test_with_a_broken_configuration_that_fails_and_whatever_can_be_is_still_che
 def test_folders_on_two_file_systems_are_advice(home: Settings) -> None:
     assert levels("Configuration", "advice", around(home)) == ["pass"]
     embed = Embed(provider="openai", url="http://gpu/v1", model="m", dimensions=3, key_file="/etc/hostname")
-    keyed = home.model_copy(update={"embed": embed})
+    keyed = home.but(embed=embed)
     [found] = look("Configuration", "advice", around(keyed))
     assert found.level == "warn"
     assert "unencrypted" in found.told
@@ -409,7 +409,7 @@ def test_folders_on_file_systems_of_their_own_have_lines_of_their_own() -> None:
 
 
 def test_a_folder_outside_of_what_the_unit_may_write_is_told_with_the_drop_in() -> None:
-    moved = settings(paths=Paths(**{**settings().paths.model_dump(), "inbox": "/srv/drop"}))
+    moved = settings(paths=Paths(**{**vars(settings().paths), "inbox": "/srv/drop"}))
     [found] = look("Disk", "sandbox", around(moved))
     assert found.level == "fail"
     assert "ReadWritePaths=/srv/drop" in found.remedy
@@ -417,7 +417,7 @@ def test_a_folder_outside_of_what_the_unit_may_write_is_told_with_the_drop_in() 
 
 
 def test_a_folder_in_a_home_is_hidden_by_the_packaged_unit() -> None:
-    moved = settings(paths=Paths(**{**settings().paths.model_dump(), "inbox": "/home/eve/drop"}))
+    moved = settings(paths=Paths(**{**vars(settings().paths), "inbox": "/home/eve/drop"}))
     assert "ProtectHome=no" in look("Disk", "sandbox", around(moved))[0].remedy
 
 

@@ -109,7 +109,7 @@ def test_shared_texts_go_over_the_ends_of_records() -> None:
 
 
 def test_a_workbook_with_more_cells_than_allowed_is_refused() -> None:
-    reading = Reading(bounds=Reading().bounds.model_copy(update={"cells": 2}))
+    reading = Reading(bounds=Reading().bounds.but(cells=2))
     file = io.BytesIO(legacy.xls([["a", "b", "c"]]))
     with pytest.raises(Rejected, match=r"bounds\.cells"):
         list(extract(file, media_type(file, "a"), reading))
@@ -134,7 +134,7 @@ def test_a_presentation_whose_earlier_saves_are_nowhere_named_is_read_all_the_sa
 
 
 def test_a_presentation_with_more_slides_than_allowed_is_refused() -> None:
-    reading = Reading(bounds=Reading().bounds.model_copy(update={"pages": 1}))
+    reading = Reading(bounds=Reading().bounds.but(pages=1))
     file = io.BytesIO(legacy.ppt(["one", "two"]))
     with pytest.raises(Rejected, match=r"bounds\.pages"):
         list(extract(file, media_type(file, "a"), reading))

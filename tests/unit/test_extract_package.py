@@ -43,7 +43,7 @@ def pieces(data: bytes, reading: Reading | None = None) -> list[Piece]:
 
 
 def bounded(**bounds: int) -> Reading:
-    return Reading(4096, 4096, Bounds().model_copy(update=bounds))
+    return Reading(4096, 4096, Bounds().but(**bounds))
 
 
 def with_core(data: bytes, core: str) -> bytes:

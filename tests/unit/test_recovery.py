@@ -49,4 +49,4 @@ def test_patience_ends():
 def test_a_request_to_a_server_ends_before_the_watchdog_would_take_it_for_a_hang_of_ours():
     settings = Settings(store=Store(mode="server", timeout=60.0), pipeline=Pipeline(stage_deadline=6.0))
     assert chroma(settings)._access.timeout == 3.0
-    assert chroma(settings.model_copy(update={"pipeline": Pipeline()}))._access.timeout == 60.0
+    assert chroma(settings.but(pipeline=Pipeline()))._access.timeout == 60.0

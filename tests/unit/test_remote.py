@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from bouquetd.config import Embed, Settings, advise
-from bouquetd.config.settings import Surroundings, bytes_per_chunk, conflicts, notation
+from bouquetd.config.section import Surroundings
+from bouquetd.config.settings import bytes_per_chunk, conflicts, notation
 from bouquetd.embed.remote import SHORTEST, RemoteEmbedder
 from bouquetd.entities.remote import remote
 from bouquetd.errors import ConfigError, Stopped, Unavailable
@@ -25,7 +26,7 @@ def server():
 
 def embed_settings(server, **options):
     given = {"provider": "openai", "url": server.url, "model": "m", "dimensions": 8, "timeout": 5.0}
-    return Embed.model_validate(given | options)
+    return Embed.read(given | options)
 
 
 @pytest.fixture
@@ -105,8 +106,8 @@ def test_a_collection_can_bring_it_back_with_an_address_that_the_reader_knows(se
     assert "url" not in given
     assert "key_file" not in given
     with pytest.raises(ConfigError, match="does not say where its embedder is"):
-        RemoteEmbedder(Embed.model_validate(given))
-    again = RemoteEmbedder(Embed.model_validate({**given, "url": server.url}))
+        RemoteEmbedder(Embed.read(given))
+    again = RemoteEmbedder(Embed.read({**given, "url": server.url}))
     assert (again.name, again.options) == (mine.name, mine.options)
 
 
@@ -405,11 +406,11 @@ def test_a_chat_that_says_something_else_is_unavailable(server, content):
 
 
 def test_a_provider_elsewhere_needs_to_be_told_where_and_what(server):
-    found = conflicts(Settings.model_validate({"embed": {"provider": "openai"}}))
+    found = conflicts(Settings.read({"embed": {"provider": "openai"}}))
     assert [c.text.split(";")[0] for c in found] == [
         f"openai needs embed.{option}" for option in ("url", "model", "dimensions")
     ]
-    found = conflicts(Settings.model_validate({"entities": {"provider": "openai"}}))
+    found = conflicts(Settings.read({"entities": {"provider": "openai"}}))
     assert [c.text.split(";")[0] for c in found] == [
         f"openai needs entities.{option}" for option in ("url", "model")
     ]
@@ -421,7 +422,7 @@ def test_a_provider_elsewhere_needs_to_be_told_where_and_what(server):
 )
 def test_an_address_is_one_of_http_without_a_secret_in_it(url):
     with pytest.raises(ValueError, match="is not the address of a server"):
-        Embed.model_validate({"url": url})
+        Embed.read({"url": url})
 
 
 def test_what_a_chunk_takes_in_memory_follows_from_the_dimensions_of_a_model_elsewhere(server):
@@ -435,14 +436,14 @@ def test_prefixes_are_printed_as_they_can_be_written(server):
 
 
 def test_a_request_ends_before_the_watchdog_would_take_it_for_a_hang_of_ours(server):
-    settings = Settings.model_validate({"pipeline": {"stage_deadline": 6.0}})
+    settings = Settings.read({"pipeline": {"stage_deadline": 6.0}})
     assert patient(embed_settings(server), settings).timeout == 3.0
 
 
 def test_a_key_that_would_go_through_the_net_in_the_clear_is_advised_against(tmp_path):
     def advice(url):
         embed = {"url": url, "model": "m", "dimensions": 8, "key_file": "embed-key", "provider": "openai"}
-        found = advise(Settings.model_validate({"embed": embed}, context=Surroundings(tmp_path, {})))
+        found = advise(Settings.read({"embed": embed}, Surroundings(tmp_path, {})))
         return [line for line in found if "unencrypted" in line]
 
     assert "embed.url: the key goes to gpu unencrypted" in advice("http://gpu:8000/v1")[0]

@@ -145,7 +145,7 @@ def within() -> None:
     texts = chunks(MOST, settings.chunk.size)
     embedded, vector = {}, None
     for count in order["threads"]:
-        embedder = chosen(settings.embed.model_copy(update={"threads": count}))
+        embedder = chosen(settings.embed.but(threads=count))
         vector = embedder.embed(texts[:1])[0]  # loads it
         began, done = time.perf_counter(), 0
         while (took := time.perf_counter() - began) < order["seconds"] and done < MOST:
