@@ -19,6 +19,12 @@ from typing import NamedTuple, cast
 
 from bouquetd.model import Metadata
 
+KINDS = (
+    "person", "organisation", "place", "date", "money", "email", "url", "phone",
+    "iban", "doi", "isbn", "issn", "orcid", "cve", "rfc", "ip",
+)  # fmt: skip
+"""What an entity may be, in the order in which kinds are shown."""
+
 MOST = 500
 """Different entities that are kept of one document."""
 

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from bouquetd.cli.app import FAILED, OK, ConfigOption, JsonOption, app, ask_ledger, load, print_json
-from bouquetd.entities import KINDS
+from bouquetd.mentions import KINDS
 
 
 @app.command()

@@ -19,12 +19,6 @@ from bouquetd.errors import Stopped, Unavailable
 if TYPE_CHECKING:
     from bouquetd.log import Log
 
-KINDS = (
-    "person", "organisation", "place", "date", "money", "email", "url", "phone",
-    "iban", "doi", "isbn", "issn", "orcid", "cve", "rfc", "ip",
-)  # fmt: skip
-"""What an entity may be, in the order in which kinds are shown."""
-
 Provider = Callable[[str], list[str]]
 """Finds the entities of one text, as ``kind:value``. Raises ``Unavailable`` where what it asks is away."""
 

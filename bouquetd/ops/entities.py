@@ -8,8 +8,8 @@ from typing import Any
 
 from bouquetd import mentions
 from bouquetd.config import Paths
-from bouquetd.entities import KINDS
 from bouquetd.ledger import Ledger
+from bouquetd.mentions import KINDS
 from bouquetd.model import printable
 
 MOST = 10_000

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from fnmatch import translate
 from typing import Any
 
-from bouquetd import entities
+from bouquetd import mentions
 from bouquetd.errors import Rejected
 from bouquetd.extract import picture, sniff, suffixes
 from bouquetd.model import PACKED, Filter
@@ -148,8 +148,8 @@ def entity(text: str) -> Mapping[str, Any]:
     """
     kind, colon, value = text.partition(":")
     kinds: tuple[str, ...] = (kind.strip().lower(),)
-    if not colon or kinds[0] not in entities.KINDS:
-        kinds, value = entities.KINDS, text
+    if not colon or kinds[0] not in mentions.KINDS:
+        kinds, value = mentions.KINDS, text
     value = value.strip()
     if not value:
         raise Rejected(f"the entity {text!r} is empty", "write for instance 'email:ada@example.org'")
