@@ -1,7 +1,5 @@
 """What all commands share: the application, its options and exit statuses, and how the daemon is asked."""
 
-from __future__ import annotations
-
 import json
 import os
 import sys
@@ -76,21 +74,21 @@ def _about(
         raise typer.Exit
 
 
-def load(path: Path | None) -> Config:
+def load(path: Path | None) -> "Config":
     """The configuration that the option names, or the one that is found where it does not."""
     from bouquetd import config
 
     return config.load(config.find(path, os.environ, Path.cwd()))
 
 
-def ask(config: Config, op: str, **arguments: Any) -> Any:
+def ask(config: "Config", op: str, **arguments: Any) -> Any:
     """Have the daemon answer, or, where none runs, take the store ourselves and answer."""
     from bouquetd import running
 
     return running.ask(config, op, arguments, partial(running.answer, config))
 
 
-def ask_ledger(config: Config, op: str, **arguments: Any) -> Any:
+def ask_ledger(config: "Config", op: str, **arguments: Any) -> Any:
     """Have the daemon answer from its ledger, or, where none runs, open that ourselves."""
     from bouquetd.control import SOCKET, NoDaemon, request
 

@@ -1,7 +1,5 @@
 """The daemon: run it, or once, and ask what it is doing."""
 
-from __future__ import annotations
-
 import os
 import signal
 import sys
@@ -70,7 +68,7 @@ def status(
     sys.exit(OK if shown["running"] and shown["state"] not in ("holding", "paused") else FAILED)
 
 
-def look(loaded: Config) -> dict[str, Any]:
+def look(loaded: "Config") -> dict[str, Any]:
     """What the daemon says of itself, and its ledger; where none runs, its state is ``stopped``."""
     from bouquetd.ledger import FILE, NEXT
     from bouquetd.ops.status import STALE, read
@@ -88,7 +86,7 @@ def look(loaded: Config) -> dict[str, Any]:
     return shown
 
 
-def _trouble(loaded: Config) -> str | None:
+def _trouble(loaded: "Config") -> str | None:
     """What ``/healthz`` would say of it, from the status alone."""
     from bouquetd.ops.status import read
     from bouquetd.ops.wellness import trouble

@@ -1,7 +1,5 @@
 """Is it well, and what would fit this machine."""
 
-from __future__ import annotations
-
 import os
 import shutil
 import sys
@@ -54,7 +52,7 @@ def doctor(as_json: JsonOption = False, config: ConfigOption = None) -> None:
     sys.exit(FAILED if counts["fail"] else OK)
 
 
-def _as_json(results: list[Result]) -> Counter[str]:
+def _as_json(results: "list[Result]") -> Counter[str]:
     findings = [
         {
             "group": made.check.group,
@@ -96,7 +94,7 @@ def _as_text(results: Any) -> Counter[str]:
     return counts
 
 
-def _surroundings(path: Path | None) -> Surroundings:
+def _surroundings(path: Path | None) -> "Surroundings":
     """This machine and this configuration, as they are."""
     from bouquetd import config
     from bouquetd.inbox.scan import Ignore
@@ -134,7 +132,7 @@ def _program() -> str:
     return "bouquetd" if shutil.which("bouquetd") or name != "bouquetd" else os.path.abspath(sys.argv[0])
 
 
-def _status(settings: Settings) -> dict[str, Any] | None:
+def _status(settings: "Settings") -> dict[str, Any] | None:
     from bouquetd.ops import status
     from bouquetd.ops.doctor import machine
 
@@ -152,7 +150,7 @@ def _once(function: Any) -> Any:
     """Asked once; an error is raised again each time."""
     kept: list[tuple[Any, BaseException | None]] = []
 
-    def ask(settings: Settings) -> Any:
+    def ask(settings: "Settings") -> Any:
         if not kept:
             try:
                 kept.append((function(settings), None))
@@ -166,7 +164,7 @@ def _once(function: Any) -> Any:
     return ask
 
 
-def _seen(settings: Settings) -> Seen | None:
+def _seen(settings: "Settings") -> "Seen | None":
     """What the ledger says: by the daemon, or, where none runs, read by ourselves and proven undamaged."""
     import json
 
@@ -203,14 +201,14 @@ def _seen(settings: Settings) -> Seen | None:
     return Seen(running=running, recipe=recipe, generation=int(facts.get(GENERATION) or 0), **found)
 
 
-def _ends(settings: Settings, since: float) -> list[tuple[float, str]]:
+def _ends(settings: "Settings", since: float) -> list[tuple[float, str]]:
     from bouquetd.memory import history, recorded
 
     found = recorded.read(settings.paths.state / history.FILE, since, time.time(), most=1)
     return [(e.at, e.text) for e in found.events if e.kind in (history.Kind.DIED, history.Kind.STUCK)]
 
 
-def _prove(settings: Settings) -> bool:
+def _prove(settings: "Settings") -> bool:
     from bouquetd.ledger import Ledger
     from bouquetd.model import MB
     from bouquetd.recovery import LEDGER
@@ -222,7 +220,7 @@ def _prove(settings: Settings) -> bool:
     return True
 
 
-def _words(settings: Settings, generation: int) -> bool:
+def _words(settings: "Settings", generation: int) -> bool:
     from bouquetd import recovery
     from bouquetd.ops.doctor import NoRights
 
@@ -232,14 +230,14 @@ def _words(settings: Settings, generation: int) -> bool:
     return path.exists()
 
 
-def _asked(settings: Settings) -> Recipe:
+def _asked(settings: "Settings") -> "Recipe":
     from bouquetd.assembly import recipe
     from bouquetd.embed.choice import chosen
 
     return recipe(chosen(settings.embed), settings)
 
 
-def _reach(settings: Settings) -> None:
+def _reach(settings: "Settings") -> None:
     from bouquetd import recovery
     from bouquetd.ops.doctor.surroundings import PATIENCE
 

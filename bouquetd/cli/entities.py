@@ -1,7 +1,5 @@
 """Entities: the most frequent, and where one occurs."""
 
-from __future__ import annotations
-
 import sys
 from itertools import groupby
 from typing import Annotated

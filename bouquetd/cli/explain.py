@@ -1,7 +1,5 @@
 """The story of one file."""
 
-from __future__ import annotations
-
 import os
 import sys
 import time

@@ -1,7 +1,5 @@
 """Documents: list them, try them again, forget them, compare them with the store."""
 
-from __future__ import annotations
-
 import sys
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Annotated, Any
@@ -185,7 +183,7 @@ def forget(
     sys.exit(OK if gone else FAILED)
 
 
-def _print_waiting(config: Config, globs: list[str]) -> None:
+def _print_waiting(config: "Config", globs: list[str]) -> None:
     """What of these still waits in the inbox, and would be stored after all."""
     from bouquetd.ops.figures import count
 

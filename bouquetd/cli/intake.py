@@ -1,7 +1,5 @@
 """The intake: pause it, let it go on, leave files out of it, wait until the inbox is empty."""
 
-from __future__ import annotations
-
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -107,7 +105,7 @@ def ignore(
     sys.exit(FAILED if done["unknown"] else OK)
 
 
-def _of_inbox(config: Config, glob: str) -> str:
+def _of_inbox(config: "Config", glob: str) -> str:
     """A glob that is a whole path, relative to the inbox. Raises ``BadParameter`` for one of elsewhere."""
     inbox = f"{config.settings.paths.inbox}/"
     if glob.startswith("/") and not glob.startswith(inbox):
@@ -115,7 +113,7 @@ def _of_inbox(config: Config, glob: str) -> str:
     return glob.removeprefix(inbox)
 
 
-def _elsewhere(config: Config, globs: list[str]) -> None:
+def _elsewhere(config: "Config", globs: list[str]) -> None:
     """What fits and is no longer in the inbox."""
     from bouquetd.ops.figures import count
 
@@ -181,7 +179,7 @@ def _waits_for(seen: dict[str, Any]) -> str:
     return f"{count(seen['files'], 'file')} to go{in_hand}{held}"
 
 
-def _failures(config: Config, since: float) -> int:
+def _failures(config: "Config", since: float) -> int:
     """Name the files that failed since then; how many they are."""
     failed = ask_ledger(
         config, "files", states=["failed"], since=since, sort="updated", descending=False, limit=NAMED, offset=0
@@ -215,7 +213,7 @@ def _bar() -> Iterator[Callable[[dict[str, Any]], None]]:
         yield show
 
 
-def _ask(config: Config, op: str, **arguments: Any) -> tuple[bool, Any]:
+def _ask(config: "Config", op: str, **arguments: Any) -> tuple[bool, Any]:
     """Whether a daemon runs, and what it answers."""
     from bouquetd.control import SOCKET, NoDaemon, request
 

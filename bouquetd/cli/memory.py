@@ -1,7 +1,5 @@
 """The history of memory: how much was taken, when, and by which file."""
 
-from __future__ import annotations
-
 import os
 import shutil
 import sys
@@ -79,7 +77,7 @@ def memory(
     sys.exit(OK if stretch.samples else FAILED)
 
 
-def _ask(paths: Paths, since: float) -> Any:
+def _ask(paths: "Paths", since: float) -> Any:
     """The daemon's answer, for whoever may reach it but not the file; without one, the file's own."""
     from bouquetd.control import SOCKET, NoDaemon, request
     from bouquetd.ops.memory import told
@@ -89,7 +87,7 @@ def _ask(paths: Paths, since: float) -> Any:
     return told(paths, {"since": since})
 
 
-def _report(paths: Paths, *, as_json: bool) -> None:
+def _report(paths: "Paths", *, as_json: bool) -> None:
     from bouquetd.control import SOCKET, NoDaemon, request
 
     try:

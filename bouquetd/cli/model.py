@@ -1,7 +1,5 @@
 """The models that turn text into vectors: list them, put one in place, see that it is sound."""
 
-from __future__ import annotations
-
 import sys
 from dataclasses import asdict
 from pathlib import Path

@@ -1,7 +1,5 @@
 """How passages look on a terminal, and in a pipe: the same without colour."""
 
-from __future__ import annotations
-
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any

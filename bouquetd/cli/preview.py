@@ -1,7 +1,5 @@
 """Many documents at once: since when, and what is about to be done to them, shown and asked about first."""
 
-from __future__ import annotations
-
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence

@@ -1,7 +1,5 @@
 """Another embedder or chunker for a store that is filled."""
 
-from __future__ import annotations
-
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager

@@ -1,7 +1,5 @@
 """Find passages."""
 
-from __future__ import annotations
-
 import re
 import sys
 import time

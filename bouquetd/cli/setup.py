@@ -1,7 +1,5 @@
 """Configurations and units: check them, write them, put them in place."""
 
-from __future__ import annotations
-
 import os
 import re
 import sys
@@ -72,7 +70,7 @@ def check(
         print(f"{printable(str(loaded.path))} is valid.")
 
 
-def _missing(settings: Settings) -> tuple[list[str], list[str]]:
+def _missing(settings: "Settings") -> tuple[list[str], list[str]]:
     """What the models want that is not there, and what cannot be told by whoever asks; none is loaded."""
     from bouquetd.embed import choice as embed
     from bouquetd.entities import choice as entities

@@ -1,7 +1,5 @@
 """The daemon at work, live, on the whole terminal."""
 
-from __future__ import annotations
-
 import os
 import select
 import sys
@@ -44,7 +42,7 @@ def top(
                 return
 
 
-def _drawing(loaded: Config) -> Callable[[], list[str]]:
+def _drawing(loaded: "Config") -> Callable[[], list[str]]:
     """Draws the next screen."""
     from shutil import get_terminal_size
 
@@ -67,7 +65,7 @@ def _drawing(loaded: Config) -> Callable[[], list[str]]:
     return draw
 
 
-def _history(loaded: Config) -> Recorded:
+def _history(loaded: "Config") -> "Recorded":
     from dataclasses import replace
 
     from bouquetd.memory import recorded

@@ -1,7 +1,5 @@
 """What would fit this machine, and writing it down."""
 
-from __future__ import annotations
-
 import os
 from dataclasses import asdict
 from pathlib import Path
@@ -57,7 +55,7 @@ def tune(
         print(f"Nothing was written. To write it: bouquetd tune --apply -c {printable(str(loaded.path))}")
 
 
-def _print(config: Config, facts: Facts, proposal: Proposal, unit: Unit | None) -> None:
+def _print(config: "Config", facts: "Facts", proposal: "Proposal", unit: "Unit | None") -> None:
     from bouquetd.ops.figures import count, lasting
 
     settings = config.settings
@@ -88,7 +86,7 @@ def _print(config: Config, facts: Facts, proposal: Proposal, unit: Unit | None) 
         print(f"Note: {note}")
 
 
-def _write(config: Config, proposal: Proposal, unit: Unit | None) -> list[str]:
+def _write(config: "Config", proposal: "Proposal", unit: "Unit | None") -> list[str]:
     """Write the proposal; returns what was written, a line each."""
     from bouquetd.config.edit import rewrite
     from bouquetd.ops import systemd
@@ -112,7 +110,7 @@ def _write(config: Config, proposal: Proposal, unit: Unit | None) -> list[str]:
     return written
 
 
-def _then(unit: Unit | None, proposal: Proposal) -> list[str]:
+def _then(unit: "Unit | None", proposal: "Proposal") -> list[str]:
     """The commands that put it into force."""
     if unit is None:
         return ["start the daemon again: bouquetd run"]
