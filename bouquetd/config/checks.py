@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 _URL = re.compile(r"https?://([^\s/:@?#\[\]]+|\[[0-9a-fA-F:.]+\])(:\d{1,5})?/?")
 _ENDPOINT = re.compile(_URL.pattern.removesuffix("/?") + r"(/[^\s?#]*)?")
-_MODEL = re.compile(r"[^\x00-\x1f\x7f]{0,500}")
+_MODEL = re.compile(r"[^\x00-\x1f\x7f\ud800-\udfff]{0,500}")
 _CREDENTIAL = re.compile(r"[A-Za-z0-9._@-]{1,255}")
 _WORD = re.compile(r"[A-Za-z0-9._-]{1,128}")
 _LANGUAGES = re.compile(r"[A-Za-z][A-Za-z_]{1,30}(\+[A-Za-z][A-Za-z_]{1,30}){0,15}")

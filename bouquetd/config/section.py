@@ -124,7 +124,7 @@ class Section:
         return cls.read(value, place.around)
 
     def _take(self, given: Mapping[str, object], around: Surroundings | None) -> None:
-        faults = {str(name): "unknown option; remove it" for name in given.keys() - self.options.keys()}
+        faults = {str(name): "unknown option; remove it" for name in given if name not in self.options}
         values: dict[str, object] = {}
         for name, option in self.options.items():
             try:

@@ -17,6 +17,7 @@ from bouquetd.config import (
     OPTIONS,
     Config,
     Embed,
+    Invalid,
     Settings,
     advise,
     changed,
@@ -81,6 +82,30 @@ def test_settings_cannot_be_changed(yaml_file: Path) -> None:
     settings = loaded(yaml_file).settings
     with pytest.raises(AttributeError, match="frozen"):
         settings.memory.limit = 1
+    with pytest.raises(AttributeError, match="frozen"):
+        del settings.memory.limit
+    assert settings == loaded(yaml_file).settings
+
+
+def test_a_copy_differs_in_what_is_named_and_nothing_else() -> None:
+    memory = Settings().memory
+    copy = memory.but(limit=1)
+    assert (copy.limit, copy.but(limit=memory.limit)) == (1, memory)
+    assert hash(copy.but(limit=memory.limit)) == hash(memory)
+    assert repr(copy).startswith("Memory(limit=1, throttle=0.8, ")
+    with pytest.raises(TypeError, match="no options: limt"):
+        memory.but(limt=1)
+
+
+def test_all_that_is_wrong_is_said_at_once_by_dotted_key() -> None:
+    with pytest.raises(Invalid) as caught:
+        Settings.read({"memory": {"limit": "5", "limt": 1}, "chunk": 5, "entities": {"provider": 5}})
+    assert caught.value.faults == {
+        "memory.limt": "unknown option; remove it",
+        "memory.limit": "5 is too small; use 50MB or more",
+        "chunk": "5 is no section",
+        "entities.provider": "5 is not one of patterns, spacy, openai, none; use one of these",
+    }
 
 
 # Profiles
@@ -250,6 +275,8 @@ def test_percents_are_fractions(yaml_file: Path, text: str, fraction: float) -> 
         ("inbox: {after: no}", "'no' is not one of archive, delete, keep; use one of these"),
         ("logging: {level: warn}", "'warn' is not one of debug, info, warning, error; did you mean warning?"),
         ("profile: sped", "'sped' is not one of speed, balanced, safety; did you mean speed?"),
+        ('inbox: {watch: "\\ud800"}', "'\\ud800' is not one of auto, native, polling;"),
+        ('embed: {model: "\\ud800"}', "'\\ud800' is not the name of a model;"),
         ("store: {batch_size: 6000}", "6000 is too large; use 5461 or less"),
         ("paths: {inbox: }", "nothing is not a folder; write its path, for instance inbox"),
         ('paths: {inbox: "a\\0b"}', "'a\\x00b' contains a NUL character; take it out"),
