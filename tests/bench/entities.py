@@ -30,9 +30,9 @@ from typing import Any
 
 from bouquetd.chunk import chunk
 from bouquetd.config import Entities as Options
-from bouquetd.entities import KINDS
 from bouquetd.entities.choice import chosen, names
 from bouquetd.memory.reclaim import trimmer
+from bouquetd.mentions import KINDS
 from bouquetd.model import Piece
 from tests.bench.machine import memory
 from tests.bench.process import Bench, child

@@ -7,10 +7,11 @@ import threading
 import pytest
 
 from bouquetd.config import Entities as Options
-from bouquetd.entities import KINDS, Entities, nothing
+from bouquetd.entities import Entities, nothing
 from bouquetd.entities.choice import chosen
 from bouquetd.entities.patterns import MOST, patterns
 from bouquetd.errors import ConfigError, Stopped, Unavailable
+from bouquetd.mentions import KINDS
 from tests.harness import Recorder
 
 found_in = patterns()
