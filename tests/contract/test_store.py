@@ -521,7 +521,7 @@ def test_without_an_end_everything_lies_in_one_collection_and_is_rebuilt_from_th
 @pytest.mark.parametrize(("options", "candidates"), [({}, EF_CONSTRUCTION), ({"shard_chunks": 0}, 100)])
 def test_the_graph_of_a_collection_without_an_end_is_built_with_more_care(tmp_path, options, candidates):
     settings = {"store": {"mode": "embedded"} | options, "paths": {"store": str(tmp_path)}}
-    chroma = recovery.chroma(Settings.model_validate(settings))
+    chroma = recovery.chroma(Settings.read(settings))
     chroma.create("bouquet-00001")
     made = chroma._collection("bouquet-00001").configuration["hnsw"]
     chroma.close()
