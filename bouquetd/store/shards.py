@@ -4,9 +4,10 @@ Records arrive already journalled. They are gathered and handed to Chroma in bat
 a call costs 16 to 20 ms whatever its size (section 6 of the design). One batch may be under way to a Chroma
 that is a process of its own, while the next is read and embedded; whatever else is asked of it waits until that
 has arrived. With Chroma in this process a thread would gain nothing: it holds the GIL while it adds (measured:
-other Python threads stall for the whole call). A shard is marked dirty in the ledger before it is first written
-and clean when its client was closed in good order; what is dirty at start is rebuilt. A Chroma that is a
-process of its own may die while we live: what it was writing is then rebuilt before anything else is done.
+other Python threads stall for the whole call; chroma-core/chroma#3873 frees it for reads only). A shard is
+marked dirty in the ledger before it is first written and clean when its client was closed in good order; what
+is dirty at start is rebuilt. A Chroma that is a process of its own may die while we live: what it was writing
+is then rebuilt before anything else is done.
 
 Past 400 lines because one lock spans what is gathered, written, sealed, searched and mended: one class.
 """

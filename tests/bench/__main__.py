@@ -16,6 +16,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from tests.bench import (
+    answers,
     ceiling,
     costs,
     cranfield,
@@ -53,6 +54,7 @@ MEASUREMENTS: dict[str, Callable[[Bench], Result]] = {
     "resume": resume.measure,
     "fuzz": fuzz.measure,
     "idle": idle.measure,
+    "answers": answers.measure,
     "costs": costs.measure,
     "operation": operation.measure,
     "remote": remote.measure,
