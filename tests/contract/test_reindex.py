@@ -111,6 +111,7 @@ def assert_only_the_new_generation_is_left(home):
     assert stored(home, 0) == {}
     assert sorted(os.listdir(home.root / "state")) == [
         "bouquetd.lock",
+        "history.db",
         "kept-g1",
         "ledger.db",
         "run",

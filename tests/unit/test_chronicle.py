@@ -186,6 +186,7 @@ def test_a_real_daemon_that_is_killed_leaves_its_curve_and_the_next_one_notes_wh
     assert all(50 * MB < one.rss <= one.peak < 1000 * MB for one in after.samples)
 
 
+@pytest.mark.long
 def test_a_run_once_leaves_its_curve_too(tmp_path: Path):
     home = Home(tmp_path / "home")
     home.put("a.txt", "The river went by the stone. " * 2000)
