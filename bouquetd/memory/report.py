@@ -5,15 +5,16 @@ It tells types, places in the code and names of files, and nothing of what stand
 
 from __future__ import annotations
 
+import faulthandler
 import gc
 import os
+import re
 import sys
 import threading
 import time
-import traceback
 import tracemalloc
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -30,8 +31,10 @@ FOLDER = "reports"
 KEPT = 10
 """Reports that are kept; the oldest go first."""
 
-MAPPINGS, TYPES, SITES, DEPTH = 20, 30, 25, 40
-"""Lines of a report: mappings, types of objects, places that allocate, and frames of one thread."""
+MAPPINGS, TYPES, SITES = 20, 30, 25
+"""Lines of a report: mappings, types of objects, and places that allocate."""
+
+_THREAD = re.compile(r"(?:Current thread|Thread) 0x([0-9a-f]+)")
 
 REMEMBERED = 2000
 """Types, and places that allocate, whose figures are kept for the next report to be compared with."""
@@ -175,11 +178,20 @@ def _table(
 
 
 def _stacks() -> Iterator[str]:
+    """The last call first, as faulthandler tells them while no thread runs.
+
+    To walk the frames of a thread that ends meanwhile has crashed CPython 3.11.
+    """
     names = {thread.ident: thread.name for thread in threading.enumerate()}
-    frames: Iterable[tuple[int, object]] = sys._current_frames().items()
-    for ident, frame in frames:
-        yield from _heading(f"Stack of the thread {names.get(ident, 'that Python did not start')}")
-        yield from (line.rstrip() for line in traceback.format_stack(frame, DEPTH))  # type: ignore[arg-type]
+    with open(os.memfd_create("stacks"), "w+", encoding="utf-8", errors="replace") as file:
+        faulthandler.dump_traceback(file, all_threads=True)
+        file.seek(0)
+        for line in file:
+            if found := _THREAD.match(line):
+                name = names.get(int(found[1], 16), "that Python did not start")
+                yield from _heading(f"Stack of the thread {name}")
+            elif line.strip():
+                yield line.rstrip()
 
 
 def _heading(text: str) -> tuple[str, str]:
