@@ -16,7 +16,7 @@ from typing import TypeVar
 from urllib.parse import urlsplit
 
 from bouquetd import ledger as ledger_
-from bouquetd.config import LOOPBACK, Embed, Entities, Settings, Store, shard_chunks
+from bouquetd.config import LOOPBACK, Embed, Entities, Settings, Store
 from bouquetd.embed import Embedder
 from bouquetd.errors import BouquetdError, ConfigError, Unavailable, sentence
 from bouquetd.inbox.opening import digest, open_source
@@ -57,12 +57,6 @@ PART_OF_DEADLINE = 0.5
 
 def chroma(settings: Settings, embedder: Embedder | None = None) -> Embedded | Server:
     """The Chroma that ``store.mode`` asks for, not yet spoken to, its new collections those of an embedder."""
-    made = _chroma(settings, embedder)
-    made.bounded = shard_chunks(settings) > 0
-    return made
-
-
-def _chroma(settings: Settings, embedder: Embedder | None) -> Embedded | Server:
     store = settings.store
     if store.mode == "server":
         ask = os.environ.get(ASK) if urlsplit(store.url).hostname in LOOPBACK else None

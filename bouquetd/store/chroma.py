@@ -27,7 +27,6 @@ from bouquetd.model import EVERYTHING, Filter, Hit, Metadata, Record, Vector
 
 if TYPE_CHECKING:  # the annotations must not import what is imported late
     from chromadb.api import ClientAPI
-    from chromadb.api.collection_configuration import CreateHNSWConfiguration
     from chromadb.api.models.Collection import Collection
 
 PAGE = 500
@@ -36,11 +35,6 @@ PAGE = 500
 EF_SEARCH = 1000
 """Candidates the index keeps while it searches. Among 4,000 real chunks the best one was found for 99.7 % of
 300 questions (Chroma's default of 100: 96.0 %), in 1.2 ms."""
-
-EF_CONSTRUCTION = 50
-"""Candidates the index of a shard keeps while a vector is put in: a tenth of the time less than with Chroma's
-100. Of the ten nearest to 400 real chunks 99.9 % are found among 5,000 (with 100 all), 99.0 % among 38,000
-(99.8 %): a collection without end keeps Chroma's."""
 
 OWN = "bouquet"
 """The first word of a collection's name in the ledger."""
@@ -73,8 +67,6 @@ class Chroma:
         self.filled_by = embedder
         self.record: Mapping[str, Any] = {}
         """What a new collection's metadata say of how it is filled."""
-        self.bounded = True
-        """Whether new collections are shards, and none is without end."""
         self._first_word = collection
         self._generation = 0
         self._client: ClientAPI | None = None
@@ -224,14 +216,11 @@ class Chroma:
         return OWN + tail if tail != outer and _TAIL.fullmatch(tail) else None
 
     def _make(self, client: ClientAPI, name: str, marks: dict[str, Any] | None = None) -> None:
-        hnsw: CreateHNSWConfiguration = {"space": "cosine", "ef_search": EF_SEARCH}
-        if self.bounded:
-            hnsw["ef_construction"] = EF_CONSTRUCTION
         client.create_collection(
             self._outer(name),
             embedding_function=_function(self.filled_by),
             metadata={**self.record, **(marks or {})} or None,
-            configuration={"hnsw": hnsw},
+            configuration={"hnsw": {"space": "cosine", "ef_search": EF_SEARCH}},
         )
 
     def add(self, name: str, records: Sequence[Record]) -> None:

@@ -9,13 +9,10 @@ import threading
 import numpy as np
 import pytest
 
-from bouquetd import recovery
-from bouquetd.config import Settings
 from bouquetd.errors import ConfigError, Unavailable
 from bouquetd.ledger import Ledger, Whole
 from bouquetd.model import Filter, Fingerprint, Record
 from bouquetd.store import shards
-from bouquetd.store.chroma import EF_CONSTRUCTION
 from bouquetd.store.embedded import Embedded
 from bouquetd.store.kept import Kept
 from bouquetd.store.server import Server
@@ -516,16 +513,6 @@ def test_without_an_end_everything_lies_in_one_collection_and_is_rebuilt_from_th
     assert [done.chunks for done in house.recover()] == [7 * BATCH]
     house.check()
     house.die()
-
-
-@pytest.mark.parametrize(("options", "candidates"), [({}, EF_CONSTRUCTION), ({"shard_chunks": 0}, 100)])
-def test_the_graph_of_a_collection_without_an_end_is_built_with_more_care(tmp_path, options, candidates):
-    settings = {"store": {"mode": "embedded"} | options, "paths": {"store": str(tmp_path)}}
-    chroma = recovery.chroma(Settings.read(settings))
-    chroma.create("bouquet-00001")
-    made = chroma._collection("bouquet-00001").configuration["hnsw"]
-    chroma.close()
-    assert made["ef_construction"] == candidates
 
 
 def test_one_collection_without_an_end_is_compacted_when_that_is_worth_it(tmp_path, monkeypatch):
