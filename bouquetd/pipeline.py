@@ -49,8 +49,8 @@ AHEAD_TEXT = 400_000
 class Begun(Protocol):
     """Texts that are being made ready for the embedder, by native code beside our own."""
 
-    def take(self, number: int, /) -> Any:
-        """The next of them, ready; waits if need be."""
+    def __getitem__(self, part: slice, /) -> Any:
+        """Some of them, ready; waits if need be."""
 
 
 @dataclass(slots=True)
@@ -100,7 +100,7 @@ class Pipeline:
         """Bring what is read into the store, batch by batch. What is not journalled stays for the next call."""
         if not self.ahead:
             return
-        begun = self.begin([chunk.text for _, chunk in self.ahead])
+        begun, done = self.begin([chunk.text for _, chunk in self.ahead]), 0
         self.land()  # Chroma takes what was journalled before, while those texts are being made ready
         while self.ahead:
             self.gate.wait()
@@ -108,13 +108,14 @@ class Pipeline:
             self.watch(batch)
             texts = [chunk.text for _, chunk in batch]
             found = self.entities(texts)  # in threads of their own, beside the embedder's native code
-            vectors = self.embed(texts, begun.take(len(batch)))
+            vectors = self.embed(texts, begun[done : done + len(batch)])
             rows = zip(batch, found, vectors, strict=True)
             records = [
                 record(document, chunk, entities, vector) for (document, chunk), entities, vector in rows
             ]
             self.journal(parts(batch, records))  # before Chroma sees it, which a kill may break
             del self.ahead[: len(batch)]
+            done += len(batch)
             self.store(records)
         self.size = 0
 

@@ -2,41 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import Executor, Future
+from collections.abc import Mapping, Sequence
+from concurrent.futures import Future
 from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-PART = 100
-"""Texts that are cut into tokens at a time: of 700 characters, some 2 MB until they are embedded."""
 
+class Tokens:
+    """The tokens of texts, text by text, waited for when some are asked for."""
 
-class Tokens(Protocol):
-    """The tokens of texts, which are made in native code that runs beside the caller's."""
+    def __init__(self, made: Future[Sequence[Any]]) -> None:
+        self._made = made
 
-    def take(self, number: int) -> Sequence[Any]:
-        """Those of the next texts; waits if need be."""
-
-
-class Cut:
-    """Tokens that ``cut`` makes of some texts at a time, in a thread, while those before are used."""
-
-    def __init__(self, pool: Executor, cut: Callable[[list[str]], Sequence[Any]], texts: Sequence[str]) -> None:
-        self._coming: Iterator[Future[Sequence[Any]]] = (
-            pool.submit(cut, list(texts[start : start + PART])) for start in range(0, len(texts), PART)
-        )
-        self._next = next(self._coming, None)
-        self._ready: list[Any] = []
-
-    def take(self, number: int) -> Sequence[Any]:
-        """Those of the next texts; waits if need be."""
-        while len(self._ready) < number and self._next is not None:
-            self._ready.extend(self._next.result())
-            self._next = next(self._coming, None)
-        taken, self._ready = self._ready[:number], self._ready[number:]
-        return taken
+    def __getitem__(self, part: slice) -> Sequence[Any]:
+        return self._made.result()[part]
 
 
 class Embedder(Protocol):
@@ -55,7 +36,7 @@ class Embedder(Protocol):
         """What of the section ``embed`` brings it back, besides the provider, with which its name begins."""
 
     def begin(self, texts: Sequence[str]) -> Tokens:
-        """Begin to cut texts into tokens, beside the caller."""
+        """Begin to cut texts into tokens, in native code that runs beside the caller's."""
 
     def embed(self, texts: Sequence[str], tokens: Sequence[Any] | None = None) -> NDArray[np.float32]:
         """Vectors of unit length, shape ``(len(texts), dimensions)``, zero for a text without tokens.

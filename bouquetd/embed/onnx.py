@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from bouquetd.embed import Cut, Tokens
+from bouquetd.embed import Tokens
 from bouquetd.embed.folder import REMEDIES, Folder
 from bouquetd.errors import ConfigError
 from bouquetd.model import printable
@@ -76,7 +76,7 @@ class OnnxEmbedder:
 
     def begin(self, texts: Sequence[str]) -> Tokens:
         """Begin to cut texts into tokens."""
-        return Cut(self._beside, partial(_cut, self._model().tokenizer), texts)
+        return Tokens(self._beside.submit(_cut, self._model().tokenizer, list(texts)))
 
     def embed(self, texts: Sequence[str], tokens: Sequence[Ids] | None = None) -> NDArray[np.float32]:
         """Vectors of unit length, shape ``(len(texts), dimensions)``, zero for a text without tokens.

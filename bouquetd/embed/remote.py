@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from itertools import islice
+from concurrent.futures import Future
 from typing import Any
 
 import numpy as np
@@ -30,17 +30,6 @@ CHARACTERS = 100_000
 
 SHORTEST = 32
 """Characters of a text that is not cut further: who finds that too long wants something else."""
-
-
-class _Uncut:
-    """Texts in the place of their tokens."""
-
-    def __init__(self, texts: Sequence[str]) -> None:
-        self._texts = iter(texts)
-
-    def take(self, number: int) -> Sequence[str]:
-        """The next of them."""
-        return list(islice(self._texts, number))
 
 
 class RemoteEmbedder:
@@ -90,7 +79,9 @@ class RemoteEmbedder:
 
     def begin(self, texts: Sequence[str]) -> Tokens:
         """Nothing to begin with: the server cuts texts into tokens."""
-        return _Uncut(texts)
+        made: Future[Sequence[Any]] = Future()
+        made.set_result(texts)
+        return Tokens(made)
 
     def embed(self, texts: Sequence[str], _tokens: Sequence[Any] | None = None) -> NDArray[np.float32]:
         """Vectors of unit length, shape ``(len(texts), dimensions)``, zero for a blank text.

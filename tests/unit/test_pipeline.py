@@ -1,7 +1,6 @@
 import io
 import os
 from dataclasses import replace
-from itertools import islice
 
 import numpy as np
 import pytest
@@ -11,16 +10,6 @@ from bouquetd.model import Chunk, Document, Piece, Place
 from bouquetd.pipeline import Pipeline, metadata, record
 
 DOCUMENT = Document("d" * 32, "folder/name.txt", "sha", 123, "text/plain", 1700000000.5)
-
-
-class Uncut:
-    """Tokens that were ready from the beginning."""
-
-    def __init__(self, tokens):
-        self.tokens = iter(tokens)
-
-    def take(self, number):
-        return list(islice(self.tokens, number))
 
 
 class Stages:
@@ -47,7 +36,7 @@ class Stages:
 
     def begin(self, texts):
         self.calls.append(("begin", list(texts)))
-        return Uncut(f"tokens of {text}" for text in texts)
+        return [f"tokens of {text}" for text in texts]
 
     def embed(self, texts, tokens):
         assert tokens == [f"tokens of {text}" for text in texts]
