@@ -24,6 +24,7 @@ _MODEL = re.compile(r"[^\x00-\x1f\x7f\ud800-\udfff]{0,500}")
 _CREDENTIAL = re.compile(r"[A-Za-z0-9._@-]{1,255}")
 _WORD = re.compile(r"[A-Za-z0-9._-]{1,128}")
 _LANGUAGES = re.compile(r"[A-Za-z][A-Za-z_]{1,30}(\+[A-Za-z][A-Za-z_]{1,30}){0,15}")
+_COUNTRY = re.compile("([A-Z]{2})?")
 _COLLECTION = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{1,38}[A-Za-z0-9]")
 
 
@@ -79,26 +80,21 @@ def patterns(value: object, _place: Place) -> tuple[str, ...]:
 
 def languages(value: object, _place: Place) -> str:
     """Languages as tesseract calls them."""
-    if not isinstance(value, str) or not _LANGUAGES.fullmatch(value):
-        raise ValueError(
-            f"{shown(value)} are not languages of tesseract; write for instance eng, or eng+deu"
-            " (`tesseract --list-langs` shows which there are)"
-        )
-    return value
+    fault = (
+        "are not languages of tesseract; write for instance eng, or eng+deu (`tesseract --list-langs` shows"
+        " which there are)"
+    )
+    return _matching(_LANGUAGES, value, fault)
 
 
 def country(value: object, _place: Place) -> str:
     """Two capitals, or nothing."""
-    if not isinstance(value, str) or not re.fullmatch("([A-Z]{2})?", value):
-        raise ValueError(f"{shown(value)} is not the code of a country; write two capitals, for instance DE")
-    return value
+    return _matching(_COUNTRY, value, "is not the code of a country; write two capitals, for instance DE")
 
 
 def model(value: object, _place: Place) -> str:
     """What a server or a package calls a model."""
-    if not isinstance(value, str) or not _MODEL.fullmatch(value):
-        raise ValueError(f"{shown(value)} is not the name of a model; write for instance nomic-embed-text")
-    return value
+    return _matching(_MODEL, value, "is not the name of a model; write for instance nomic-embed-text")
 
 
 def embedder(value: object, place: Place) -> str:
@@ -117,42 +113,32 @@ def prefix(value: object, _place: Place) -> str:
 
 def endpoint(value: object, _place: Place) -> str:
     """The address of a server of models, or none."""
-    if value == "":
-        return ""
-    if not isinstance(value, str) or not _ENDPOINT.fullmatch(value):
-        raise ValueError(
-            f"{shown(value)} is not the address of a server; write for instance http://127.0.0.1:11434/v1,"
-            " and a key into a file of its own"
-        )
-    return value.rstrip("/")
+    fault = (
+        "is not the address of a server; write for instance http://127.0.0.1:11434/v1, and a key into a file of"
+        " its own"
+    )
+    return "" if value == "" else _matching(_ENDPOINT, value, fault).rstrip("/")
 
 
 def chroma(value: object, _place: Place) -> str:
     """The address of a Chroma server."""
-    if not isinstance(value, str) or not _URL.fullmatch(value):
-        raise ValueError(
-            f"{shown(value)} is not the address of a Chroma server; write for instance http://127.0.0.1:8000"
-        )
-    return value.rstrip("/")
+    fault = "is not the address of a Chroma server; write for instance http://127.0.0.1:8000"
+    return _matching(_URL, value, fault).rstrip("/")
 
 
 def word(value: object, place: Place) -> str:
     """A name of Chroma's."""
-    if not isinstance(value, str) or not _WORD.fullmatch(value):
-        raise ValueError(
-            f"{shown(value)} is not the name of a {place.name}; write up to 128 letters, digits, . - _"
-        )
-    return value
+    fault = f"is not the name of a {place.name}; write up to 128 letters, digits, . - _"
+    return _matching(_WORD, value, fault)
 
 
 def collection(value: object, _place: Place) -> str:
     """What the names of collections begin with."""
-    if not isinstance(value, str) or not _COLLECTION.fullmatch(value):
-        raise ValueError(
-            f"{shown(value)} cannot begin the name of a collection; write 3 to 40 letters, digits, - and _,"
-            " the first and the last a letter or digit"
-        )
-    return value
+    fault = (
+        "cannot begin the name of a collection; write 3 to 40 letters, digits, - and _, the first and the last"
+        " a letter or digit"
+    )
+    return _matching(_COLLECTION, value, fault)
 
 
 def switch(value: object, _place: Place) -> bool:
@@ -169,6 +155,12 @@ def address(value: object, place: Place) -> str:
     if scheme == "unix":
         return f"unix:{_placed(path, place, 'a socket')}"
     return NOWHERE if value is None else str(Listen.of(str(value)))
+
+
+def _matching(pattern: re.Pattern[str], value: object, fault: str) -> str:
+    if not isinstance(value, str) or not pattern.fullmatch(value):
+        raise ValueError(f"{shown(value)} {fault}")
+    return value
 
 
 def _here() -> Surroundings:
