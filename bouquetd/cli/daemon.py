@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 @app.command()
 def run(config: ConfigOption = None) -> None:
-    """Run the daemon in the foreground; this is what systemd starts.
+    """Run the daemon in the foreground. This is what systemd starts.
 
     SIGTERM stops it after the batch in hand, SIGHUP reads the configuration again, SIGUSR1 writes a memory
     report.
@@ -38,7 +38,7 @@ def run(config: ConfigOption = None) -> None:
 
 @app.command()
 def once(config: ConfigOption = None) -> None:
-    """Ingest what is in the inbox and leave; exit status 1 when a file failed."""
+    """Ingest what is in the inbox and leave. Exit status 1 when a file failed."""
     from bouquetd.running import drain
 
     loaded = load(config)
@@ -54,7 +54,7 @@ def status(
     ] = False,
     config: ConfigOption = None,
 ) -> None:
-    """Say what the daemon is doing; exit status 1 when none runs or it is held up."""
+    """Say what the daemon is doing. Exit status 1 when none runs or it is held up."""
     from bouquetd.ops.status import page
 
     loaded = load(config)

@@ -33,7 +33,7 @@ MARKS = {"pass": "ok", "warn": "warn", "fail": "FAIL"}
 
 @app.command()
 def doctor(as_json: JsonOption = False, config: ConfigOption = None) -> None:
-    """Look at everything that must be right, and say what mends what is not.
+    """Look at all that must be right, and say how to mend what is not.
 
     Works whether the daemon runs or not, and with a broken configuration. Exit status 1 when something fails;
     warnings are no failure. Some of it only root or the daemon's user may see: it says so.

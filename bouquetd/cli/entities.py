@@ -13,19 +13,25 @@ from bouquetd.mentions import KINDS
 @app.command()
 def entities(
     name: Annotated[
-        str | None, typer.Argument(help="Part of a name or a glob; capitals make no difference.")
+        str | None,
+        typer.Argument(metavar="NAME", help="Part of a name or a glob; capitals make no difference."),
     ] = None,
     kind: Annotated[
         list[str] | None,
-        typer.Option("--kind", help=f"Only these of {', '.join(KINDS)}; may be given more than once."),
+        typer.Option(
+            "--kind", metavar="KIND", help=f"Only these of {', '.join(KINDS)}; may be given more than once."
+        ),
     ] = None,
     limit: Annotated[
-        int, typer.Option("--limit", min=1, max=10_000, help="At most so many; without NAME, of each kind.")
+        int,
+        typer.Option(
+            "--limit", metavar="N", min=1, max=10_000, help="At most so many; without NAME, of each kind."
+        ),
     ] = 20,
     as_json: JsonOption = False,
     config: ConfigOption = None,
 ) -> None:
-    """List the people, places, dates, addresses and numbers that documents name most; with NAME, where."""
+    """List who and what documents name most; with NAME, where. People, places, dates, addresses, numbers."""
     if unknown := [k for k in kind or () if k not in KINDS]:
         raise typer.BadParameter(f"no kind is called {unknown[0]}; there are {', '.join(KINDS)}")
     rows = ask_ledger(load(config), "entities", name=name, kinds=kind or [], limit=limit)

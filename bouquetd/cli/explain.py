@@ -16,12 +16,15 @@ from bouquetd.errors import sentence
 def explain(
     file: Annotated[
         str,
-        typer.Argument(help="A source as `files` shows it, a path, 'a.zip!/b' for what is packed, or a glob."),
+        typer.Argument(
+            metavar="FILE",
+            help="A source as `files` shows it, a path, 'a.zip!/b' for what is packed, or a glob.",
+        ),
     ],
     as_json: JsonOption = False,
     config: ConfigOption = None,
 ) -> None:
-    """Tell the whole story of one file: what happened to it, where it is now, what to do.
+    """Tell the whole story of one file. What happened to it, where it is now, what to do.
 
     Exit status 1 when it is not known, or several are meant.
     """

@@ -19,10 +19,14 @@ if TYPE_CHECKING:
 @app.command()
 def files(
     globs: Annotated[
-        list[str] | None, typer.Argument(help="Only sources that fit one of these; * goes past /.")
+        list[str] | None,
+        typer.Argument(metavar="GLOB...", help="Only sources that fit one of these; * goes past /."),
     ] = None,
     state: Annotated[
-        list[State] | None, typer.Option("--state", help="Only these; may be given more than once.")
+        list[State] | None,
+        typer.Option(
+            "--state", metavar="STATE", help=f"Only these of {', '.join(State)}; may be given more than once."
+        ),
     ] = None,
     since: SinceOption = None,
     kind: Annotated[
@@ -36,8 +40,8 @@ def files(
         Sort, typer.Option("--sort", help="The newest, largest, most first; names from A on.")
     ] = Sort.UPDATED,
     reverse: Annotated[bool, typer.Option("--reverse", help="The other way round.")] = False,
-    limit: Annotated[int, typer.Option("--limit", min=1, help="So many a page.")] = 100,
-    page: Annotated[int, typer.Option("--page", min=1, help="Which page.")] = 1,
+    limit: Annotated[int, typer.Option("--limit", metavar="N", min=1, help="So many a page.")] = 100,
+    page: Annotated[int, typer.Option("--page", metavar="N", min=1, help="Which page.")] = 1,
     ignored: Annotated[
         bool,
         typer.Option("--ignored", help="What lies in the inbox and is ignored, and by which rule."),
@@ -45,7 +49,7 @@ def files(
     as_json: JsonOption = False,
     config: ConfigOption = None,
 ) -> None:
-    """List documents with their states, the ones that changed last first."""
+    """List documents with their states, the last changed first."""
     loaded = load(config)
     if ignored:
         _print_ignored(
@@ -104,7 +108,7 @@ def _print_ignored(names: Sequence[Mapping[str, str]], *, as_json: bool) -> None
 @app.command()
 def retry(
     sources: Annotated[
-        list[str] | None, typer.Argument(help="Sources or globs, as `files` shows them.")
+        list[str] | None, typer.Argument(metavar="GLOB...", help="Sources or globs, as `files` shows them.")
     ] = None,
     every: Annotated[bool, typer.Option("--all", help="All failed files.")] = False,
     since: SinceOption = None,
@@ -143,7 +147,7 @@ def retry(
 @app.command()
 def forget(
     sources: Annotated[
-        list[str] | None, typer.Argument(help="Sources or globs, as `files` shows them.")
+        list[str] | None, typer.Argument(metavar="GLOB...", help="Sources or globs, as `files` shows them.")
     ] = None,
     since: SinceOption = None,
     missing: Annotated[
@@ -154,7 +158,7 @@ def forget(
     as_json: JsonOption = False,
     config: ConfigOption = None,
 ) -> None:
-    """Remove the chunks of documents from the store; their files stay where they are.
+    """Remove the chunks of documents from the store. Their files stay where they are.
 
     On a terminal it asks before it touches many. What still waits in the inbox is named.
     """
@@ -222,7 +226,7 @@ def verify(
     as_json: JsonOption = False,
     config: ConfigOption = None,
 ) -> None:
-    """Compare ledger and store chunk by chunk; exit status 1 when they differ.
+    """Compare ledger and store chunk by chunk. Exit status 1 when they differ.
 
     What the index of words lacks is counted too; the daemon mends that by itself.
     """

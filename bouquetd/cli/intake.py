@@ -32,7 +32,7 @@ def pause(
     ] = None,
     config: ConfigOption = None,
 ) -> None:
-    """Take no more files until `bouquetd resume`; searches go on.
+    """Take no more files until `bouquetd resume`. Searches go on.
 
     The batch in hand is finished; the file that it is of goes on there afterwards. It outlives restarts, and
     holds for `bouquetd once` too.
@@ -63,7 +63,10 @@ def resume(config: ConfigOption = None) -> None:
 def ignore(
     globs: Annotated[
         list[str] | None,
-        typer.Argument(help="Files of the inbox, as 'wrong/*'; * goes past /, a folder's name is all in it."),
+        typer.Argument(
+            metavar="GLOB...",
+            help="Files of the inbox, as 'wrong/*'; * goes past /, a folder's name is all in it.",
+        ),
     ] = None,
     listed: Annotated[bool, typer.Option("--list", help="The rules that there are.")] = False,
     remove: Annotated[
@@ -75,7 +78,7 @@ def ignore(
     as_json: JsonOption = False,
     config: ConfigOption = None,
 ) -> None:
-    """Take no files of the inbox that fit a glob, from now on; what is stored already stays.
+    """Take no files of the inbox that fit a glob, from now on. What is stored already stays.
 
     `bouquetd files --ignored` lists what lies in the inbox and is ignored, and by which rule.
     """
@@ -139,7 +142,7 @@ def drain(
     ] = None,
     config: ConfigOption = None,
 ) -> None:
-    """Wait until all that lies in the inbox now is ingested and filed away, for scripts.
+    """Wait until all that lies in the inbox now is done, for scripts.
 
     Exit status 1 when a file failed meanwhile or time ran out, 69 when no daemon runs or it is paused.
     """

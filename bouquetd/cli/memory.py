@@ -45,7 +45,7 @@ def memory(
     as_json: JsonOption = False,
     config: ConfigOption = None,
 ) -> None:  # fmt: skip
-    """Show how much memory was taken when, which files took most, and every pause and restart with its cause.
+    """Show how much memory was taken when, and what took most. Pauses and restarts have their causes.
 
     A day is kept to 10 seconds, a month to 5 minutes. It needs no running daemon.
     """

@@ -17,7 +17,7 @@ app.add_typer(model, name="model")
 
 @model.command("list")
 def list_models(as_json: JsonOption = False, config: ConfigOption = None) -> None:
-    """Say which models there are, where, how large, and what each takes. * is the one in use."""
+    """Say which models there are, where, and what each takes. * is the one in use."""
     from bouquetd.embed.folder import CHROMA
     from bouquetd.ops.models import models
 
@@ -70,7 +70,7 @@ def check(
     ] = None,
     config: ConfigOption = None,
 ) -> None:
-    """See that a model is the one that was installed and gives the vectors it must; exit status 1 if not."""
+    """See that a model is whole and gives the vectors it must. Exit status 1 if not."""
     from bouquetd.config import Embed
     from bouquetd.embed.choice import chosen
     from bouquetd.embed.folder import REMEDIES

@@ -16,7 +16,7 @@ def reindex(
     abandon: Annotated[bool, typer.Option("--abandon", help="Drop a reindexing that is half done.")] = False,
     config: ConfigOption = None,
 ) -> None:
-    """Move the store to the embedder and chunker of the settings, from its own texts.
+    """Move the store to the embedder and chunker of the settings. It is made anew from its own texts.
 
     No daemon may run meanwhile; search, status and files are answered all the same, by the store as it was.
     Killed or stopped, the next call goes on where it was.

@@ -14,9 +14,6 @@ from bouquetd.errors import Rejected, sentence
 
 _NO_OPTION = re.compile(r"-+[^-a-zA-Z]|(?!--[a-z-]+=)-.*\s", re.DOTALL)
 
-NARROWING = "What it is narrowed to"
-"""The heading in ``--help``."""
-
 
 class Search(TyperCommand):
     """Takes a sentence that begins with a dash, as a number below zero does, for what it is."""
@@ -31,8 +28,8 @@ class Search(TyperCommand):
 
 @app.command(cls=Search)
 def search(
-    text: Annotated[str, typer.Argument(help="What you look for, in your own words.")],
-    n: Annotated[int, typer.Option("-n", min=1, max=1000, help="How many passages.")] = 5,
+    text: Annotated[str, typer.Argument(metavar="TEXT", help="What you look for, in your own words.")],
+    n: Annotated[int, typer.Option("-n", metavar="N", min=1, max=1000, help="How many passages.")] = 5,
     context: Annotated[
         int,
         typer.Option(
@@ -43,56 +40,56 @@ def search(
     source: Annotated[
         list[str] | None,
         typer.Option(
-            "--source", metavar="GLOB", rich_help_panel=NARROWING,
+            "--source", metavar="GLOB",
             help="Files, folders and what is packed in them: 'reports/*', 'mail.eml!/*'. One of several.",
         ),
     ] = None,
     since: Annotated[
         str | None,
         typer.Option(
-            "--since", metavar="WHEN", rich_help_panel=NARROWING,
+            "--since", metavar="WHEN",
             help="What was ingested since a date, 2026-01-31, or for so long: 30m, 12h, 7d, 2w.",
         ),
     ] = None,
     entity: Annotated[
         list[str] | None,
         typer.Option(
-            "--entity", metavar="NAME", rich_help_panel=NARROWING,
+            "--entity", metavar="NAME",
             help="What is named there, 'Ada Lovelace' or 'email:ada@example.org'. All of several.",
         ),
     ] = None,
     kind: Annotated[
         list[str] | None,
         typer.Option(
-            "--kind", metavar="KIND", rich_help_panel=NARROWING,
+            "--kind", metavar="KIND",
             help="Kinds of files, pdf, mail, sheet and so on, or a media type. One of several.",
         ),
     ] = None,
     language: Annotated[
         str | None,
         typer.Option(
-            "--language", metavar="CODE", rich_help_panel=NARROWING,
+            "--language", metavar="CODE",
             help="The language of the document, as de or en.",
         ),
     ] = None,
     where: Annotated[
         str | None,
         typer.Option(
-            "--where", metavar="CONDITION", rich_help_panel=NARROWING,
+            "--where", metavar="CONDITION",
             help="What is stored beside the text: 'media_type = \"application/pdf\" and page <= 3'.",
         ),
     ] = None,
     containing: Annotated[
         list[str] | None,
         typer.Option(
-            "--containing", metavar="TEXT", rich_help_panel=NARROWING,
+            "--containing", metavar="TEXT",
             help="What must stand in the text, capitals and all. All of several.",
         ),
     ] = None,
     as_json: JsonOption = False,
     config: ConfigOption = None,
 ) -> None:  # fmt: skip
-    """Find passages by meaning and by words; sees what was stored a moment ago."""
+    """Find passages by meaning and by words. It sees what was stored a moment ago."""
     from bouquetd.ops import filters
     from bouquetd.ops.filters import Conditions
     from bouquetd.ops.since import since as begin

@@ -22,7 +22,7 @@ def check(
     as_json: JsonOption = False,
     config: ConfigOption = None,
 ) -> None:
-    """Validate the configuration; print every value in effect and where it came from.
+    """Validate the configuration. Print every value in effect and where it came from.
 
     Exit status 78 when it cannot work: an option is wrong, or a model that it names is missing.
     """
@@ -116,7 +116,7 @@ def init(
 def install(
     user: Annotated[bool, typer.Option("--user", help="For you alone, without root.")] = False,
 ) -> None:
-    """Put a service of your own in place: a unit and a configuration in your home."""
+    """Put a service of your own in place. A unit and a configuration in your home."""
     from bouquetd.ops.install import for_me
 
     if not user:

@@ -27,10 +27,13 @@ def top(
     once: Annotated[
         bool, typer.Option("--once", help="Draw one screen and leave; also where the output is no terminal.")
     ] = False,
-    every: Annotated[float, typer.Option("--every", min=0.5, max=60.0, help="Seconds between two.")] = 1.0,
+    every: Annotated[
+        float,
+        typer.Option("--every", metavar="SECONDS", min=0.5, max=60.0, help="From one screen to the next."),
+    ] = 1.0,
     config: ConfigOption = None,
 ) -> None:
-    """Show the daemon at work on the whole terminal, each second anew; q leaves."""
+    """Show the daemon at work on the whole terminal, live. q leaves."""
     draw = _drawing(load(config))
     if once or not sys.stdout.isatty():
         print("\n".join(draw()))

@@ -28,7 +28,7 @@ def tune(
     as_json: JsonOption = False,
     config: ConfigOption = None,
 ) -> None:
-    """Measure this machine and propose what fits it: profile, limits, threads, the unit's limits.
+    """Measure this machine and propose what fits it. Profile, limits, threads, the unit's limits.
 
     The daemon may run meanwhile, but takes its share of what is measured. Half of RAM is left to others.
     """

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
+from bouquetd.cli import COMMANDS
 from tests.harness import Home
 
 PROGRAM = """
@@ -48,8 +50,21 @@ def test_a_command_that_asks_the_ledger_loads_that_and_little_else(tmp_path: Pat
     assert "rich" not in found
 
 
-def test_help_loads_what_draws_it_and_nothing_that_a_command_would_need() -> None:
+def test_help_loads_nothing_that_a_command_would_need() -> None:
     found = loaded_by("--help")
     assert heavy(found) == set()
+    assert "rich" not in found
     assert {name for name in found if name.startswith("bouquetd.ops")} == set()
     assert "bouquetd.config" not in found
+
+
+def test_help_names_every_command_with_a_whole_sentence_on_eighty_columns() -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", "from bouquetd.cli import main; main()", "--help"],
+        capture_output=True,
+        text=True,
+        env=os.environ | {"COLUMNS": "80"},
+    )
+    listed = done.stdout.partition("Commands:\n")[2].partition("\n\n")[0].splitlines()
+    assert [line.split()[0] for line in listed] == list(COMMANDS)
+    assert [line for line in listed if not line.endswith(".") or line.endswith("...")] == []
