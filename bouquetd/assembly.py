@@ -313,6 +313,7 @@ def stages(
         land=metered("store", store.land),
         store=metered("store", store.add),
         gate=gate,
+        store_batch=settings.store.batch_size,
         watch=lambda _batch: None,
     )
 

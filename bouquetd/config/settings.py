@@ -193,7 +193,7 @@ class Store(Section):
     timeout: Annotated[float, duration("1s", "10m")] = 60.0
     collection: Annotated[str, checks.collection] = "bouquet"
     shard_chunks: Annotated[int | None, count(0, 200_000)] = None
-    batch_size: Annotated[int, count(1, 5461)] = 500
+    batch_size: Annotated[int, count(1, 5461)] = 250
 
 
 class Memory(Section):

@@ -19,10 +19,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from bouquetd import assembly, running
-from bouquetd.assembly import Engine
-from bouquetd.config import load
-from tests.bench.machine import memory
+sys.modules["rich"] = None  # type: ignore[assignment]  # as `bouquetd run` does
+
+from bouquetd import assembly, running  # noqa: E402
+from bouquetd.assembly import Engine  # noqa: E402
+from bouquetd.config import load  # noqa: E402
+from tests.bench.machine import memory  # noqa: E402
 
 
 class Clock:

@@ -70,7 +70,7 @@ def test_an_empty_file_is_the_balanced_profile(yaml_file: Path) -> None:
     assert config.settings.memory.limit == 500 * MB
     assert config.settings.memory.throttle == 0.8
     assert config.settings.memory.pause_limit == 300.0
-    assert config.settings.store.batch_size == 500
+    assert config.settings.store.batch_size == 250
 
 
 @pytest.mark.parametrize("text", ["# nothing", "---\n", "memory:\n  # limit: 1GB\n", "\ufeffmemory: {}\n"])
@@ -479,11 +479,11 @@ def test_whatever_the_file_holds_it_loads_or_says_why_not_line_by_line(
             "stream.read_size",
             "at most inbox.max_file_size (8MB)",
         ),
-        ("pipeline: {batch_size: 501}", "pipeline.batch_size", "must be at most store.batch_size (500)"),
+        ("pipeline: {batch_size: 251}", "pipeline.batch_size", "must be at most store.batch_size (250)"),
         (
             "store: {shard_chunks: 100}",
             "store.shard_chunks",
-            "store.batch_size (500) must be at most store.shard_chunks (100)",
+            "store.batch_size (250) must be at most store.shard_chunks (100)",
         ),
     ],
 )

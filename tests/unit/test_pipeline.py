@@ -61,7 +61,8 @@ class Stages:
     def pipeline(self):
         return Pipeline(
             extract=self.extract, chunk=self.chunk, entities=self.entities, begin=self.begin, embed=self.embed,
-            journal=self.journal, land=self.land, store=self.store, gate=self, watch=self.watch,
+            journal=self.journal, land=self.land, store=self.store, gate=self, store_batch=100,
+            watch=self.watch,
         )  # fmt: skip
 
     def names(self, *which):
@@ -98,6 +99,12 @@ def test_what_is_read_ahead_is_so_many_batches_and_no_more():
     ingested(stages)
     pulled = [call[1] for call in stages.names("wait")]
     assert pulled == sorted([75] * 25 + [150] * 25 + [200] * 17)
+
+
+def test_no_more_is_read_ahead_than_chroma_takes_in_one_call():
+    stages = Stages(250, batch_size=10)
+    ingested(stages)
+    assert [len(texts) for _, texts in stages.names("begin")] == [100, 100, 50]
 
 
 def test_what_is_read_ahead_is_so_much_text_and_no_more(monkeypatch):

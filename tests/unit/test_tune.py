@@ -164,7 +164,7 @@ def test_in_the_commented_file_nothing_but_the_values_changes(tmp_path: Path) ->
             for line in before
             for start, swap in {
                 "profile: balanced": ("balanced", "safety"), "  threads: auto ": ("auto", "4"),
-                "  batch_size: 500 ": ("500", "1000"), "  limit: 500MB ": ("500MB", "370MB"),
+                "  batch_size: 250 ": ("250", "1000"), "  limit: 500MB ": ("500MB", "370MB"),
             }.items()
             if line.startswith(start)
         )
