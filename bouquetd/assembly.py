@@ -302,10 +302,10 @@ def stages(
 
         return run
 
-    named = entities.names(settings.entities)
     return Pipeline(
         extract=pieces,
-        chunk=lambda pieces: named(chunk(pieces, settings.chunk.size, settings.chunk.overlap)),
+        chunk=lambda pieces: chunk(pieces, settings.chunk.size, settings.chunk.overlap),
+        names=entities.names(settings.entities),
         entities=metered("entities", finder),
         begin=embedder.begin,
         embed=metered("embed", embedder.embed),

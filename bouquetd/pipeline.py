@@ -59,6 +59,8 @@ class Pipeline:
 
     extract: Callable[[BinaryIO, Document], Iterable[Piece]]
     chunk: Callable[[Iterable[Piece]], Iterable[Chunk]]
+    names: Callable[[Iterable[Chunk], int], Iterable[Chunk]]
+    """Adds to each chunk, from that number on, the names that the document has told so far."""
     entities: Callable[[Sequence[str]], Iterable[list[str] | None]]
     begin: Callable[[Sequence[str]], Begun]
     embed: Callable[[Sequence[str], Any], NDArray[np.float32]]
@@ -89,7 +91,7 @@ class Pipeline:
     def take(self, document: Document, chunks: Iterable[Chunk]) -> tuple[int, str]:
         """The same for chunks that are at hand, of which there may be none."""
         total, text_digest = document.stored, ""
-        for chunk in islice(chunks, document.stored, None):
+        for chunk in islice(self.names(chunks, document.stored), document.stored, None):
             self.ahead.append((document, chunk))
             self.size += len(chunk.text)
             total += 1

@@ -215,7 +215,7 @@ def _fill(it: Generations, signals: Signals, shown: Shown) -> None:
 
         pipeline = assembly.stages(settings, _no_file, ledger, store, it.embedder, finder, gate, meter)
         work = Reindex(
-            it.ledger, _records(it, old), ledger, store, pipeline, entities.names(settings.entities),
+            it.ledger, _records(it, old), ledger, store, pipeline,
             recipe=str(it.before) if it.before.chunker == it.wanted.chunker else None, beat=it.beat,
         )  # fmt: skip
         with _progress(work, probe, governor, paths.runtime, shown):

@@ -40,10 +40,10 @@ def require(settings: Entities) -> None:
         spacy_.require(settings.model or PIPELINE)
 
 
-def names(settings: Entities) -> Callable[[Iterable[Chunk]], Iterable[Chunk]]:
-    """What adds to each chunk of a document the names known so far; nothing, where a model finds them."""
+def names(settings: Entities) -> Callable[[Iterable[Chunk], int], Iterable[Chunk]]:
+    """What adds to a document's chunks, from that number on, the names known so far; a model needs none."""
     if settings.provider != "patterns":
-        return lambda chunks: chunks
+        return lambda chunks, _first: chunks
     from bouquetd.entities.names import named
 
     return named

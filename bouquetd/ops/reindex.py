@@ -34,14 +34,12 @@ class Reindex:
         ledger: Ledger,
         store: Store,
         pipeline: Pipeline,
-        named: Callable[[Iterable[Chunk]], Iterable[Chunk]],
         *,
         recipe: str | None,
         beat: Callable[[], None],
     ) -> None:
         """``recipe`` is that of the store before, where chunks stay as they are; None: all are cut anew.
 
-        ``named`` adds to those that stay what the stage that cuts them adds: the names in each.
         ``beat`` is called for each page of documents and may raise ``Stopped``.
         """
         self._before = before
@@ -49,7 +47,6 @@ class Reindex:
         self._ledger = ledger
         self._store = store
         self._pipeline = pipeline
-        self._named = named
         self._recipe = recipe
         self._beat = beat
         self.read = 0
@@ -83,7 +80,7 @@ class Reindex:
             document.source, document.digest, self._recipe
         )
         chunks = map(stored, self._read(entry))
-        return self._named(chunks) if kept else self._pipeline.chunk(pieces(chunks))
+        return chunks if kept else self._pipeline.chunk(pieces(chunks))
 
     def _read(self, entry: Entry) -> Iterator[Record]:
         """The records of a document, a page in memory at a time."""

@@ -101,6 +101,7 @@ class Stages:
         pipeline = worker._pipeline
         pipeline.extract = pull("extract", pipeline.extract)
         pipeline.chunk = pull("chunk", pipeline.chunk)
+        pipeline.names = pull("names", pipeline.names)
         pipeline.entities = call("entities", pipeline.entities)
         pipeline.embed = call("embed", pipeline.embed)
         pipeline.journal = call("journal", pipeline.journal)

@@ -80,6 +80,20 @@ def test_the_names_of_a_chunk_depend_on_the_text_up_to_its_end_and_on_nothing_el
     assert [c.names for c in half[:-2]] == [c.names for c in whole[: len(half) - 2]]
 
 
+def test_who_goes_on_in_a_document_reads_its_stretch_again_and_nothing_before(monkeypatch):
+    monkeypatch.setattr("bouquetd.entities.names.STRETCH", 10)
+    text = "".join(f"Ada Lovelace met Person{n} in Town{n % 7}, and Lovelace said so. " for n in range(200))
+    chunks = list(chunk([Piece(text)], 300, 50))
+    whole, read = list(named(iter(chunks))), []
+    monkeypatch.setattr(Names, "read", lambda _, text, *__, **___: read.append(text) or [])
+    list(named(iter(chunks), 27))
+    assert read == [c.text for c in chunks[20:]]
+    monkeypatch.undo()
+    monkeypatch.setattr("bouquetd.entities.names.STRETCH", 10)
+    assert list(named(iter(chunks), 27))[20:] == whole[20:]
+    assert list(named(iter(chunks[:10]))) + list(named(iter(chunks), 10))[10:] == whole
+
+
 def test_a_chunk_keeps_a_bounded_number_of_names():
     text = " ".join(f"Dr. Name{chr(97 + n // 26)}{chr(97 + n % 26)} came." for n in range(100))
     assert len(Names().read(text)) == MOST

@@ -30,6 +30,10 @@ class Stages:
         for n, piece in enumerate(pieces):
             yield Chunk(n, piece.text, n, n + 1, last=n == self.count - 1)
 
+    def names_of(self, chunks, first):
+        self.named_from = first
+        return chunks
+
     def entities(self, texts):
         self.calls.append(("entities", list(texts)))
         return [[f"of:{text}"] for text in texts]
@@ -60,9 +64,9 @@ class Stages:
 
     def pipeline(self):
         return Pipeline(
-            extract=self.extract, chunk=self.chunk, entities=self.entities, begin=self.begin, embed=self.embed,
-            journal=self.journal, land=self.land, store=self.store, gate=self, store_batch=100,
-            watch=self.watch,
+            extract=self.extract, chunk=self.chunk, names=self.names_of, entities=self.entities,
+            begin=self.begin, embed=self.embed, journal=self.journal, land=self.land, store=self.store,
+            gate=self, store_batch=100, watch=self.watch,
         )  # fmt: skip
 
     def names(self, *which):
@@ -148,6 +152,7 @@ def test_a_document_that_is_left_out_takes_nothing_of_the_others_with_it():
 def test_chunks_an_earlier_run_stored_are_neither_embedded_nor_stored_again():
     stages = Stages(7)
     assert ingested(stages, replace(DOCUMENT, stored=4)) == 7
+    assert stages.named_from == 4
     assert stages.names("embed") == [("embed", ["word4", "word5", "word6"])]
     assert stages.names("journal") == [("journal", ["word4", "word5", "word6"], True)]
 
