@@ -13,9 +13,12 @@ from unicodedata import combining, normalize
 
 _REST = bytes(code for code in range(128) if not chr(code).isalnum())
 
-# White space, punctuation of Europe and East Asia, symbols, and the private signs that are bullets in some
-# fonts; not \W, which the vowels of Hindi and Thai are.
-_OTHER = re.compile(r"[\s\0-/:-@[-`{-\xbf\u2000-\u206f\u2190-\u2bff\u3000-\u3004\u3008-\u3020\ue000-\uf8ff]+")
+# Beyond ASCII: white space, punctuation of Europe and East Asia, symbols, and the private signs that are bullets
+# in some fonts; not \W, which the vowels of Hindi and Thai are. Of a text in Latin letters next to nothing
+# matches, and what does not is passed over ten times as fast.
+_OTHER = re.compile(
+    r"[\x80-\xbf\u1680\u2000-\u206f\u2190-\u2bff\u3000-\u3004\u3008-\u3020\ue000-\uf8ff]+"
+)
 
 _REACH = 1000
 """Marks on one letter that are put in order over the edge of a piece; no writing has so many."""
@@ -49,4 +52,5 @@ class Likeness:
         if text.isascii():
             self._sha.update(text.lower().encode().translate(None, _REST))
         else:
-            self._sha.update(_OTHER.sub("", normalize("NFKD", text)).casefold().encode())
+            folded = _OTHER.sub("", normalize("NFKD", text).casefold())
+            self._sha.update(folded.encode().translate(None, _REST))
