@@ -16,9 +16,7 @@ _REST = bytes(code for code in range(128) if not chr(code).isalnum())
 # Beyond ASCII: white space, punctuation of Europe and East Asia, symbols, the private signs that are bullets in
 # some fonts; not \W, which the vowels of Hindi and Thai are. One character, not a run of them: a text is scanned
 # several times as fast for that, and of Latin letters next to nothing matches.
-_OTHER = re.compile(
-    r"[\x80-\xbf\u1680\u2000-\u206f\u2190-\u2bff\u3000-\u3004\u3008-\u3020\ue000-\uf8ff]"
-)
+_OTHER = re.compile(r"[\x80-\xbf\u1680\u2000-\u206f\u2190-\u2bff\u3000-\u3004\u3008-\u3020\ue000-\uf8ff]")
 
 _REACH = 1000
 """Marks on one letter that are put in order over the edge of a piece; no writing has so many."""
@@ -49,8 +47,10 @@ class Likeness:
         return self._sha.hexdigest()[:32]
 
     def _take(self, text: str) -> None:
-        if text.isascii():
-            self._sha.update(text.lower().encode().translate(None, _REST))
-        else:
-            folded = _OTHER.sub("", normalize("NFKD", text).casefold())
-            self._sha.update(folded.encode().translate(None, _REST))
+        # Line by line, as few lines of most texts have anything beyond ASCII.
+        lines = [text] if text.isascii() else [_folded(line) for line in text.split("\n")]
+        self._sha.update("".join(lines).encode().lower().translate(None, _REST))
+
+
+def _folded(line: str) -> str:
+    return line if line.isascii() else _OTHER.sub("", normalize("NFKD", line).casefold())
