@@ -14,8 +14,8 @@ from unicodedata import combining, normalize
 _REST = bytes(code for code in range(128) if not chr(code).isalnum())
 
 # Beyond ASCII: white space, punctuation of Europe and East Asia, symbols, the private signs that are bullets in
-# some fonts; not \W, which the vowels of Hindi and Thai are. One character, not a run of them: a text is scanned
-# several times as fast for that, and of Latin letters next to nothing matches.
+# some fonts; not \W, which the vowels of Hindi and Thai are. One character, not a run of them, for which a text
+# is scanned several times as fast.
 _OTHER = re.compile(r"[\x80-\xbf\u1680\u2000-\u206f\u2190-\u2bff\u3000-\u3004\u3008-\u3020\ue000-\uf8ff]")
 
 _REACH = 1000
