@@ -45,7 +45,7 @@ def memory(
     as_json: JsonOption = False,
     config: ConfigOption = None,
 ) -> None:  # fmt: skip
-    """Show how much memory was taken when, and what took most. Pauses and restarts have their causes.
+    """Show how much memory was taken when, and what took most. Pauses and restarts are told with their causes.
 
     A day is kept to 10 seconds, a month to 5 minutes. It needs no running daemon.
     """
