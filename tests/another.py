@@ -5,6 +5,7 @@ Settings name none that is there in every checkout, so the choice is patched.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from typing import Any
@@ -27,6 +28,9 @@ PATCH = "from tests import another\nwanted = another.wanted()\nwanted.__enter__(
 class Another:
     """The first half of each vector of the static embedder."""
 
+    takes = 0.0
+    """Seconds that it rests for a text, where a test needs one that is slow on every machine."""
+
     name = "another/first-half"
     dimensions = 128
 
@@ -36,6 +40,7 @@ class Another:
         self.begin, self.close = self._whole.begin, self._whole.close
 
     def embed(self, texts: Sequence[str], tokens: Sequence[Any] | None = None) -> NDArray[np.float32]:
+        time.sleep(self.takes * len(texts))
         half = self._whole.embed(texts, tokens)[:, : self.dimensions]
         norms = np.linalg.norm(half, axis=1, keepdims=True)
         return half / np.where(norms == 0, np.float32(1), norms)

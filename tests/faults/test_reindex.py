@@ -20,6 +20,12 @@ from tests.harness import Home, prose, until
 pytestmark = pytest.mark.long
 
 KILLS = 10
+LAST = 0.75
+"""How far it is when it is killed for the last time: what is left must outlast the answer waited for."""
+
+TAKES = 0.004
+"""Seconds for a text, so that the quickest machine is killed half-way too."""
+
 LIMIT = 500
 """MB, the default of ``memory.limit``."""
 
@@ -92,7 +98,8 @@ def test_it_ends_complete_with_every_question_answered_and_within_memory(tmp_pat
     assert home.process("once").status == 0
     before = stored(home, 0)
     assert len(before) >= chunks
-    program = f"{another.PATCH}\nimport sys\nfrom bouquetd.cli import main\nmain()"
+    slow = f"{another.PATCH}\nanother.Another.takes = {TAKES}"
+    program = f"{slow}\nimport sys\nfrom bouquetd.cli import main\nmain()"
     command = [sys.executable, "-c", program, "reindex", "-c", str(home.yaml)]
     chance, began = random.Random(6), time.monotonic()
     question = texts["7.txt"][100_000:].split(". ")[1]
@@ -102,7 +109,7 @@ def test_it_ends_complete_with_every_question_answered_and_within_memory(tmp_pat
     asking.start()
     highest, answered = 0.0, []
     for number in range(KILLS + 1):
-        mark = (number + chance.random()) / (KILLS + 1) if number < KILLS else 2.0
+        mark = LAST * (number + chance.random()) / KILLS if number < KILLS else 2.0
         with open(home.root / "reindex.log", "ab") as log:
             process = subprocess.Popen(command, stdout=log, stderr=log, cwd=Path(__file__).parents[2])
         asked = asking.answers
