@@ -1,5 +1,7 @@
 """``bouquetd install --user``, on a home made for it."""
 
+import shlex
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -7,6 +9,8 @@ import pytest
 from bouquetd.config import load
 from bouquetd.errors import ConfigError
 from bouquetd.ops.install import for_me
+
+UNITS = Path(__file__).parents[2] / "systemd"
 
 
 def installed(home: Path, program: str = "/opt/b/bin/bouquetd") -> list[str]:
@@ -50,3 +54,21 @@ def test_a_home_that_may_not_be_written_is_told(tmp_path):
     (tmp_path / ".config").write_text("a file in the way")
     with pytest.raises(ConfigError, match="cannot be written"):
         installed(tmp_path)
+
+
+def test_root_makes_no_folder_of_an_instance_within_one_that_others_may_write():
+    lines = (UNITS / "bouquetd@.service").read_text().splitlines()
+    [as_root] = [line for line in lines if line.startswith("ExecStartPre=+")]
+    assert [word for word in as_root.split() if word.startswith("/var/")] == ["/var/spool/bouquetd-%i"]
+    assert " -m 2750 " in as_root
+
+
+def test_the_inbox_of_an_instance_is_for_its_group_to_write(tmp_path):
+    lines = (UNITS / "bouquetd@.service").read_text().splitlines()
+    [made] = [line.partition("=")[2] for line in lines if line.startswith("ExecStartPre=/bin/sh")]
+    spool = tmp_path / "bouquetd-a"
+    spool.mkdir()
+    spool.chmod(0o2750)
+    command = shlex.split(made.replace("/var/spool/bouquetd-%i", str(spool)))
+    assert subprocess.run(command, check=False).returncode == 0
+    assert (spool / "inbox").stat().st_mode & 0o7777 == 0o2770
