@@ -219,3 +219,13 @@ def printable(path: str) -> str:
         return path
     text = os.fsencode(path).decode("utf-8", "backslashreplace")
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text)
+
+
+def quoted(name: str) -> str:
+    """A name as it is printed, in quotes for a shell."""
+    return "'" + printable(name).replace("'", "'\\''") + "'"
+
+
+def pasted(*names: str) -> str:
+    """Names as arguments of a command that is to be pasted, behind ``--`` where one looks like an option."""
+    return "-- " * any(name.startswith("-") for name in names) + " ".join(map(quoted, names))

@@ -9,7 +9,7 @@ import typer
 from bouquetd.cli.app import FAILED, OK, ConfigOption, JsonOption, app, ask, ask_ledger, load, print_json
 from bouquetd.cli.preview import DryRunOption, SinceOption, YesOption, agreed, valid, when
 from bouquetd.errors import sentence
-from bouquetd.model import State, printable
+from bouquetd.model import State, pasted, printable
 from bouquetd.selection import Sort
 
 if TYPE_CHECKING:
@@ -196,11 +196,10 @@ def _print_waiting(config: "Config", globs: list[str]) -> None:
     if not waiting["number"]:
         return
     shown = ", ".join(waiting["sources"][:3]) + ", ..." * (waiting["number"] > 3)
-    rules = " ".join(f"'{glob}'" for glob in globs)
     print(
         f"{count(waiting['number'], 'file')} still in the inbox would be stored all the same: {shown}\n"
         f"  To prevent that, move them out of {printable(str(settings.paths.inbox))}, or: bouquetd ignore"
-        f" {rules}"
+        f" {pasted(*globs)}"
     )
 
 

@@ -11,6 +11,7 @@ import typer
 from bouquetd.cli.app import FAILED, OK, ConfigOption, JsonOption, app, ask_ledger, load, print_json
 from bouquetd.cli.preview import DryRunOption, YesOption, agreed, when
 from bouquetd.errors import sentence
+from bouquetd.model import quoted
 
 if TYPE_CHECKING:
     from bouquetd.config import Config
@@ -102,7 +103,7 @@ def ignore(
             known = glob not in done["unknown"]
             print(f"{glob}: {'no rule any more; its files are taken' if known else 'there is no such rule'}")
         for glob in asked:
-            print(f"{glob}: ignored from now on; `bouquetd ignore --remove '{glob}'` takes that back")
+            print(f"{glob}: ignored from now on; `bouquetd ignore --remove {quoted(glob)}` takes that back")
         if asked:
             _elsewhere(loaded, asked)
     sys.exit(FAILED if done["unknown"] else OK)

@@ -2,6 +2,7 @@
 
 import os
 import re
+import shlex
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -108,7 +109,7 @@ def init(
     write_fresh(path, for_system(system) if system else None)
     shown = printable(str(path))
     unit = "bouquetd" if system == "bouquetd" else f"bouquetd@{system}"
-    then = f"systemctl enable --now {unit}" if system else f"bouquetd run -c {shown}"
+    then = f"systemctl enable --now {unit}" if system else f"bouquetd run -c {shlex.quote(shown)}"
     print(f"Wrote {shown}. Look through it, then: {then}")
 
 

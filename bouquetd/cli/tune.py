@@ -1,6 +1,7 @@
 """What would fit this machine, and writing it down."""
 
 import os
+import shlex
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -52,7 +53,8 @@ def tune(
         print("Written:", *written, sep="\n  ")
         print("To put it into force:", *_then(unit, proposal), sep="\n  ")
     elif not proposal.empty:
-        print(f"Nothing was written. To write it: bouquetd tune --apply -c {printable(str(loaded.path))}")
+        shown = shlex.quote(printable(str(loaded.path)))
+        print(f"Nothing was written. To write it: bouquetd tune --apply -c {shown}")
 
 
 def _print(config: "Config", facts: "Facts", proposal: "Proposal", unit: "Unit | None") -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 from itertools import combinations
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -60,7 +61,8 @@ def _about_listeners(settings: Settings) -> list[str]:
     if page.listen and page.token_file and _absent(str(page.token_file)):
         advice.append(
             f"page.token_file: {_named(page.token_file)} is not there, and without it no page is served; make"
-            f" it: openssl rand -hex 24 | install -m 640 -g bouquetd /dev/stdin {_named(page.token_file)}"
+            " it: openssl rand -hex 24 | install -m 640 -g bouquetd /dev/stdin"
+            f" {shlex.quote(_named(page.token_file))}"
         )
     if Listen.of(page.listen).wide:
         advice.append(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -96,7 +97,8 @@ def _text(path: Path) -> str:
         with open(path, "rb") as stream:
             data = stream.read(MAX_BYTES + 1)
     except FileNotFoundError:
-        raise ConfigError([f"{name}: no such file; write a fresh one with `bouquetd init {name}`"]) from None
+        told = f"{name}: no such file; write a fresh one with `bouquetd init {shlex.quote(name)}`"
+        raise ConfigError([told]) from None
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else error
         raise ConfigError([f"{name}: cannot be read ({reason}); check its path and permissions"]) from None

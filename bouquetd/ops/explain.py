@@ -14,7 +14,7 @@ from bouquetd.inbox.opening import kind
 from bouquetd.inbox.rules import Rules
 from bouquetd.inbox.scan import Ignore
 from bouquetd.ledger import Entry, Ledger
-from bouquetd.model import MB, PACKED, UNREAD, State, printable
+from bouquetd.model import MB, PACKED, UNREAD, State, pasted, printable, quoted
 from bouquetd.selection import MAGIC, Selection
 from bouquetd.trail import Outcome, Step, is_first
 
@@ -211,9 +211,10 @@ def _in_inbox(ledger: Ledger | None, paths: Paths, asked: Asked, source: str) ->
         seen["remedy"] = "give it another name, or change inbox.ignore and reload"
     elif ledger is not None and (rule := Rules(ledger.rules())(source)):
         seen["why"] = f"it is ignored by the operator's rule {printable(rule)}"
-        seen["remedy"] = f"to have it taken: bouquetd ignore --remove '{printable(rule)}'"
+        seen["remedy"] = f"to have it taken: bouquetd ignore --remove {quoted(rule)}"
     elif what == "a folder":
-        seen["why"], seen["remedy"] = "it is a folder", f"ask for what is in it: bouquetd files '{source}/*'"
+        seen["why"] = "it is a folder"
+        seen["remedy"] = f"ask for what is in it: bouquetd files {pasted(f'{source}/*')}"
     elif what is not None:
         seen["why"] = f"it is left alone: it is {what}, and only regular files are taken"
         seen["remedy"] = "put the file itself in its place"
@@ -250,7 +251,8 @@ def _unheard_of(story: Mapping[str, Any]) -> tuple[str, str]:
     if inbox["there"] is False:
         around = source.rpartition(PACKED)[0]
         if around:
-            return "unknown", f"nothing of that name was found in {around}; see bouquetd explain '{around}'"
+            see = f"see bouquetd explain {pasted(around)}"
+            return "unknown", f"nothing of that name was found in {around}; {see}"
         return "not there", f"drop it: copy it to {inbox['path']}"
     if not story["daemon"]:
         return "in the inbox", "no daemon runs; start it: bouquetd run, or systemctl start bouquetd"
@@ -273,7 +275,7 @@ def _about(story: Mapping[str, Any], document: Mapping[str, Any], now: Mapping[s
         case "failed":
             remedy = sentence(document["remedy"] or "")
             by_itself = any(word in remedy.lower() for word in ("bouquetd retry", "drop "))
-            return remedy if by_itself else f"{remedy} Then: bouquetd retry '{source}'"
+            return remedy if by_itself else f"{remedy} Then: bouquetd retry {pasted(source)}"
         case "forgotten":
             return "nothing; to have it stored again, drop it again"
     if now["held"]:

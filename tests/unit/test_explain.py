@@ -1,9 +1,12 @@
 """The story of one file, told by a command whether a daemon runs or not."""
 
 import os
+import shlex
 
 import pytest
 
+from bouquetd.model import pasted
+from bouquetd.ops.explain import _verdict
 from tests.harness import Home, prose, work
 
 SLOWLY = """
@@ -81,6 +84,32 @@ def test_of_one_that_is_not_there_it_says_how_to_drop_it(home):
     assert told.status == 1
     assert f"Drop it: copy it to {home.inbox / 'nowhere.txt'}." in told.out
     assert "nothing of that name was found in good.txt" in story(home, "good.txt!/a")["to_do"]
+
+
+WILD = "x';id>pwned;'"
+
+
+def test_a_quote_in_a_name_is_no_end_of_a_command_to_be_pasted(home):
+    (home.inbox / WILD).mkdir()
+    try:
+        [_, command] = story(home, WILD)["to_do"].split(": ", 1)
+    finally:
+        (home.inbox / WILD).rmdir()
+    assert shlex.split(command) == ["bouquetd", "files", f"{WILD}/*"]
+    [_, command] = story(home, f"{WILD}.zip!/a")["to_do"].split("; see ")
+    assert shlex.split(command) == ["bouquetd", "explain", f"{WILD}.zip"]
+
+
+def test_a_failed_one_whose_remedy_does_not_say_so_is_tried_again_by_a_command_of_its_very_name(home):
+    shown = {"source": WILD, "daemon": True, "now": None, "inbox": None}
+    document = {"state": "failed", "remedy": "Get it again.", "there": True}
+    [_, command] = _verdict({**shown, "documents": [document]})[1].split("Then: ")
+    assert shlex.split(command) == ["bouquetd", "retry", WILD]
+
+
+def test_names_that_look_like_options_are_pasted_as_names():
+    assert shlex.split(pasted("a", "-n")) == ["--", "a", "-n"]
+    assert pasted("a b") == "'a b'"
 
 
 def test_what_lies_in_the_inbox_and_is_not_taken_says_by_which_rule(home):

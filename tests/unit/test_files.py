@@ -1,6 +1,7 @@
 """Listing documents, and doing something to many of them: filters, order, pages, previews."""
 
 import io
+import shlex
 
 import pytest
 import typer
@@ -158,6 +159,13 @@ def test_a_wrong_drop_is_undone_by_pause_forget_and_resume(tmp_path):
     assert home.once().status == 0
     assert set(home.states().values()) == {"forgotten"}
     assert home.stored() == {}
+
+
+def test_a_quote_in_a_glob_is_no_end_of_the_command_that_ignores_it(tmp_path):
+    home = Home(tmp_path / "home")
+    home.put("it's/late.txt", "It came last.")
+    told = home.cli("forget", "it's/*").out
+    assert shlex.split(told.partition(", or: ")[2]) == ["bouquetd", "ignore", "it's/*"]
 
 
 @pytest.mark.long

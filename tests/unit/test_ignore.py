@@ -1,5 +1,7 @@
 """The operator's rules: what of the inbox is not taken, from now on and across restarts."""
 
+import shlex
+
 import pytest
 
 from bouquetd.errors import Rejected
@@ -65,6 +67,14 @@ def test_the_command_says_what_it_does_and_what_stays(tmp_path):
     assert home.cli("ignore", "*").status == 69
     assert "taken" in home.cli("ignore", "--remove", "wrong/*").out
     assert home.cli("files", "--ignored").out == "Nothing in the inbox is ignored.\n"
+
+
+def test_a_quote_in_a_rule_is_no_end_of_the_command_that_takes_it_back(tmp_path):
+    home = Home(tmp_path / "home")
+    home.put("a.txt", "Here.")
+    home.once()
+    command = home.cli("ignore", "it's;id/*").out.split("`")[1]
+    assert shlex.split(command) == ["bouquetd", "ignore", "--remove", "it's;id/*"]
 
 
 def test_there_are_two_hundred_at_most_and_one_too_many_adds_none(tmp_path):
