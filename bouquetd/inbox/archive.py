@@ -27,7 +27,7 @@ from bouquetd.inbox.beneath import (
 from bouquetd.inbox.move import arrived, changed, copy, discard, look, move, private, rename_new, same_file
 from bouquetd.inbox.opening import READ
 from bouquetd.inbox.scan import remove_empty_parents
-from bouquetd.model import Fingerprint, printable
+from bouquetd.model import Fingerprint, pasted, printable
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -87,12 +87,11 @@ def fail_away(
     ``when`` is the time as a person reads it. Raises what ``file_away`` raises.
     """
     relative = file_away(inbox, source, expected, failed, digest)
-    shown = printable(relative).replace("'", "'\\''")
     text = (
         f"{NOTE}{printable(source)}\n\n"
         f"Why:    {sentence(reason)}\n"
         f"To do:  {sentence(remedy)}\n"
-        f"Then:   bouquetd retry '{shown}'\n"
+        f"Then:   bouquetd retry {pasted(source)}\n"
         f"When:   {when}\n"
     )
     *folders, name = components(relative)

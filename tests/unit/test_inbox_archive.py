@@ -165,6 +165,12 @@ def test_a_failed_file_has_its_reason_beside_it(inbox, target):
         assert words in note
 
 
+def test_the_command_beside_a_failed_file_names_it_by_its_source(inbox, target):
+    put(target, "a.pdf", "an older one")
+    assert fail_away(inbox, "a.pdf", put(inbox, "a.pdf"), target, **WHY) == "a (2).pdf"
+    assert "bouquetd retry 'a.pdf'\n" in tree(target)["a (2).pdf.error"]
+
+
 def test_somebodys_own_error_file_is_not_overwritten(inbox, target):
     put(target, "x.error", "mine")
     fail_away(inbox, "x", put(inbox, "x"), target, **WHY)
