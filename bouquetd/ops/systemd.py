@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 import shutil
 import subprocess
@@ -36,6 +37,22 @@ def drop_in(name: str, topic: str, *, user: bool, home: Path) -> Path:
 def text(service: Mapping[str, str]) -> str:
     """A drop-in that sets some options of the section ``[Service]``."""
     return "[Service]\n" + "".join(f"{key}={value}\n" for key, value in service.items())
+
+
+def word(text: str) -> str:
+    """One word of an option, as systemd is to read it: in quotes where it would take it for several."""
+    text = text.replace("%", "%%")
+    if not re.search(r"[\s\"'\\]", text):
+        return text
+    return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
+
+
+def words(text: str) -> list[str]:
+    """The words of an option, as systemd reads them."""
+    try:
+        return shlex.split(text.replace("%%", "%"))
+    except ValueError:  # a quote without its other half
+        return text.split()
 
 
 def pasteable(path: Path, service: Mapping[str, str], *, sudo: str) -> str:

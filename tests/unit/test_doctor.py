@@ -79,6 +79,10 @@ def settings(**sections: Any) -> Settings:
     return Settings(**{"paths": places, "ocr": Ocr(mode="never"), **sections})
 
 
+def moved(**places: str) -> Settings:
+    return settings(paths=Paths(**{**vars(settings().paths), **places}))
+
+
 def around(given: Settings | None = None, **changes: Any) -> Surroundings:
     """A packaged service on a machine of 8 GB where everything is well, but for what is changed."""
     files = {**FILES, **changes.pop("files", {})}
@@ -409,16 +413,57 @@ def test_folders_on_file_systems_of_their_own_have_lines_of_their_own() -> None:
 
 
 def test_a_folder_outside_of_what_the_unit_may_write_is_told_with_the_drop_in() -> None:
-    moved = settings(paths=Paths(**{**vars(settings().paths), "inbox": "/srv/drop"}))
-    [found] = look("Disk", "sandbox", around(moved))
+    [found] = look("Disk", "sandbox", around(moved(inbox="/srv/drop")))
     assert found.level == "fail"
     assert "ReadWritePaths=/srv/drop" in found.remedy
     assert levels("Disk", "sandbox", around()) == ["pass"]
 
 
+STRICT = "[Service]\nProtectSystem=strict\nReadWritePaths=/var/spool/bouquetd\nStateDirectory=bouquetd\n"
+
+
+def test_the_drop_in_for_one_folder_keeps_what_an_earlier_one_opened() -> None:
+    at = around(
+        moved(inbox="/srv/drop", archive="/srv/kept"),
+        facts={"ReadWritePaths": "/var/spool/bouquetd /srv/drop"},
+        shipped=lambda _: STRICT,
+    )
+    [found] = look("Disk", "sandbox", at)
+    assert found.told.endswith("write /srv/kept.")
+    assert "ReadWritePaths=/srv/drop /srv/kept\\n" in found.remedy
+
+
+def test_of_an_instance_the_folders_of_its_own_are_not_in_the_drop_in() -> None:
+    at = around(
+        moved(
+            inbox="/srv/drop", archive="/var/spool/bouquetd-a/archive", failed="/var/spool/bouquetd-a/failed"
+        ),
+        service=Service("bouquetd@a.service", False, {**FACTS, "ReadWritePaths": "/var/spool/bouquetd-a"}),
+        shipped=lambda _: STRICT.replace("/var/spool/bouquetd", "-/var/spool/bouquetd-%i"),
+    )
+    [found] = look("Disk", "sandbox", at)
+    assert "ReadWritePaths=/srv/drop\\n" in found.remedy
+
+
+def test_a_folder_that_is_not_there_is_made_before_the_unit_is_to_write_it(tmp_path: Path) -> None:
+    at = around(moved(inbox=str(tmp_path / "drop"), failed=str(tmp_path)), shipped=lambda _: STRICT)
+    [found] = look("Disk", "sandbox", at)
+    assert found.remedy.startswith(f"install -d -o bouquetd -g 990 -m 2770 {tmp_path}/drop && printf ")
+
+
+def test_a_folder_with_a_space_is_one_word_to_systemd_and_known_by_the_drop_in() -> None:
+    at = around(moved(inbox='/srv/100% "my" drop'), shipped=lambda _: STRICT)
+    [found] = look("Disk", "sandbox", at)
+    written = shlex.split(found.remedy[found.remedy.index("printf ") :])[1]
+    line = run(["printf", written]).out
+    assert line == '[Service]\nReadWritePaths="/srv/100%% \\"my\\" drop"\n'
+    name = "/etc/systemd/system/bouquetd.service.d/paths.conf"
+    assert levels("Disk", "sandbox", replace(at, read={name: line}.get, service=Service(
+        "bouquetd.service", False, {**FACTS, "DropInPaths": name}))) == ["pass"]  # fmt: skip
+
+
 def test_a_folder_in_a_home_is_hidden_by_the_packaged_unit() -> None:
-    moved = settings(paths=Paths(**{**vars(settings().paths), "inbox": "/home/eve/drop"}))
-    assert "ProtectHome=no" in look("Disk", "sandbox", around(moved))[0].remedy
+    assert "ProtectHome=no" in look("Disk", "sandbox", around(moved(inbox="/home/eve/drop")))[0].remedy
 
 
 def test_a_folder_on_the_way_that_may_not_be_entered_is_the_one_to_mend(home: Settings) -> None:
@@ -490,6 +535,18 @@ def test_a_server_elsewhere_that_the_unit_shuts_out_is_told_with_the_drop_in() -
     let = around(far, facts={"IPAddressAllow": "127.0.0.0/8 192.0.2.0/24"})
     assert levels("Models", "network", let) == ["pass"]
     assert levels("Models", "network", around(settings(store=Store(mode="server")))) == []
+
+
+def test_the_drop_in_for_one_server_keeps_those_that_an_earlier_one_let_in() -> None:
+    two = settings(
+        embed=Embed(provider="openai", url="http://gpu/v1", model="m", dimensions=8),
+        entities=Entities(provider="openai", url="http://llm/v1", model="m"),
+    )
+    addresses = {"gpu": ["192.0.2.1"], "llm": ["192.0.2.2"]}
+    at = around(two, resolve=addresses.get, facts={"IPAddressAllow": "127.0.0.0/8 192.0.2.1/32"})
+    [found] = look("Models", "network", at)
+    assert " llm (" in found.told
+    assert "IPAddressAllow=192.0.2.1 192.0.2.2\\n" in found.remedy
 
 
 def test_a_missing_pipeline_for_entities_is_a_failure() -> None:

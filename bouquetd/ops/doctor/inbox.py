@@ -6,7 +6,6 @@ import os
 import shlex
 import sys
 from collections.abc import Iterator
-from pathlib import Path
 
 from bouquetd.inbox.watcher import SILENT
 from bouquetd.inbox.watches import ENOUGH, tightest
@@ -40,7 +39,7 @@ def there(around: Surroundings) -> Iterator[Finding]:
     else:
         yield failed(
             f"The inbox {name} is not there: the daemon holds until it is made, or mounted.",
-            _made(around, inbox),
+            around.made(inbox),
         )
 
 
@@ -104,13 +103,6 @@ def times(around: Surroundings) -> Iterator[Finding]:
         yield passed(f"None of the first {tree.files} files in the inbox has a time in the future.")
     else:
         yield passed("No file in the inbox has a time in the future.")
-
-
-def _made(around: Surroundings, inbox: Path) -> str:
-    who = around.account
-    if who.uid == around.uid:
-        return f"mkdir -p {shlex.quote(str(inbox))}"
-    return f"{around.sudo}install -d -o {who.name} -g {who.gid} -m 2770 {shlex.quote(str(inbox))}"
 
 
 def _raise(around: Surroundings, name: str, value: int) -> str:

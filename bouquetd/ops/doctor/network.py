@@ -17,16 +17,20 @@ def allowed(around: Surroundings) -> Iterator[Finding]:
     if service is None or not service.facts.get("IPAddressDeny") or not servers:
         return
     open_ = [ipaddress.ip_network(word) for word in service.facts.get("IPAddressAllow", "").split()]
-    shut: list[str] = []
-    for host in servers:
-        addresses = [ipaddress.ip_address(text) for text in around.resolve(host)]
-        if addresses and not any(address in network for address in addresses for network in open_):
-            shut += map(str, addresses)
-            yield warned(
-                f"{service.name} does not let the daemon reach {host} (IPAddressDeny=).",
-                around.drop_in("network", {"IPAddressAllow": " ".join(shut)}),
-            )
-    if not shut:
+    found = {host: [ipaddress.ip_address(text) for text in around.resolve(host)] for host in servers}
+    shut = [
+        host
+        for host, addresses in found.items()
+        if addresses and not any(address in network for address in addresses for network in open_)
+    ]
+    if shut:
+        # The drop-in is written anew, so it has the servers that an earlier one let in, too.
+        named = " ".join(dict.fromkeys(str(address) for addresses in found.values() for address in addresses))
+        yield warned(
+            f"{service.name} does not let the daemon reach {' and '.join(shut)} (IPAddressDeny=).",
+            around.drop_in("network", {"IPAddressAllow": named}),
+        )
+    else:
         yield passed(f"{service.name} lets the daemon reach {', '.join(servers)}.")
 
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 import shlex
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from bouquetd.model import printable
+from bouquetd.ops import systemd
 from bouquetd.ops.doctor.finding import Finding, failed, passed, warned
 from bouquetd.ops.doctor.surroundings import Service, Surroundings
 
@@ -61,28 +63,48 @@ def sandbox(around: Surroundings) -> Iterator[Finding]:
             f"{service.name} hides {printable(str(hidden[0]))} from the daemon (ProtectHome=).",
             around.drop_in("home", {"ProtectHome": "no"}),
         )
-    open_ = _writable(service)
-    shut = [
-        path
-        for _, path, writes in around.places
-        if writes and service.facts.get("ProtectSystem") == "strict"
-        if not any(_below(path, each) for each in open_)
-    ]
+    strict = service.facts.get("ProtectSystem") == "strict"
+    places = [path for _, path, writes in around.places if writes and strict]
+    shut = _outside(places, _writable(around, service))
     if shut:
-        named = " ".join(str(path) for path in shut)
+        # The drop-in is written anew, so it has what an earlier one opened, too.
+        wanted = [path for path in places if path in {*shut, *_outside(places, _as_shipped(around, service))}]
+        made = [around.made(path) for path in wanted if not _there(path)]
+        named = " ".join(systemd.word(str(path)) for path in wanted)
         yield failed(
             f"{service.name} does not let the daemon write {' and '.join(printable(str(p)) for p in shut)}.",
-            around.drop_in("paths", {"ReadWritePaths": named}),
+            " && ".join([*made, around.drop_in("paths", {"ReadWritePaths": named})]),
         )
     if not hidden and not shut:
         yield passed(f"{service.name} lets the daemon write where the configuration says.")
 
 
-def _writable(service: Service) -> list[Path]:
-    places = [Path(word.lstrip("-+")) for word in service.facts.get("ReadWritePaths", "").split()]
+def _writable(around: Surroundings, service: Service) -> list[Path]:
+    """Where the unit lets the daemon write; a path with a space, which systemctl keeps out, is in a drop-in."""
+    words = service.facts.get("ReadWritePaths", "").split()
+    for name in service.facts.get("DropInPaths", "").split():
+        for line in re.findall(r"^ReadWritePaths=(.*)", around.read(name) or "", re.MULTILINE):
+            words += systemd.words(line)
+    return _opened(service.facts, words)
+
+
+def _as_shipped(around: Surroundings, service: Service) -> list[Path]:
+    """Where it would as it came with bouquetd."""
+    instance = service.name.partition("@")[2].removesuffix(".service")
+    text = (around.shipped(service.file) or "").replace("%i", instance)
+    options = dict(re.findall(r"^(\w+)=(.*)", text, re.MULTILINE))
+    return _opened(options, options.get("ReadWritePaths", "").split())
+
+
+def _opened(options: Mapping[str, str], words: Iterable[str]) -> list[Path]:
+    places = [Path(word.lstrip("-+")) for word in words]
     for key, root in (("StateDirectory", "/var/lib"), ("RuntimeDirectory", "/run")):
-        places += [Path(root, word) for word in service.facts.get(key, "").split()]
+        places += [Path(root, word) for word in options.get(key, "").split()]
     return places
+
+
+def _outside(places: Iterable[Path], open_: Sequence[Path]) -> list[Path]:
+    return [path for path in places if not any(_below(path, each) for each in open_)]
 
 
 def _below(path: Path, folder: Path) -> bool:

@@ -6,6 +6,7 @@ The checks ask nobody else, so a test can put any machine before them.
 from __future__ import annotations
 
 import os
+import re
 import shlex
 import subprocess
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -80,6 +81,12 @@ class Service:
     def loaded(self) -> bool:
         """Whether systemd knows such a unit."""
         return self.facts.get("LoadState") == "loaded"
+
+    @property
+    def file(self) -> str:
+        """The name of the file that it is made from: ``bouquetd@.service`` of an instance."""
+        name = re.sub(r"@[^.]*\.", "@.", self.name)
+        return f"user/{name}" if self.user else name
 
     @property
     def active(self) -> bool:
@@ -263,6 +270,14 @@ class Surroundings:
         """The command that opens the configuration."""
         name = shlex.quote(str(self.config_file))
         return f"sudoedit {name}" if self.sudo and self.service is not None else f"${{EDITOR:-vi}} {name}"
+
+    def made(self, folder: Path) -> str:
+        """The command that makes one of the folders, for the daemon's user."""
+        who, paths, name = self.account, self.settings.paths, shlex.quote(str(folder))
+        if who.uid == self.uid:
+            return f"mkdir -p {name}"
+        mode = {paths.inbox: "2770", paths.state: "0700", paths.store: "0700"}.get(folder, "2750")
+        return f"{self.sudo}install -d -o {who.name} -g {who.gid} -m {mode} {name}"
 
     def drop_in(self, topic: str, options: Mapping[str, str]) -> str:
         """The command that sets options of the unit and puts them in force; "" where there is no unit."""

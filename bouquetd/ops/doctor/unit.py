@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 from bouquetd.model import printable
 from bouquetd.ops.doctor.finding import Finding, failed, passed, warned
-from bouquetd.ops.doctor.surroundings import NotKnown, Service, Surroundings
+from bouquetd.ops.doctor.surroundings import NotKnown, Surroundings
 
 ENABLED = ("enabled", "enabled-runtime", "linked", "static", "alias")
 
@@ -75,14 +75,14 @@ def shipped(around: Surroundings) -> Iterator[Finding]:
     if service is None or not service.loaded:
         return
     path = service.facts.get("FragmentPath", "")
-    ours, theirs = around.shipped(_file(service)), around.read(path)
+    ours, theirs = around.shipped(service.file), around.read(path)
     if ours is None or theirs is None:
         yield warned(
             f"{path or service.name} cannot be compared with the one that came with bouquetd.", around.again
         )
     elif _plain(theirs) != _plain(ours):
         shadows = path.startswith("/etc/systemd/system/") and any(
-            around.read(f"{root}/systemd/system/{_file(service)}") is not None for root in ("/usr/lib", "/lib")
+            around.read(f"{root}/systemd/system/{service.file}") is not None for root in ("/usr/lib", "/lib")
         )
         again = f"{around.program} install --user" if service.user else f"{around.systemctl} cat {service.name}"
         yield warned(
@@ -95,12 +95,6 @@ def shipped(around: Surroundings) -> Iterator[Finding]:
     if changed := service.facts.get("DropInPaths", "").split():
         names = " and ".join(printable(name) for name in changed)
         yield passed(f"Changed by {names}.", f"cat {' '.join(map(shlex.quote, changed))}")
-
-
-def _file(service: Service) -> str:
-    """The name of the file that a unit is made from: ``bouquetd@.service`` of an instance."""
-    name = re.sub(r"@[^.]*\.", "@.", service.name)
-    return f"user/{name}" if service.user else name
 
 
 def _plain(text: str) -> str:
