@@ -87,7 +87,7 @@ def look(loaded: "Config") -> dict[str, Any]:
 
 
 def _trouble(loaded: "Config") -> str | None:
-    """What ``/healthz`` would say of it, from the status alone."""
+    """What is wrong with it, as ``/healthz`` judges, from the status alone."""
     from bouquetd.ops.status import read
     from bouquetd.ops.wellness import trouble
 

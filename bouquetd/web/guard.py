@@ -16,6 +16,7 @@ from pathlib import Path
 
 from bouquetd.config import Listen
 from bouquetd.errors import Unavailable
+from bouquetd.log import Log
 from bouquetd.model import printable
 from bouquetd.web.server import Answer, Request, Response, said
 
@@ -39,14 +40,19 @@ _ENTRANCE = b"""<!doctype html><html lang="en"><meta charset="utf-8"><title>bouq
 class Guard:
     """Lets requests to the page through, or answers them itself; ``form`` is the secret of the page's forms."""
 
-    def __init__(self, where: Listen, token_file: Path | None) -> None:
+    def __init__(self, where: Listen, token_file: Path | None, log: Log) -> None:
         self.form = secrets.token_urlsafe(24)
         self._local = bool(where.host) and not where.wide
         self._token_file = token_file
+        self._log = log
+        self._told = ""
 
     def check(self) -> None:
-        """Raises ``Unavailable`` where there should be a token and is none."""
-        self._token()
+        """Say in the log where there should be a token and is none."""
+        try:
+            self._token()
+        except Unavailable as error:
+            self._tell(error)
 
     def lets(self, answer: Answer) -> Answer:
         """The same answer for those who may have it."""
@@ -70,7 +76,12 @@ class Guard:
         return self._stranger(request) or (self._foreign(request) if request.method == "POST" else None)
 
     def _stranger(self, request: Request) -> Response | None:
-        token = self._token()
+        try:
+            token = self._token()
+        except Unavailable as error:
+            self._tell(error)
+            return said(503, "The page is shown to nobody now; the daemon's log says why.")
+        self._told = ""
         if token is None:
             return None
         scheme, _, shown = request.headers.get("authorization", "").partition(" ")
@@ -95,6 +106,12 @@ class Guard:
         if not _same(request.fields.get(FORM, ""), self.form):
             return said(403, "The daemon was restarted since this page was loaded. Load it again.")
         return None
+
+    def _tell(self, error: Unavailable) -> None:
+        """Once, until it is another trouble: the log is for who runs the daemon, an answer for anybody."""
+        if error.told != self._told:
+            self._told = error.told
+            self._log.error(f"The page is shown to nobody. {error.told}", what="web")
 
     def _token(self) -> str | None:
         """What is in the file now, so that it can be changed at any time."""

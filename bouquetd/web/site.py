@@ -32,11 +32,11 @@ class Site:
             self.metrics = Metrics(status, settings.paths, history)
             self._served[where] = self.metrics.routes()
         if where := settings.page.listen:
-            guard = Guard(Listen.of(where), settings.page.token_file)
+            guard = Guard(Listen.of(where), settings.page.token_file, log)
             # On one address with the page, metrics are for whoever has its token.
             beside = {way: guard.token_only(answer) for way, answer in self._served.get(where, {}).items()}
             self._served[where] = {**beside, **Page(status, ask, history, guard).routes(), **health(status)}
-            self._tell(guard.check)
+            guard.check()
 
     def start(self) -> None:
         """Listen on each address."""

@@ -70,7 +70,7 @@ def test_a_daemon_counts_lists_retries_and_finds(tmp_path: Path) -> None:
 
         assert home.cli("pause", "--reason", "new disk").status == 0
         daemon.until(lambda: ask(port, "/healthz").status == 503, "the pause is told")
-        assert ask(port, "/readyz").text.startswith("paused: by the operator since ")
+        assert ask(port, "/readyz").text.startswith("paused: it takes no files until ")
         assert home.cli("status", "--probe").status == 1
         assert "bouquetd resume" in ask(port, "/").text
         assert daemon.stop() == 0
