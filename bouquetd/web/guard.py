@@ -28,8 +28,11 @@ FORM = "form"
 SHORTEST, LONGEST = 16, 4096
 """Characters of a token."""
 
-_THIS = re.compile(r"(localhost|127\.0\.0\.1|\[::1\])(:\d+)?")
-"""This machine, as a browser on it may call it; the port is that of a tunnel, perhaps."""
+_THIS = ("localhost", "127.0.0.1", "[::1]")
+"""This machine, as a browser on it may call it, besides by the address of the page."""
+
+_PORT = re.compile(r":\d+\Z")
+"""That of a tunnel, perhaps."""
 
 _ENTRANCE = b"""<!doctype html><html lang="en"><meta charset="utf-8"><title>bouquetd</title>
 <meta http-equiv="refresh" content="0;url=."><p><a href=".">Go on to the page</a></p></html>
@@ -43,6 +46,7 @@ class Guard:
     def __init__(self, where: Listen, token_file: Path | None, log: Log) -> None:
         self.form = secrets.token_urlsafe(24)
         self._local = bool(where.host) and not where.wide
+        self._names = {*_THIS, str(where).rpartition(":")[0]}
         self._token_file = token_file
         self._log = log
         self._told = ""
@@ -71,8 +75,8 @@ class Guard:
         return guarded
 
     def _refusal(self, request: Request) -> Response | None:
-        if self._local and not _THIS.fullmatch(request.headers.get("host", "")):
-            return said(421, "This page is for this machine: ask for it as localhost, 127.0.0.1 or [::1].")
+        if self._local and _PORT.sub("", request.headers.get("host", "")) not in self._names:
+            return said(421, "This page is for this machine: ask for it by its address, or as localhost.")
         return self._stranger(request) or (self._foreign(request) if request.method == "POST" else None)
 
     def _stranger(self, request: Request) -> Response | None:

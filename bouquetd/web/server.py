@@ -226,7 +226,11 @@ class _Conversation(BaseHTTPRequestHandler):
 
     def _answer(self) -> None:
         method = "GET" if self.command == "HEAD" else self.command
-        asked = urlsplit(self.path)
+        try:
+            asked = urlsplit(self.path)
+        except ValueError:
+            self._send(said(400, "that is no address"))
+            return
         answer = self.server.routes.get((method, asked.path))
         if answer is None:
             known = ", ".join(way for way, path in self.server.routes if path == asked.path)

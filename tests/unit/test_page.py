@@ -10,9 +10,13 @@ from html.parser import HTMLParser
 
 import pytest
 
+from bouquetd.config import Listen
 from bouquetd.memory.history import History
 from bouquetd.memory.recorder import Sample
+from bouquetd.web.guard import Guard
 from bouquetd.web.page import FAILURES, QUESTION, STATIC
+from bouquetd.web.server import Request, Response
+from tests.harness import Recorder
 from tests.web import ask, free_port, serving
 
 TOKEN = "a-token-that-nobody-guesses"
@@ -264,6 +268,12 @@ def test_a_name_that_is_not_this_machines_is_refused(served, port, host):
 @pytest.mark.parametrize("host", ["localhost", "localhost:9", "127.0.0.1:9", "[::1]:9"])
 def test_this_machine_may_be_called_by_any_of_its_names_and_ports(served, port, host):
     assert ask(port, "/", Host=host).status == 200
+
+
+@pytest.mark.parametrize(("listen", "host"), [("127.0.0.2:80", "127.0.0.2:80"), ("[::1]:80", "[::1]")])
+def test_this_machine_may_be_called_by_the_address_that_the_page_has(listen, host):
+    answer = Guard(Listen.of(listen), None, Recorder()).lets(lambda _: Response(b""))
+    assert answer(Request("GET", "/", {}, {"host": host})).status == 200
 
 
 def test_behind_a_unix_socket_the_proxy_says_who_is_who(tmp_path):

@@ -104,6 +104,10 @@ def test_what_is_too_large_or_no_request_is_answered_with_an_error_or_not_at_all
     assert ask(port, "/").status == 200
 
 
+def test_an_address_that_cannot_be_read_is_answered(serving):
+    assert b" 400 " in raw(serving({("GET", "/"): echo}), b"GET http://[ HTTP/1.1\r\n\r\n").splitlines()[0]
+
+
 def test_who_says_nothing_is_hung_up_on_in_time(serving, monkeypatch):
     monkeypatch.setattr(web, "PATIENCE", 0.2)
     port = serving({("GET", "/"): echo})
