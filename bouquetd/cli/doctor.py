@@ -115,6 +115,7 @@ def _surroundings(path: Path | None) -> "Surroundings":
     now, ignore = time.time(), Ignore(loaded.settings.inbox.ignore if loaded else ())
     return Surroundings(
         config_file=found, named=path is not None, config=loaded, problems=problems, program=_program(),
+        interpreter=sys.executable,
         uid=os.getuid(), account=who, home=home, now=now,
         systemd=os.path.isdir("/run/systemd/system"), service=unit,
         packages=machine.packages(), memory=machine.memory(), run=run, read=machine.read, room=machine.room,

@@ -61,6 +61,7 @@ FILES = {
     "/proc/sys/fs/inotify/max_user_instances": "128\n",
     "/proc/sys/fs/inotify/max_queued_events": "16384\n",
     FACTS["FragmentPath"]: UNIT,
+    "/var/lib/dpkg/info/bouquetd.list": "/usr/bin/bouquetd\n",
 }
 PROGRAMS = {
     "tesseract": Said(0, "List of available languages (2):\neng\nosd\n"),
@@ -91,6 +92,7 @@ def around(given: Settings | None = None, **changes: Any) -> Surroundings:
     path = Path("/etc/bouquetd/bouquetd.yaml")
     made = Surroundings(
         config_file=path, named=False, config=Config(path, given or settings(), {}), uid=0,
+        interpreter="/usr/lib/bouquetd/bin/python",
         account=Account("bouquetd", 990, 990), home=Path("/root"), now=1_800_000_001.0, systemd=True,
         service=Service("bouquetd.service", False, {**FACTS, **facts}),
         packages=Packages("3.11.7", ("chromadb<2,>=1.5.9", "spacy>=3.8; extra == 'spacy'"),
@@ -554,11 +556,39 @@ def test_a_missing_pipeline_for_entities_is_a_failure() -> None:
     assert levels("Models", "entities", around(spacy)) == ["fail"]
 
 
+VENV = {"interpreter": "/home/eve/a b/bin/python"}
+
+
+def test_what_is_missing_is_installed_where_the_program_that_runs_finds_it() -> None:
+    extras = Packages("3.11.7", ("chromadb>=1.5", 'spacy>=3.8; extra == "spacy"'), {}.get, "3.40.1", True)
+    spacy = settings(entities=Entities(provider="spacy", model="no_such_pipeline"))
+    [found] = look("Models", "entities", around(spacy, uid=1000, packages=extras))
+    where = "/usr/local/lib/bouquetd/extractors"
+    assert found.remedy == f"sudo python3 -m pip install --target {where} 'spacy>=3.8'"
+    [found] = look("Models", "entities", around(spacy, **VENV))
+    assert found.remedy == "'/home/eve/a b/bin/python' -m pip install 'bouquetd[spacy]'"
+
+
+@pytest.mark.parametrize(
+    ("changes", "remedy"),
+    [
+        ({}, "make deb && apt-get install --reinstall ./dist/bouquetd_*.deb"),
+        ({"uid": 1000}, "make deb && sudo apt-get install --reinstall ./dist/bouquetd_*.deb"),
+        ({"read": lambda _: None}, "make wheel && packaging/install.sh dist/bouquetd-*.whl"),
+        (VENV, "'/home/eve/a b/bin/python' -m pip install --upgrade bouquetd"),
+    ],
+)
+def test_a_program_whose_packages_do_not_fit_is_installed_anew_as_it_was(changes: Any, remedy: str) -> None:
+    torn = Packages("3.11.7", ("chromadb>=1.5",), {}.get, "3.40.1", True)
+    [found] = look("Machine", "dependencies", around(packages=torn, **changes))
+    assert found.remedy == remedy
+
+
 @pytest.mark.parametrize(
     ("reason", "level", "remedy"),
     [
         ("written by an older bouquetd (schema 4)", "warn", "systemctl restart"),
-        ("written by a newer bouquetd (schema 9)", "fail", "pip install"),
+        ("written by a newer bouquetd (schema 9)", "fail", "apt-get install"),
         ("the ledger x cannot be used: disk I/O error", "fail", "df -h"),
         ("the daemon did not answer within 10 s", "warn", "bouquetd status"),
     ],

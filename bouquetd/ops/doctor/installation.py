@@ -2,13 +2,55 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterator
+from pathlib import Path
 
 from bouquetd.extract import ocr
 from bouquetd.ops.doctor.finding import Finding, failed, passed, warned
 from bouquetd.ops.doctor.surroundings import NOT_THERE, Surroundings
 
-REINSTALL = "python3 -m pip install --upgrade bouquetd"
+HOME = Path("/usr/lib/bouquetd")
+"""Where the package, and install.sh, put the program, with a Python of its own."""
+
+BESIDE = "/usr/local/lib/bouquetd/extractors"
+"""Where that finds what is installed beside it."""
+
+LISTED = "/var/lib/dpkg/info/bouquetd.list"
+"""There is such a file where it came as a package."""
+
+
+def reinstall(around: Surroundings) -> str:
+    """The command that installs the program that runs anew."""
+    if _packaged(around):
+        return package(around)
+    return f"{shlex.quote(around.interpreter)} -m pip install --upgrade bouquetd"
+
+
+def package(around: Surroundings) -> str:
+    """The command, for a checkout, that installs bouquetd with its units."""
+    if _packaged(around) and around.read(LISTED) is None:
+        return f"make wheel && {_sudo(around)}packaging/install.sh dist/bouquetd-*.whl"
+    return f"make deb && {_sudo(around)}apt-get install --reinstall ./dist/bouquetd_*.deb"
+
+
+def extra(around: Surroundings, name: str) -> str:
+    """The command that installs what an extra of bouquetd's asks for, where the program that runs finds it."""
+    from packaging.requirements import Requirement
+
+    if not _packaged(around):
+        return f"{shlex.quote(around.interpreter)} -m pip install 'bouquetd[{name}]'"
+    asked = map(Requirement, around.packages.requirements)
+    wanted = (f"{each.name}{each.specifier}" for each in asked if f'extra == "{name}"' in str(each.marker))
+    return f"{_sudo(around)}python3 -m pip install --target {BESIDE} {shlex.join(wanted)}"
+
+
+def _packaged(around: Surroundings) -> bool:
+    return HOME in Path(around.interpreter).parents
+
+
+def _sudo(around: Surroundings) -> str:
+    return "" if around.root else "sudo "
 
 
 def dependencies(around: Surroundings) -> Iterator[Finding]:
@@ -27,7 +69,7 @@ def dependencies(around: Surroundings) -> Iterator[Finding]:
     if not wanted:
         yield warned("It cannot be told which packages bouquetd needs: its own package is not installed.")
     elif wrong:
-        yield failed(f"Packages do not fit: {'; '.join(wrong)}.", REINSTALL)
+        yield failed(f"Packages do not fit: {'; '.join(wrong)}.", reinstall(around))
     else:
         chroma = around.packages.version("chromadb")
         yield passed(f"Python {around.packages.python}, chromadb {chroma}, {len(wanted)} packages as needed.")

@@ -10,6 +10,7 @@ from bouquetd.entities import choice
 from bouquetd.errors import ConfigError
 from bouquetd.ops import models
 from bouquetd.ops.doctor.finding import Finding, ended, failed, passed
+from bouquetd.ops.doctor.installation import extra
 from bouquetd.ops.doctor.surroundings import PATIENCE, Surroundings
 
 
@@ -36,7 +37,7 @@ def entities(around: Surroundings) -> Iterator[Finding]:
         choice.require(around.settings.entities)
     except ConfigError as error:
         for problem in error.problems:
-            yield failed(ended(problem), "python3 -m pip install 'bouquetd[spacy]'")
+            yield failed(ended(problem), extra(around, "spacy"))
 
 
 def matches(around: Surroundings) -> Iterator[Finding]:
@@ -86,5 +87,5 @@ def _install(around: Surroundings) -> str:
     if around.settings.embed.provider == "minilm":
         return REMEDIES["minilm"].partition(": ")[2].replace("bouquetd", around.program, 1)
     if around.settings.embed.provider == "static":
-        return "python3 -m pip install 'bouquetd[static]'"
+        return extra(around, "static")
     return around.edit

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from bouquetd.errors import Unavailable
 from bouquetd.ledger import Corrupt
 from bouquetd.ops.doctor.finding import Finding, failed, passed, warned
-from bouquetd.ops.doctor.installation import REINSTALL
+from bouquetd.ops.doctor.installation import reinstall
 from bouquetd.ops.doctor.surroundings import NoRights, Surroundings
 from bouquetd.ops.figures import count
 
@@ -40,7 +40,8 @@ def ledger(around: Surroundings) -> Iterator[Finding]:
                 "The ledger is of an older bouquetd; the next start brings it up to date.", around.start
             )
         elif "a newer bouquetd" in error.reason:
-            yield failed("The ledger is of a newer bouquetd than this one; install that again.", REINSTALL)
+            told = "The ledger is of a newer bouquetd than this one; install that again."
+            yield failed(told, reinstall(around))
         elif not error.reason.startswith("the ledger"):
             yield warned(f"The ledger cannot be asked for: {error.told}", around.ours("status"))
         else:

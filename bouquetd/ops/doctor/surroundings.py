@@ -171,6 +171,8 @@ class Surroundings:
 
     program: str = "bouquetd"
     """What to type for bouquetd."""
+    interpreter: str
+    """The Python that runs it, which lies where it is installed."""
     uid: int
     account: Account
     home: Path

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 
 from bouquetd.model import printable
 from bouquetd.ops.doctor.finding import Finding, failed, passed, warned
+from bouquetd.ops.doctor.installation import package
 from bouquetd.ops.doctor.surroundings import NotKnown, Surroundings
 
 ENABLED = ("enabled", "enabled-runtime", "linked", "static", "alias")
@@ -28,9 +29,7 @@ def installed(around: Surroundings) -> Iterator[Finding]:
         yield warned(f"systemd does not answer, so nothing is known of {service.name}.", around.again)
         return
     if not service.loaded:
-        mend = (
-            f"{around.program} install --user" if service.user else "make deb && apt-get install ./dist/*.deb"
-        )
+        mend = f"{around.program} install --user" if service.user else package(around)
         yield failed(f"{service.name} is not installed ({service.facts.get('LoadState')}).", mend)
         return
     state = service.facts.get("UnitFileState", "")
