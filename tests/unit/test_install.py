@@ -1,5 +1,6 @@
 """``bouquetd install --user``, on a home made for it."""
 
+import re
 import shlex
 import subprocess
 from pathlib import Path
@@ -72,3 +73,22 @@ def test_the_inbox_of_an_instance_is_for_its_group_to_write(tmp_path):
     command = shlex.split(made.replace("/var/spool/bouquetd-%i", str(spool)))
     assert subprocess.run(command, check=False).returncode == 0
     assert (spool / "inbox").stat().st_mode & 0o7777 == 0o2770
+
+
+def test_a_purge_leaves_of_every_inbox_what_people_dropped_and_nothing_else_of_ours(tmp_path):
+    for name in (
+        "var/lib/bouquetd/state/ledger.db", "var/lib/bouquetd-chroma/chroma.sqlite3",
+        "var/lib/bouquetd-press/state/ledger.db", "var/lib/bouquetd-theirs/notes.txt",
+        "var/spool/bouquetd/archive/kept.txt", "etc/bouquetd/press.yaml", "etc/bouquetd/bouquetd.yaml.bak",
+    ):  # fmt: skip
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).touch()
+    (tmp_path / "var/spool/bouquetd-press/inbox").mkdir(parents=True)
+    script = (UNITS.parent / "packaging/debian/postrm").read_text()
+    here = re.sub(r"(?<!\w)/(var|etc|run|usr)/", rf"{tmp_path}/\1/", script)
+    done = subprocess.run(["sh", "-c", here, "postrm", "purge"], capture_output=True, text=True, check=True)
+    left = {str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*") if path.is_file()}
+    assert left == {"var/lib/bouquetd-theirs/notes.txt", "var/spool/bouquetd/archive/kept.txt"}
+    assert not (tmp_path / "etc/bouquetd").exists()
+    spool = tmp_path / "var/spool/bouquetd"
+    assert done.stdout == f"bouquetd: files of yours are still in {spool}; remove them yourself\n"
