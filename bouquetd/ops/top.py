@@ -12,6 +12,7 @@ from bouquetd.memory.recorded import Recorded
 from bouquetd.memory.recorder import Sample
 from bouquetd.model import MB
 from bouquetd.ops import curve
+from bouquetd.ops.drawing import columns as columns_of
 from bouquetd.ops.figures import lasting, percent, size
 
 COLUMNS, ROWS = 60, 16
@@ -63,28 +64,29 @@ def screen(
     rows: int,
     plain: bool = False,
 ) -> list[str]:
-    """The lines, at most ``rows`` of at most ``columns`` characters.
+    """The lines, at most ``rows``, none wider than ``columns``.
 
     ``shown`` is the daemon's status with the ledger's overview, ``files`` the documents that changed last,
     ``taken`` the share of time by stage; ``plain`` uses ASCII only.
     """
     width = max(COLUMNS, columns)
-    head, foot = list(_head(shown, width)), list(_foot(shown, taken))
+    head, foot = list(_head(shown, width, plain=plain)), list(_foot(shown, taken))
     room = max(ROWS, rows) - len(head) - len(foot) - 3
     drawn = min(max(CURVE, room * 2 // 3), room)
     # Without the ceiling, which would flatten what is below.
     low = replace(recorded, marks=recorded.marks._replace(ceiling=0))
     graph = curve.terminal(low, columns=width, rows=drawn, plain=plain, bare=True) if drawn >= CURVE else []
-    listed = list(_files(files, room - len(graph), width))
+    listed = list(_files(files, room - len(graph), width, plain=plain))
     lines = [*head, *graph, *foot, *listed, "", "q or Ctrl-C leaves"]
-    return [_cut(line, columns) for line in lines[:rows]]
+    return [_cut(line, columns, plain=plain) for line in lines[:rows]]
 
 
-def _head(shown: Mapping[str, Any], width: int) -> Iterator[str]:
+def _head(shown: Mapping[str, Any], width: int, *, plain: bool) -> Iterator[str]:
     why = f": {shown['why']}" if shown.get("why") else ""
     stamp = time.strftime("%H:%M:%S", time.localtime(shown["at"])) if "at" in shown else ""
     title = f"bouquetd is {shown['state']}{why}"
-    yield f"{_cut(title, width - len(stamp) - 1):<{width - len(stamp)}}{stamp}"
+    title = _cut(title, width - len(stamp) - 1, plain=plain)
+    yield f"{title}{' ' * (width - columns_of(title) - len(stamp))}{stamp}"
     if shown.get("remedy"):
         yield f"to do    {shown['remedy']}"
 
@@ -115,12 +117,20 @@ def _foot(shown: Mapping[str, Any], taken: Mapping[str, float]) -> Iterator[str]
     )
 
 
-def _files(files: Iterable[Mapping[str, Any]], room: int, width: int) -> Iterator[str]:
+def _files(files: Iterable[Mapping[str, Any]], room: int, width: int, *, plain: bool) -> Iterator[str]:
     for row in list(files)[: max(0, room)]:
         when = time.strftime("%H:%M:%S", time.localtime(row["updated"]))
         why = f": {row['reason']}" if row["reason"] else ""
-        yield _cut(f"{when} {row['state']:<9} {row['chunks']:>6} chunks  {row['source']}{why}", width)
+        line = f"{when} {row['state']:<9} {row['chunks']:>6} chunks  {row['source']}{why}"
+        yield _cut(line, width, plain=plain)
 
 
-def _cut(line: str, width: int) -> str:
-    return line if len(line) <= width else line[: width - 1] + "…"
+def _cut(line: str, width: int, *, plain: bool) -> str:
+    """A line in at most so many columns; what is cut off ends in a mark."""
+    if columns_of(line) <= width:
+        return line
+    mark = "..." if plain else "…"
+    room, kept = width - len(mark), 0
+    while kept < len(line) and (room := room - columns_of(line[kept])) >= 0:
+        kept += 1
+    return line[:kept] + mark

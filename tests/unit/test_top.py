@@ -16,6 +16,7 @@ from bouquetd.memory.history import Marks
 from bouquetd.memory.recorded import NOTHING, Recorded
 from bouquetd.memory.recorder import Sample
 from bouquetd.model import MB
+from bouquetd.ops.drawing import columns
 from bouquetd.ops.top import screen, shares, with_now
 from tests.harness import Home
 
@@ -44,6 +45,23 @@ def test_the_screen_fits_into_any_terminal(columns, rows, plain):
     lines = screen(SHOWN, FILES, RECORDED, {}, columns=columns, rows=rows, plain=plain)
     assert len(lines) <= rows
     assert max(map(len, lines)) <= columns
+
+
+@pytest.mark.parametrize("width", [60, 61, 80])
+def test_names_of_wide_characters_are_cut_by_the_columns_that_they_take(width):
+    wide = "報告書" * 40
+    held = SHOWN | {"state": "holding", "why": wide, "remedy": wide}
+    lines = screen(held, [FILES[0] | {"source": wide}], RECORDED, {}, columns=width, rows=24)
+    assert all(columns(line) <= width for line in lines)
+    assert columns(lines[0]) == width
+    assert lines[1].endswith("…")
+
+
+def test_where_the_terminal_has_ascii_only_a_line_that_is_cut_ends_in_three_dots():
+    held = SHOWN | {"state": "holding", "why": "the disk is full", "remedy": "make room " * 20}
+    lines = screen(held, FILES, RECORDED, {}, columns=80, rows=24, plain=True)
+    assert "\n".join(lines).isascii()
+    assert (lines[1][-3:], len(lines[1])) == ("...", 80)
 
 
 def test_80_by_24_has_the_curve_with_its_marks_the_file_in_hand_the_stages_and_recent_files():
