@@ -66,9 +66,7 @@ def recover(chroma: Chroma, ledger: Ledger, kept: Kept, embed: Embed, beat: Beat
     for entry in shards:
         if entry.dirty or entry.number in damaged:
             chroma.detach(entry.collection)
-    there = chroma.names()
-    for stray in there - {s.collection for s in shards}:
-        chroma.delete(stray)
+    there = sweep(chroma, ledger)
     kept.sweep(s.number for s in shards if s.sealed)
     wanting = [s for s in shards if s.dirty or s.number in damaged or (s.chunks and s.collection not in there)]
     for entry in wanting:
@@ -76,6 +74,14 @@ def recover(chroma: Chroma, ledger: Ledger, kept: Kept, embed: Embed, beat: Beat
     rebuilt = [shard(chroma, ledger, kept, entry, embed, beat) for entry in wanting]
     ledger.mark_clean()
     return [replace(done, cause=DAMAGED) if done.shard in damaged else done for done in rebuilt]
+
+
+def sweep(chroma: Chroma, ledger: Ledger) -> set[str]:
+    """Delete the collections that no shard names; returns the names of the others."""
+    there, known = chroma.names(), {shard.collection for shard in ledger.shards()}
+    for stray in there - known:
+        chroma.delete(stray)
+    return there & known
 
 
 def shard(

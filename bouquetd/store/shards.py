@@ -109,10 +109,10 @@ class Store:
         with self._lock:
             self._gathering.extend(records)
             self.taken += len(records)
+            self._lexical.add(self._ledger.active().number, records)
             if len(self._gathering) >= 2 * self._batch_size:  # nobody called ``land`` in between
                 self.flush()
             shard = self._ledger.active()
-            self._lexical.add(shard.number, records)
             if self._shard_chunks and shard.chunks + shard.deleted >= self._shard_chunks:
                 self._retire(shard)
             elif not self._shard_chunks and shard.hollow and shard.deleted >= WORTH_IT:
@@ -191,7 +191,9 @@ class Store:
                 self._tell(self._rebuild(shard))
         if active in self._suspect:
             self.landed, self._gathering = self.taken, []
-        self._ledger.mark_clean()
+        rebuild.sweep(self._chroma, self._ledger)
+        # What is still gathered for it is in the journal alone.
+        self._ledger.mark_clean({active} - self._suspect)
         self._suspect.clear()
         self._writing.clear()
         self._doubtful = False
@@ -258,11 +260,17 @@ class Store:
         """Take all chunks of some documents out of one shard after the other, then out of the ledger."""
         with self._lock:
             self.flush()
-            shards = {s.number: s for s in self._ledger.shards()}
             held: dict[int, dict[str, range]] = {}
             for document in documents:
                 for number, first, last in self._ledger.placements(document):
                     held.setdefault(number, {})[document] = range(first, last + 1)
+            # What is damaged is filled anew first: to write on would call the damage its last good state.
+            self._restore(
+                lambda shard: (
+                    shard.number in held.keys() - self._suspect and self._chroma.altered(shard.collection)
+                )
+            )
+            shards = {s.number: s for s in self._ledger.shards()}
             with self._guarded():
                 for number, chunks in sorted(held.items()):
                     shard = self._open_for_writing(shards[number])
@@ -534,7 +542,8 @@ class Store:
         self._suspect.add(shard.number)
         self.rest()
         self._ledger.mark_dirty(shard.number)
-        done = self._rebuild(shard, sound=sound)
+        with self._guarded():
+            done = self._rebuild(shard, sound=sound)
         self._close()
         self._suspect.discard(shard.number)
         return done

@@ -316,6 +316,8 @@ def test_what_is_gathered_stays_bounded_while_chroma_keeps_failing_and_lands_onc
         assert len(house.store._gathering) <= 3 * BATCH
     house.store.flush()
     house.check()
+    difference = house.store.compare_words()
+    assert (difference.missing, difference.stray) == (0, 0)
 
 
 def test_a_shard_on_which_chroma_failed_is_not_called_clean_and_rebuilt_at_the_start(embedded, monkeypatch):
@@ -883,6 +885,45 @@ def test_a_server_killed_while_a_document_leaves_a_sealed_shard_has_that_shard_f
     mortal.check()
 
 
+def refused(*_):
+    raise Unavailable("no", "wait")
+
+
+def half_compacted(house, monkeypatch, step):
+    """The server goes away at a step of a compaction."""
+    ids = [house.put(f"document {n}", BATCH) for n in range(4)]
+    house.complete(*ids)
+    house.remove(ids[0])
+    with monkeypatch.context() as broken:
+        broken.setattr(house.chroma, step, refused)
+        with pytest.raises(Unavailable):
+            house.remove(ids[1])
+    house.expected = {k: r for k, r in house.expected.items() if not k.startswith(f"{ids[1]}:")}
+
+
+@pytest.mark.parametrize("step", ["add", "delete"])
+def test_a_compaction_that_a_server_broke_off_is_done_by_the_next_try_and_leaves_no_second_collection(
+    mortal, monkeypatch, step
+):
+    half_compacted(mortal, monkeypatch, step)
+    mortal.store.retry()
+    assert [(done.shard, done.chunks) for done in mortal.told] == [(1, BATCH)]
+    mortal.check()
+
+
+def test_what_waits_while_another_shard_is_put_right_is_not_called_stored(mortal, monkeypatch):
+    half_compacted(mortal, monkeypatch, "add")
+    _, records = mortal.journal("late", 3)
+    mortal.store.add(records)
+    with monkeypatch.context() as broken:
+        broken.setattr(mortal.store, "_open_for_writing", refused)
+        with pytest.raises(Unavailable):
+            mortal.store.retry()
+    assert [number for number, _, dirty, _ in numbers(mortal) if dirty] == [2]
+    mortal.store.retry()
+    mortal.check()
+
+
 def test_two_stores_in_one_server_do_not_see_each_other(server, tmp_path):
     houses = []
     for name in ("one", "two"):
@@ -976,7 +1017,7 @@ def damaged(request, tmp_path, whole):
     cut(index_of(house, "bouquet-00001") / request.param)
     yield house
     [done] = house.told
-    assert (done.shard, done.chunks, done.origin) == (1, len(whole.expected), "records of the full shard")
+    assert (done.shard, done.chunks, done.origin) == (1, len(house.expected), "records of the full shard")
     there = house.chroma.get("bouquet-00001-r1", sorted(house.expected))
     assert there.keys() == house.expected.keys()
     assert not house.chroma.altered("bouquet-00001-r1")
@@ -1001,6 +1042,12 @@ def test_a_full_shard_that_was_damaged_at_rest_is_found_faulty_by_an_inspection_
     damaged.told.append(damaged.store.repair(shard))
     [shard] = damaged.ledger.shards()
     assert damaged.store.inspect(shard, DIMENSIONS).faulty == ()
+
+
+def test_a_full_shard_that_was_damaged_at_rest_is_filled_anew_before_a_document_leaves_it(damaged):
+    id_ = next(id_ for id_, record in damaged.expected.items() if record.metadata["source"] == "b")
+    damaged.remove(id_.split(":")[0])
+    assert damaged.told[0].cause == "whose index was damaged"
 
 
 def test_a_full_shard_whose_index_does_not_answer_is_filled_anew_though_its_files_look_right(
