@@ -83,7 +83,8 @@ def _pictures(found: Found) -> Iterator[tuple[str, Figure]]:
     if long:
         name = max(long, key=lambda name: long[name][-1]["chunks"])
         runs, limit, machine = {"bouquetd": long[name]}, _figure(found, name, "limit_mb"), _machine(found, name)
-        yield "rss-over-time.svg", _rss_over_time(long[name], limit, machine)
+        peak = _figure(found, name, "peak_mb")
+        yield "rss-over-time.svg", _rss_over_time(long[name], peak, limit, machine)
         if bare := _figure(found, "speed", "bare"):
             runs["bare loop"] = sorted(bare, key=lambda run: run["seconds"])[len(bare) // 2]["samples"]
             machine = _machine(found, name, "speed")
@@ -101,9 +102,9 @@ def _figure(found: Found, name: str, key: str) -> Any:
 # -- lines ------------------------------------------------------------------------------------------------
 
 
-def _rss_over_time(samples: Samples, limit: float, machine: str) -> Figure:
-    peak, chunks = max(_column(samples, "rss_mb")), samples[-1]["chunks"]
-    picture = _picture(f"RSS over time: at most {peak:.0f} MB while {chunks:,} chunks go in", machine)
+def _rss_over_time(samples: Samples, peak: float, limit: float, machine: str) -> Figure:
+    chunks = samples[-1]["chunks"]
+    picture = _picture(f"RSS over time: peak {peak:.0f} MB while {chunks:,} chunks go in", machine)
     axes = picture.subplots()
     minutes = [seconds / 60 for seconds in _column(samples, "seconds")]
     axes.plot(minutes, _column(samples, "rss_mb"), color=COLOURS["bouquetd"], label="bouquetd")
@@ -131,7 +132,7 @@ def _rss_over_size(runs: Mapping[str, Samples], limit: float, machine: str) -> F
         f"{name} {max(_column(samples, 'rss_mb')):.0f} MB ({samples[-1]['chunks']:,} chunks)"
         for name, samples in runs.items()
     ]
-    picture = _picture(f"Peak RSS: {', '.join(said)}", machine)
+    picture = _picture(f"RSS, looked at between two batches: at most {', '.join(said)}", machine)
     axes = picture.subplots()
     for name, samples in runs.items():
         axes.plot(_column(samples, "chunks"), _column(samples, "rss_mb"), color=COLOURS[name], label=name)
