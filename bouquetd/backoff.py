@@ -12,6 +12,9 @@ FIRST, LAST = 1.0, 60.0
 SPREAD = 0.25
 """The share by which a wait is longer or shorter than that: five hosts must not ask one server in step."""
 
+LEAST = FIRST * (1 - SPREAD)
+"""Seconds of the shortest wait."""
+
 
 @dataclass(slots=True)
 class BackOff:

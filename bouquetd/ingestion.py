@@ -13,6 +13,7 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
+from itertools import accumulate
 from typing import BinaryIO
 
 from bouquetd.config import Settings
@@ -314,13 +315,25 @@ class Ingestion:
         def of_it(other: Document) -> bool:
             return other.id == document.id or (other.parent is not None and other.source.startswith(inside))
 
-        self._pipeline.leave_out(of_it)
+        self._unread(of_it)
         self.waiting = deque(item for item in self.waiting if not of_it(item.document))
         self.left()
 
+    def _unread(self, unwanted: Callable[[Document], bool]) -> None:
+        """Drop what is read of some documents and not journalled; those read after them move up."""
+        taken, ahead = self._store.taken, self._pipeline.ahead
+        gone = list(accumulate((unwanted(document) for document, _ in ahead), initial=0))
+        self._pipeline.leave_out(unwanted)
+        self.waiting = deque(
+            replace(item, position=item.position - gone[item.position - taken])
+            if item.position > taken
+            else item
+            for item in self.waiting
+        )
+
     def _give_back(self, document: Document, held_up: str | None = None) -> None:
         """Undo the attempt; where the disk is too full even for that, before anything else is claimed."""
-        self._pipeline.leave_out(lambda other: other.id == document.id)
+        self._unread(lambda other: other.id == document.id)
         self._owed.append((document.id, held_up))
         with suppress(Unavailable):
             self.settle_debt()

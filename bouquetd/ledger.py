@@ -768,10 +768,9 @@ class Ledger:
         where, values = chosen.condition()
         return int(self._rows(f"SELECT count(*) AS n FROM documents WHERE {where}", *values)[0]["n"])
 
-    def select(self, chosen: Selection) -> Iterator[Entry]:
-        """All of them by id, a page of rows in memory at a time."""
+    def select(self, chosen: Selection, after: str = "") -> Iterator[Entry]:
+        """All of them by id, from the one behind ``after`` on, a page of rows in memory at a time."""
         where, values = chosen.condition()
-        after = ""
         while True:
             rows = self._rows(
                 f"SELECT * FROM documents WHERE {where} AND id > ? ORDER BY id LIMIT ?",

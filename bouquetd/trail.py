@@ -143,10 +143,14 @@ def add(db: sqlite3.Connection, source: bytes, now: float, outcome: Outcome, det
 
 
 def put_back(db: sqlite3.Connection, id_: str, now: float) -> None:
-    """Drop the row of a failed document whose file is in the inbox again, and keep its trail."""
-    source = _source(db, id_)
-    if source is None:
+    """Drop the row of a failed document whose file is in the inbox again, and keep its trail.
+
+    Not of one that was taken from there in the meantime, and is read already.
+    """
+    failed = db.execute("SELECT source FROM documents WHERE id = ? AND state = 'failed'", (id_,)).fetchone()
+    if failed is None:
         return
+    source = failed["source"]
     add(db, source, now, Outcome.PUT_BACK)
     rows = db.execute("SELECT * FROM trail WHERE source = ?", (source,)).fetchall()
     db.execute("DELETE FROM documents WHERE id = ?", (id_,))

@@ -10,13 +10,13 @@ hand.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import asdict, replace
 from itertools import takewhile
 from typing import Any, BinaryIO
 
-from bouquetd.backoff import FIRST, BackOff
+from bouquetd.backoff import LEAST, BackOff
 from bouquetd.config import Settings
 from bouquetd.errors import Changed, Paused, Rejected, Unavailable, sentence
 from bouquetd.filing import Filing
@@ -115,8 +115,9 @@ class Worker:
         return len(self._ingestion.waiting)
 
     def apply(self, settings: Settings) -> None:
-        """Take over settings that may change while running."""
+        """Take over settings that may change while running; what is missing is tried at once."""
         self.settings = self._ingestion.settings = settings
+        self._not_before = 0.0
 
     # -- the loop -----------------------------------------------------------------------------------------
 
@@ -259,14 +260,14 @@ class Worker:
 
     def _back_off(self, error: Unavailable) -> float:
         wait, self.trouble = max(self._backoff.next(), error.after), error
-        self._not_before = self._clock() + error.after
         if error.reason not in self._told and len(self._told) < REASONS:
             self._told.add(error.reason)
             self._log.error(f"Holding the intake, trying again by itself. {error.told}", what="holding")
         with suppress(Unavailable):
             self._spare(error.reason)
         now = self._clock()
-        self._health.backing_off(now, now + wait)
+        self._not_before = now + wait  # whatever wakes us: a folder full of new files is no sign of recovery
+        self._health.backing_off(now, self._not_before)
         return wait
 
     def look(self, source: str) -> dict[str, Any]:
@@ -339,7 +340,7 @@ class Worker:
             self._intake.marks.add(source)
             self._log.info(f"Put back {printable(source)}: {error}", what="put back")
         except Unavailable:
-            self._queue.postpone(source, self._clock() + FIRST)
+            self._queue.postpone(source, self._clock() + LEAST)
             raise
         self._queue.drop(source)
 
@@ -468,9 +469,13 @@ class Worker:
             self._intake.next_scan = 0.0
         self._filing.remove()
 
-    def missing(self) -> list[Entry]:
-        """With ``inbox.after: keep``: documents whose files are gone from the inbox, held or not."""
-        return [self._ledger.entry(id_) for id_ in self._intake.missing()] if self._intake.keep else []
+    def missing(self, after: str) -> Iterator[Entry]:
+        """With ``inbox.after: keep``: documents whose files are gone from the inbox, held or not.
+
+        By id, from the one behind ``after`` on.
+        """
+        gone = self._intake.missing() if self._intake.keep else ()
+        return filter(None, map(self._ledger.find, sorted(id_ for id_ in gone if id_ > after)))
 
     # -- the start ----------------------------------------------------------------------------------------
 

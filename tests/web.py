@@ -21,6 +21,7 @@ SEEN: dict[str, Any] = {
     "state": "idle", "why": "", "remedy": "", "pid": 77, "version": "1.2.3", "since": 1.7e9, "hung": None,
     "rss_mb": 154.25, "peak_mb": 201.0, "vsz_mb": 900.0, "limit_mb": 500.0, "throttle_mb": 400.0,
     "resume_mb": 350.0, "available_mb": 3000.0, "baseline_mb": 120.0, "ceiling_mb": 4096.0, "pressure": 0.02,
+    "machine_pressure": 0.03, "watch": "events", "watches_full": None,
     "throttles": 2, "pauses": 1, "paused_seconds": 7.5, "queue": {"files": 3, "bytes": 4096, "oldest": 75.0},
     "last_scan": 1.7e9, "current": None, "stage": "", "stages": {}, "documents": 12, "chunks": 480,
     "bytes": 123456, "chunks_per_second": 33.0, "bytes_per_second": 9000, "failed": 4, "duplicates": 5,
@@ -55,7 +56,7 @@ class Answers:
         if op == "search":
             searched = {"documents": 12, "chunks": 480}
             return {"passages": self.passages, "searched": None if self.passages else searched}
-        return [{"source": given["patterns"][0], "error": None}]
+        return {"done": [{"source": given["patterns"][0], "error": None}], "after": None}
 
 
 class Served:

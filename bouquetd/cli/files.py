@@ -1,7 +1,8 @@
 """Documents: list them, try them again, forget them, compare them with the store."""
 
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -129,11 +130,11 @@ def retry(
             "name files or globs, or say --all; `bouquetd files --state failed` lists them"
         )
     loaded = load(config)
-    meant = {"patterns": sources or [], "since": when(since), "reason": reason}
+    meant: dict[str, Any] = {"patterns": sources or [], "since": when(since), "reason": reason}
     found = ask_ledger(loaded, "preview", command="retry", **meant)
     if not agreed("put back into the inbox", found, sources, dry_run, yes, as_json):
         return
-    done = ask_ledger(loaded, "retry", **meant)
+    done = _rounds(partial(ask_ledger, loaded, "retry", **meant))
     if as_json:
         print_json(done)
     else:
@@ -169,12 +170,12 @@ def forget(
     if missing and dry_run:
         raise typer.BadParameter("--missing has no preview: the daemon's log names how many are missing")
     loaded = load(config)
-    meant = {"patterns": sources or [], "since": when(since)}
+    meant: dict[str, Any] = {"patterns": sources or [], "since": when(since)}
     if not missing:
         found = ask_ledger(loaded, "preview", command="forget", **meant)
         if not agreed("forgotten", found, sources, dry_run, yes, as_json):
             return
-    gone = ask(loaded, "forget", **meant, missing=missing)
+    gone = _rounds(partial(ask, loaded, "forget", **meant, missing=missing))
     if as_json:
         print_json(gone)
     else:
@@ -185,6 +186,17 @@ def forget(
         if sources:
             _print_waiting(loaded, sources)
     sys.exit(OK if gone else FAILED)
+
+
+def _rounds(asked: Callable[..., dict[str, Any]]) -> list[Any]:
+    """What was done in all, asked for a number of documents at a time."""
+    done: list[Any] = []
+    after: str | None = ""
+    while after is not None:
+        answer = asked(after=after)
+        done += answer["done"]
+        after = answer["after"]
+    return done
 
 
 def _print_waiting(config: "Config", globs: list[str]) -> None:

@@ -31,6 +31,9 @@ MOST_IGNORED = 1000
 SHOWN = 20
 """Sources that a preview lists."""
 
+ROUND = 10_000
+"""Documents that one request does something to; the command asks on behind the last."""
+
 AFFECTED: Mapping[str, tuple[State, ...]] = {
     "retry": (State.FAILED,),
     "forget": (State.CLAIMED, State.STORING, State.COMPLETE, State.FILED, State.DUPLICATE),
@@ -38,6 +41,20 @@ AFFECTED: Mapping[str, tuple[State, ...]] = {
 """The states of the documents that a command does something to."""
 
 LOST = "its chunks are incomplete and no copy of the file was kept; drop it again"
+
+
+class Round:
+    """The first ``ROUND`` of some documents; ``after`` is the last one's id, None where there are no more."""
+
+    def __init__(self, entries: Iterable[Entry]) -> None:
+        self._entries = entries
+        self.after: str | None = None
+
+    def __iter__(self) -> Iterator[Entry]:
+        for number, entry in enumerate(islice(self._entries, ROUND), 1):
+            yield entry
+            if number == ROUND:
+                self.after = entry.document.id
 
 
 def chosen(arguments: Mapping[str, Any], *states: State) -> Selection:
@@ -61,7 +78,7 @@ def retry(ledger: Ledger, paths: Paths, entries: Iterable[Entry]) -> Iterator[tu
 
     Of a file that is packed in another, that one is put back.
     """
-    for entry in list(entries):
+    for entry in entries:
         source = entry.document.source
         try:
             if entry.document.parent is not None:
@@ -139,10 +156,11 @@ def _ignored(ledger: Ledger | None, paths: Paths, arguments: Mapping[str, Any]) 
     return list(islice(found(), MOST_IGNORED))
 
 
-def _retry(ledger: Ledger, paths: Paths, arguments: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Put failed files back; each source and, where it could not be done, why."""
-    failed = ledger.select(chosen(arguments, State.FAILED))
-    return [{"source": printable(source), "error": error} for source, error in retry(ledger, paths, failed)]
+def _retry(ledger: Ledger, paths: Paths, arguments: Mapping[str, Any]) -> dict[str, Any]:
+    """Put failed files back, ``ROUND`` at most; each source and, where it could not be done, why."""
+    failed = Round(ledger.select(chosen(arguments, State.FAILED), str(arguments.get("after", ""))))
+    done = [{"source": printable(source), "error": error} for source, error in retry(ledger, paths, failed)]
+    return {"done": done, "after": failed.after}
 
 
 def _preview(ledger: Ledger, _paths: Paths, arguments: Mapping[str, Any]) -> dict[str, Any]:
@@ -205,7 +223,7 @@ _NOTHING: Mapping[str, Any] = {
     "ignored": [],
     "overview": NOTHING,
     "preview": {"sources": [], "number": 0},
-    "retry": [],
+    "retry": {"done": [], "after": None},
 }
 
 

@@ -23,7 +23,7 @@ from bouquetd.ledger import Entry, Ledger
 from bouquetd.model import PACKED, Filter, Hit, Record, State, Vector, printable
 from bouquetd.ops import listing, memory
 from bouquetd.ops.answer import answer, searched
-from bouquetd.ops.documents import AFFECTED, LIGHT, chosen, requeue
+from bouquetd.ops.documents import AFFECTED, LIGHT, Round, chosen, requeue
 from bouquetd.ops.explain import explain
 from bouquetd.ops.filters import Conditions
 from bouquetd.ops.search import query
@@ -182,21 +182,21 @@ class Service(Reading):
             **worker.pending(),
         }
 
-    def forget(self, arguments: dict[str, Any]) -> list[str]:
-        """Remove the chunks of every document that is meant; returns their sources.
+    def forget(self, arguments: dict[str, Any]) -> dict[str, Any]:
+        """Remove the chunks of the documents that are meant, ``ROUND`` at most; returns their sources.
 
         ``missing`` takes those kept in an inbox from which their files have gone.
         """
-        wanted = chosen(arguments, *AFFECTED["forget"], State.FORGOTTEN)
-        found = self.worker.missing() if arguments.get("missing") else self.ledger.select(wanted)
-        # One that has chunks left was being forgotten when the process died.
-        entries = sorted(
-            (entry for entry in found if entry.chunks or entry.state is not State.FORGOTTEN),
-            key=lambda entry: entry.document.source,
-        )
-        for entry in entries:
-            self.worker.forget(entry)
-        return [printable(entry.document.source) for entry in entries]
+        wanted, after = chosen(arguments, *AFFECTED["forget"], State.FORGOTTEN), str(arguments.get("after", ""))
+        missing = arguments.get("missing")
+        found = Round(self.worker.missing(after) if missing else self.ledger.select(wanted, after))
+        done = []
+        for entry in found:
+            # One that has chunks left was being forgotten when the process died.
+            if entry.chunks or entry.state is not State.FORGOTTEN:
+                self.worker.forget(entry)
+                done.append(printable(entry.document.source))
+        return {"done": sorted(done), "after": found.after}
 
 
 def _later(_arguments: object) -> NoReturn:

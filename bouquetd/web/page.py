@@ -134,7 +134,7 @@ class Page:
         source = request.fields.get("source", "")
         try:
             # A name is no glob here, whatever stands in it.
-            done = self._ask("retry", {"patterns": [literal(source)]})
+            done = self._ask("retry", {"patterns": [literal(source)]})["done"]
         except Explained as error:
             return self._rendered(told=_prose(error.told), status=503)
         self._forget()

@@ -254,7 +254,7 @@ def test_what_goes_while_somebody_reads_shifts_nothing(own, expected, monkeypatc
         reading = bouquet.chunks()
         first = next(reading)
         gone = next(source for source in ("herons.txt", "deep/market.md") if source != first.metadata["source"])
-        assert bouquet._store._ask("forget", patterns=[gone], missing=False) == [gone]
+        assert bouquet._store._ask("forget", patterns=[gone], missing=False)["done"] == [gone]
         found = [record.id for record in (first, *reading)]
         stay = {id_ for id_, record in expected.items() if record.metadata["source"] != gone}
         assert sorted(found) == sorted(stay)

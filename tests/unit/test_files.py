@@ -2,6 +2,7 @@
 
 import io
 import shlex
+from functools import partial
 
 import pytest
 import typer
@@ -204,6 +205,38 @@ def test_of_a_hundred_thousand_documents_a_list_keeps_no_more_than_its_page(tmp_
     ledger.close()
 
 
+def test_what_was_read_behind_a_file_that_is_forgotten_and_taken_away_is_stored_all_the_same(tmp_path):
+    home = Home(tmp_path / "home")
+    for name in ("a.txt", "b.txt", "c.txt"):
+        home.put(name, f"The letter {name}.")
+    with home.engine() as (parts, _log):
+        worker = parts.worker
+        while worker.unfinished < 2:
+            worker.step()
+        first = worker._ingestion.waiting[0].document.source
+        parts.service.forget({"patterns": [first]})
+        (home.inbox / first).unlink()
+        work(parts)
+        assert worker.idle
+    assert sorted(home.states().values()) == ["filed", "filed"]
+    assert len(home.stored()) == 2
+
+
+@pytest.mark.parametrize("command", ["retry", "forget"])
+def test_of_many_each_request_does_a_round_and_the_command_all_of_them(tmp_path, monkeypatch, command):
+    monkeypatch.setattr("bouquetd.ops.documents.ROUND", 3)
+    home = Home(tmp_path / "home")
+    for n in range(7):
+        home.put(f"{n}.txt", b"\x00\x01" * 100 if command == "retry" else f"Number {n}.")
+    home.once()
+    with home.engine() as (parts, _log):
+        asked = partial(parts.service.handlers(lambda do: do())[command], {"patterns": ["0.txt", "1.txt"]})
+        assert len(asked()["done"]) == 2
+    done = home.cli(command, "*", "--yes", "--json").json
+    assert len(done) == 5
+    assert home.cli(command, "*", "--yes").status == 1
+
+
 @pytest.mark.parametrize("landed", [False, True])
 def test_what_is_read_and_not_yet_filed_is_forgotten_without_a_trace_and_waits_in_the_inbox(tmp_path, landed):
     home = Home(tmp_path / "home")
@@ -216,7 +249,7 @@ def test_what_is_read_and_not_yet_filed_is_forgotten_without_a_trace_and_waits_i
         if landed:
             worker._pipeline.flush()  # journalled, and on its way into Chroma
         first = worker._ingestion.waiting[0].document.source
-        assert parts.service.forget({"patterns": [first]}) == [first]
+        assert parts.service.forget({"patterns": [first]})["done"] == [first]
         assert first not in home.entries()
         assert (home.inbox / first).exists()
         assert worker.unfinished == 1

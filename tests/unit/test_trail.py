@@ -5,7 +5,7 @@ import os
 import pytest
 
 from bouquetd.ledger import Ledger, Whole
-from bouquetd.model import Fingerprint
+from bouquetd.model import Fingerprint, State
 from bouquetd.trail import MOST, ORPHANED, died
 from tests.unit.test_ledger import filed, journal
 
@@ -103,6 +103,14 @@ def test_of_one_source_the_last_twenty_are_kept(ledger):
         ledger.put_back(document.id)
     assert len(told(ledger)) == rows(ledger) == MOST
     assert ledger.trail("a.txt")[-2].detail == f"reason {MOST + 14}"
+
+
+def test_one_that_was_taken_again_before_its_row_was_dropped_keeps_it(ledger):
+    document = ledger.claim("a.txt", "sha", FILE)
+    ledger.failed(document.id, "no text", "look", "a.txt")
+    ledger.claim("a.txt", "sha", FILE)
+    ledger.put_back(document.id)
+    assert [entry.state for entry in ledger.by_source("a.txt")] == [State.CLAIMED]
 
 
 def test_it_goes_with_the_last_that_is_known_of_the_source(ledger):

@@ -307,6 +307,31 @@ def test_the_oldest_file_goes_first(tmp_path):
 # -- what the world does ------------------------------------------------------------------------------------
 
 
+def at_once(parts):
+    """Have what is missing tried without waiting, as a reload does."""
+    parts.worker.apply(parts.worker.settings)
+
+
+def test_new_files_do_not_have_what_is_missing_tried_before_its_time_and_a_reload_does(tmp_path):
+    home = Home(tmp_path / "home")
+    home.put("a.txt", "One.")
+    with home.engine() as (parts, log):
+        refuse = mock.Mock(side_effect=Unavailable("Chroma is not well", "heal it"))
+        parts.store._chroma.add = parts.store._chroma.add_missing = refuse
+        until(lambda: parts.worker.step() and parts.worker.trouble, "it is missed")
+        tried = refuse.call_count
+        for n in range(20):
+            home.put(f"{n}.txt", f"Number {n}.")
+            parts.marks.add(f"{n}.txt")
+            assert 0 < parts.worker.step() < 2
+        assert refuse.call_count == tried
+        assert "Going on" not in log.text
+        at_once(parts)
+        parts.worker.step()
+        assert refuse.call_count == tried + 1
+        del parts.store._chroma.add, parts.store._chroma.add_missing
+
+
 def test_while_something_is_missing_it_is_said_once_nothing_is_lost_and_no_attempt_is_burnt(tmp_path):
     home = Home(tmp_path / "home", {"pipeline": {"max_attempts": 1}})
     home.put("a.txt", prose(50_000))
@@ -323,6 +348,7 @@ def test_while_something_is_missing_it_is_said_once_nothing_is_lost_and_no_attem
                 wait = parts.worker.step()
                 if parts.worker.trouble:
                     waits.append(wait)
+                    at_once(parts)
         assert waits == [pytest.approx(wait, rel=SPREAD) for wait in (1, 2, 4, 8, 16, 32, 60, 60, 60)]
         assert log.text.count("Holding the intake") == 1
         assert len(parts.store._gathering) < 300
@@ -344,9 +370,11 @@ def test_an_attempt_that_cannot_be_given_back_on_a_full_disk_is_given_back_befor
         parts.worker._pipeline.journal = mock.Mock(side_effect=full)
         with mock.patch.object(parts.ledger, "give_back", side_effect=full):
             for _ in range(3):
+                at_once(parts)
                 until(lambda: parts.worker.step() and parts.worker.trouble, "the disk is found full")
                 assert [e.document.attempts for e in parts.ledger.entries()] == [1]
         parts.worker._pipeline.journal = journal
+        at_once(parts)
         until(lambda: not parts.worker.step() or parts.worker.idle, "it goes on")
         work(parts)
     assert home.states() == {"a.txt": "filed"}
