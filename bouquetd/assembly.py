@@ -159,6 +159,7 @@ def engine(
             make(folder)
         for folder in (paths.state, *([paths.store] if embedded else [])):
             stack.enter_context(hold(folder / "bouquetd.lock"))
+        beat("opening the store")
 
         probe = stack.enter_context(Probe())
         squeeze = trimmer() or (lambda: None)

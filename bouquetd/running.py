@@ -30,7 +30,7 @@ from bouquetd.memory.history import FILE as HISTORY
 from bouquetd.model import MB, printable
 from bouquetd.notify import Notifier, watchdog_interval
 from bouquetd.observing import chronicled, on_request, reporter
-from bouquetd.ops import fit
+from bouquetd.ops import fit, status
 from bouquetd.ops.service import Handlers, by_worker
 from bouquetd.pause import Pause
 from bouquetd.requests import Requests
@@ -92,6 +92,8 @@ def serve(config: Config) -> int:
     def beat(doing: str) -> None:
         notifier.extend(START_STEP)
         notifier.status(f"Starting: {doing}")
+        with suppress(OSError):  # the first status of the daemon at work says that it cannot be written
+            status.write(config.settings.paths.runtime, status.starting(doing, START_STEP))
 
     with (
         signals.caught(),
@@ -119,7 +121,7 @@ def serve(config: Config) -> int:
             parts.worker, work=work, signals=signals, queue=parts.queue, health=parts.health, notifier=notifier,
             watchdog=watchdog_interval(os.environ, os.getpid()), rewatch=watch.tend,
             reload=Reloader(config, parts, chronicle, log),
-            status=lambda: snapshot.take() | started | watch.told() | {"hung": _hung(parts)},
+            status=lambda: snapshot.take() | started | watch.told() | _hung(parts),
             publish=publish, desk=desk, report=writer.write, look=chronicle.look, farewell=chronicle.end,
             log=log,
         )  # fmt: skip
@@ -215,10 +217,11 @@ def _site(parts: Engine, status: Callable[[], Any], handlers: Handlers, log: Log
     return site
 
 
-def _hung(parts: Engine) -> str | None:
+def _hung(parts: Engine) -> dict[str, Any]:
     """Why the watchdog would not be fed, whether there is one or not."""
     now = time.monotonic()
-    return parts.health.trouble(now, waiting=parts.queue.waiting(now))
+    why = parts.health.trouble(now, waiting=parts.queue.waiting(now))
+    return {"hung": why} if why is None else {"hung": why, "state": "hung", "why": why, "remedy": status.AFRESH}
 
 
 def _begin(config: Config, level: str | None = None) -> Log:

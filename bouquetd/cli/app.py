@@ -89,13 +89,13 @@ def ask(config: "Config", op: str, **arguments: Any) -> Any:
     return running.ask(config, op, arguments, partial(running.answer, config))
 
 
-def ask_ledger(config: "Config", op: str, **arguments: Any) -> Any:
-    """Have the daemon answer from its ledger, or, where none runs, open that ourselves."""
+def ask_ledger(config: "Config", op: str, *, patience: float = 60.0, **arguments: Any) -> Any:
+    """Have the daemon answer from its ledger, in ``patience`` seconds; where none runs, open that ourselves."""
     from bouquetd.control import SOCKET, NoDaemon, request
 
     settings = config.settings
     with suppress(NoDaemon):
-        return request(settings.paths.runtime / SOCKET, op, 60.0, **arguments)
+        return request(settings.paths.runtime / SOCKET, op, patience, **arguments)
     from bouquetd.ledger import FILE, Ledger
     from bouquetd.ops.documents import LIGHT, without_ledger
 

@@ -4,14 +4,21 @@ import os
 import signal
 import sys
 import time
+from collections.abc import Mapping
+from contextlib import suppress
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from bouquetd.cli.app import FAILED, OK, ConfigOption, JsonOption, app, ask_ledger, load, print_json
+from bouquetd.errors import Unavailable
 
 if TYPE_CHECKING:
     from bouquetd.config import Config
+
+HUNG = 3.0
+"""Seconds that a daemon which makes no progress may take to answer."""
 
 
 @app.command()
@@ -65,24 +72,33 @@ def status(
         print_json(shown)
     else:
         print("\n".join(page(shown, time.time())))
-    sys.exit(OK if shown["running"] and shown["state"] not in ("holding", "paused") else FAILED)
+    sys.exit(OK if shown["running"] and shown["state"] not in ("holding", "paused", "hung") else FAILED)
 
 
 def look(loaded: "Config") -> dict[str, Any]:
     """What the daemon says of itself, and its ledger; where none runs, its state is ``stopped``."""
     from bouquetd.ledger import FILE, NEXT
-    from bouquetd.ops.status import STALE, read
+    from bouquetd.ops.overview import NOTHING
+    from bouquetd.ops.status import AFRESH, hung, read
     from bouquetd.pause import Pause
 
     paths = loaded.settings.paths
-    now, found = time.time(), read(paths.runtime)
-    running = found is not None and now - found["at"] < STALE and alive(found["pid"])
+    found = read(paths.runtime)
+    running = found is not None and alive(found)
     shown: dict[str, Any] = {**(found or {}), "running": running, "mode": loaded.settings.store.mode}
     if not running:
         shown["state"] = "stopped"
-        shown["half_reindexed"] = (paths.state / NEXT / FILE).exists()
-        shown["paused"] = paused.told if (paused := Pause(paths.state).now) else None
-    shown |= ask_ledger(loaded, "overview")
+        with suppress(PermissionError):  # who may not look in there is told below
+            shown["half_reindexed"] = (paths.state / NEXT / FILE).exists()
+            shown["paused"] = paused.told if (paused := Pause(paths.state).now) else None
+    elif found and (why := hung(found, time.time())) is not None:
+        shown |= {"state": "hung", "why": why, "remedy": AFRESH}
+    try:
+        shown |= ask_ledger(loaded, "overview", patience=HUNG if shown["state"] == "hung" else 60.0)
+    except Unavailable:
+        if shown["state"] != "hung":
+            raise
+        shown |= {**NOTHING, "silent": True}
     return shown
 
 
@@ -92,15 +108,21 @@ def _trouble(loaded: "Config") -> str | None:
     from bouquetd.ops.wellness import trouble
 
     found = read(loaded.settings.paths.runtime)
-    return trouble(found if found and alive(found["pid"]) else None, time.time())
+    return trouble(found if found and alive(found) else None, time.time())
 
 
-def alive(pid: int) -> bool:
-    """Whether a process with that id runs, whoever owns it."""
+def alive(seen: Mapping[str, Any]) -> bool:
+    """Whether the process that said this still runs, whoever owns it."""
     try:
-        os.kill(pid, 0)
+        os.kill(seen["pid"], 0)
     except ProcessLookupError:
         return False
     except PermissionError:
+        pass
+    try:
+        stat = Path(f"/proc/{seen['pid']}/stat").read_text()
+    except OSError:  # of others' processes no more may be known
         return True
-    return True
+    ticks = int(stat.rpartition(")")[2].split()[19])  # proc(5), since the machine started
+    age = time.clock_gettime(time.CLOCK_BOOTTIME) - ticks / os.sysconf("SC_CLK_TCK")
+    return bool(time.time() - age <= seen["at"] + 1)  # a younger one has its number, and is another

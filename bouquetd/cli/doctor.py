@@ -5,6 +5,7 @@ import shutil
 import sys
 import time
 from collections import Counter
+from collections.abc import Mapping
 from functools import cache, partial
 from itertools import groupby
 from pathlib import Path
@@ -141,10 +142,10 @@ def _status(settings: "Settings") -> dict[str, Any] | None:
     return None if machine.read(str(path)) is None else status.read(path.parent)
 
 
-def _alive(pid: int) -> bool:
+def _alive(seen: Mapping[str, Any]) -> bool:
     from bouquetd.cli.daemon import alive
 
-    return alive(pid)
+    return alive(seen)
 
 
 def _once(function: Any) -> Any:

@@ -57,7 +57,7 @@ def memory(
     if report:
         _report(paths, as_json=as_json)
         return
-    stretch = parsed(_ask(paths, _since(since)))
+    stretch = parsed(history(paths, _since(since)))
     if as_json:
         from dataclasses import asdict
 
@@ -77,7 +77,7 @@ def memory(
     sys.exit(OK if stretch.samples else FAILED)
 
 
-def _ask(paths: "Paths", since: float) -> Any:
+def history(paths: "Paths", since: float) -> Any:
     """The daemon's answer, for whoever may reach it but not the file; without one, the file's own."""
     from bouquetd.control import SOCKET, NoDaemon, request
     from bouquetd.ops.memory import told

@@ -60,25 +60,34 @@ def _drawing(loaded: "Config") -> Callable[[], list[str]]:
         shown = look(loaded)
         if "stages" in shown and (before is None or before["at"] != shown["at"]):
             taken, before = shares(before, shown), shown
-        listed = ask_ledger(loaded, "files", states=[], sort="updated", descending=True, limit=RECENT, offset=0)
-        recorded = with_now(_history(loaded), shown)
+        silent = bool(shown.get("silent"))
+        recorded = with_now(_history(loaded, silent=silent), shown)
+        files = [] if silent else _latest(loaded)
         columns, rows = get_terminal_size()
-        return screen(shown, listed["documents"], recorded, taken, columns=columns, rows=rows, plain=plain)
+        return screen(shown, files, recorded, taken, columns=columns, rows=rows, plain=plain)
 
     return draw
 
 
-def _history(loaded: "Config") -> "Recorded":
+def _latest(loaded: "Config") -> list[dict[str, Any]]:
+    asked: dict[str, Any] = {"states": [], "sort": "updated", "descending": True, "limit": RECENT, "offset": 0}
+    listed: list[dict[str, Any]] = ask_ledger(loaded, "files", **asked)["documents"]
+    return listed
+
+
+def _history(loaded: "Config", *, silent: bool) -> "Recorded":
+    """Nothing where the daemon is ``silent`` or the file is damaged."""
     from dataclasses import replace
 
-    from bouquetd.memory import recorded
-    from bouquetd.memory.history import FILE
+    from bouquetd.cli.memory import history
+    from bouquetd.memory.recorded import NOTHING, parsed
     from bouquetd.ops.top import SPAN
 
     now = time.time()
     with suppress(Unavailable):
-        return recorded.read(loaded.settings.paths.state / FILE, now - SPAN, now)
-    return replace(recorded.NOTHING, since=now - SPAN, until=now)
+        if not silent:
+            return parsed(history(loaded.settings.paths, now - SPAN))
+    return replace(NOTHING, since=now - SPAN, until=now)
 
 
 @contextmanager

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,9 @@ FILE = "status.json"
 
 STALE = 10.0
 """Seconds after which a status is that of a daemon which hangs or is gone: it writes one each second."""
+
+AFRESH = "nothing under systemd, which starts it afresh; else end it with kill -9, and start it again"
+"""What to do about one that hangs."""
 
 
 def write(runtime: Path, status: Mapping[str, Any]) -> None:
@@ -35,6 +39,24 @@ def read(runtime: Path) -> dict[str, Any] | None:
     except (OSError, ValueError):
         return None
     return status
+
+
+def hung(seen: Mapping[str, Any], now: float) -> str | None:
+    """Why a daemon whose process is there makes no progress; None while it does. ``now`` since the epoch."""
+    quiet = now - seen["at"]
+    if quiet > seen.get("patience", STALE):
+        return f"the daemon has said nothing for {quiet:.0f} s"
+    why: str | None = seen.get("hung")
+    return why
+
+
+def starting(doing: str, patience: float) -> dict[str, Any]:
+    """What is said before there is anything to tell of; nothing more may come for ``patience`` seconds."""
+    now = time.time()
+    return {
+        "state": "starting", "why": doing, "remedy": "", "pid": os.getpid(), "since": now, "at": now,
+        "patience": patience,
+    }  # fmt: skip
 
 
 def line(status: Mapping[str, Any]) -> str:
@@ -71,6 +93,8 @@ def page(seen: Mapping[str, Any], now: float) -> list[str]:
         rows.append(f"  to do    {seen['remedy']}")
     rows += list(_running(seen, now) if seen["running"] else _stopped(seen))
     states = ", ".join(f"{n:,} {state}" for state, n in seen["states"].items() if n)
+    if seen.get("silent"):
+        return [*rows, "  ledger   not asked: the daemon does not answer"]
     rows.append(f"  ledger   {states or 'no documents yet'}")
     rows.append(f"  store    {seen['mode']}, {seen['chunks']:,} chunks in {count(seen['shards'], 'shard')}")
     for failure in seen["failures"]:
@@ -91,6 +115,8 @@ def _stopped(seen: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _running(seen: Mapping[str, Any], now: float) -> Iterator[str]:
+    if "rss_mb" not in seen:  # it is starting
+        return
     rss, limit, peak, vsz = (f"{seen[key]:,.0f} MB" for key in ("rss_mb", "limit_mb", "peak_mb", "vsz_mb"))
     yield f"  memory   {rss} RSS of {limit}, peak {peak}, VSZ {vsz}"
     if "queue" not in seen:  # it reindexes

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from bouquetd.ops.status import STALE
+from bouquetd.ops.status import hung
 
 BY_ITSELF = ("working", "idle", "throttled")
 """States that nobody need look at."""
@@ -19,10 +19,8 @@ def trouble(status: Mapping[str, Any] | None, now: float) -> str | None:
     """
     if status is None:
         return "stopped: no daemon runs"
-    if now - status["at"] > STALE:
-        return f"hung: the daemon has said nothing for {now - status['at']:.0f} s"
-    if status.get("hung"):
-        return f"hung: {status['hung']}"
+    if (why := hung(status, now)) is not None:
+        return f"hung: {why}"
     state, why = status["state"], status.get("why", "")
     if state in BY_ITSELF or (state == "paused" and why.startswith("memory")):
         return None

@@ -34,7 +34,7 @@ BUCKETS = (0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0, 120.0)
 DAY = 86400.0
 """Seconds."""
 
-STATES = ("working", "idle", "throttled", "paused", "holding")
+STATES = ("working", "idle", "throttled", "paused", "holding", "hung")
 
 FOLDERS = ("inbox", "archive", "failed", "state", "store")
 """Whose file systems are watched."""

@@ -44,7 +44,8 @@ def test_a_stranger_sees_neither_state_nor_documents_nor_a_way_to_drop_or_ask(gu
         done = guarded.run(attempt, user="mallory", check=False)
         assert done.returncode != 0, f"{attempt}: {done.stdout}"
         assert "letter" not in done.stdout
-    assert "Traceback" not in guarded.run("bouquetd search letter", user="mallory", check=False).stderr
+    for command in ("search letter", "status", "top --once", "files"):
+        assert "Traceback" not in guarded.run(f"bouquetd {command}", user="mallory", check=False).stderr
     # A member may ask and drop, and still not read the state.
     assert guarded.run("ls /var/lib/bouquetd", user="anna", check=False).returncode != 0
 

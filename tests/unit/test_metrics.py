@@ -57,12 +57,12 @@ def test_every_reason_is_there_from_the_start_so_that_its_first_file_is_seen_as_
     assert {key[1] for key in scraped(served.port) if key[0] == "bouquetd_failed_files_total"} == {*REASONS}
 
 
-@pytest.mark.parametrize("state", ["working", "idle", "throttled", "paused", "holding"])
+@pytest.mark.parametrize("state", ["working", "idle", "throttled", "paused", "holding", "hung"])
 def test_exactly_one_state_is_one(served, state):
     served.seen |= {"state": state}
     found = {key[1]: value for key, value in scraped(served.port).items() if key[0] == "bouquetd_state"}
     assert {name for name, value in found.items() if value} == {state}
-    assert len(found) == 5
+    assert len(found) == 6
 
 
 def test_stages_are_histograms_up_to_their_deadline(served):

@@ -4,7 +4,8 @@ import pytest
 
 from bouquetd.model import MB
 from bouquetd.ops.figures import lasting, size
-from bouquetd.ops.status import line, page
+from bouquetd.ops.overview import NOTHING
+from bouquetd.ops.status import AFRESH, hung, line, page, starting
 from bouquetd.rate import WINDOW, Rate
 
 SEEN = {
@@ -95,6 +96,31 @@ def test_the_page_names_the_latest_failures_and_where_all_of_them_are():
     *_, told, more = page(RUNNING | {"failures": [failure]}, 1000.0)
     assert told.endswith("a.pdf: It is encrypted.")
     assert more.endswith("bouquetd files --state failed")
+
+
+def test_the_page_of_a_daemon_that_hangs_says_so_what_to_do_and_that_it_could_not_be_asked():
+    told = page(RUNNING | {"state": "hung", "why": "no progress in embed for 130 s", "remedy": AFRESH}, 1000.0)
+    assert told[:2] == ["bouquetd is hung: no progress in embed for 130 s", f"  to do    {AFRESH}"]
+    silent = page(RUNNING | {"state": "hung", "why": "it says nothing", "silent": True}, 1000.0)
+    assert silent[-1] == "  ledger   not asked: the daemon does not answer"
+
+
+def test_the_page_of_a_daemon_that_starts_says_what_it_does():
+    told = page(starting("rebuilding a shard", 90.0) | {**NOTHING, "running": True, "mode": "embedded"}, 1000.0)
+    assert told[0] == "bouquetd is starting: rebuilding a shard"
+
+
+@pytest.mark.parametrize(
+    ("seen", "why"),
+    [
+        ({"at": 995.0}, None),
+        ({"at": 969.0}, "the daemon has said nothing for 31 s"),
+        ({"at": 969.0, "patience": 90.0}, None),
+        ({"at": 999.0, "hung": "no progress in embed"}, "no progress in embed"),
+    ],
+)
+def test_a_daemon_hangs_when_it_says_so_or_nothing_for_longer_than_it_may(seen, why):
+    assert hung(seen, 1000.0) == why
 
 
 def test_the_page_of_a_daemon_that_does_not_run_says_how_to_start_it_and_how_to_find_out_more():

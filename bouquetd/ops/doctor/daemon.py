@@ -10,24 +10,21 @@ from bouquetd.ops.consistency import MOST
 from bouquetd.ops.doctor.finding import Finding, failed, passed, warned
 from bouquetd.ops.doctor.surroundings import NoRights, Surroundings
 from bouquetd.ops.figures import moment
-from bouquetd.ops.status import STALE
+from bouquetd.ops.status import hung
 
 
 def runs(around: Surroundings) -> Iterator[Finding]:
     """There is a daemon, and its main thread still turns."""
     seen = around.status(around.settings)
-    alive = seen is not None and around.alive(int(seen["pid"]))
+    alive = seen is not None and around.alive(seen)
     if seen is None or not alive:
         asked_for = around.service is not None and around.service.facts.get("UnitFileState") == "enabled"
         say = failed if asked_for else warned
         yield say("No daemon runs: files in the inbox wait.", around.start)
-    elif (old := around.now - float(seen["at"])) > STALE:
-        yield failed(
-            f"The daemon (pid {seen['pid']}) has not said anything for {old:.0f} s: it hangs.",
-            _afresh(around, int(seen["pid"])),
-        )
-    elif hung := seen.get("hung"):
-        yield failed(f"The daemon (pid {seen['pid']}) hangs: {hung}.", _afresh(around, int(seen["pid"])))
+    elif (why := hung(seen, around.now)) is not None:
+        yield failed(f"The daemon (pid {seen['pid']}) hangs: {why}.", _afresh(around, int(seen["pid"])))
+    elif seen["state"] == "starting":
+        yield warned(f"The daemon (pid {seen['pid']}) is starting: {seen['why']}.", around.ours("status"))
     else:
         since = moment(float(seen.get("since", seen["at"])))
         yield passed(f"The daemon runs since {since} (pid {seen['pid']}).")

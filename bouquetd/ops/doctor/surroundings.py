@@ -196,7 +196,8 @@ class Surroundings:
 
     status: Callable[[Settings], Mapping[str, Any] | None]
     """What the daemon last said of itself."""
-    alive: Callable[[int], bool]
+    alive: Callable[[Mapping[str, Any]], bool]
+    """Whether the process that said it still runs."""
     ledger: Callable[[Settings], Seen | None]
     """What the ledger says of the store, by the daemon or by itself; None where there is none yet."""
     prove: Callable[[Settings], bool]
@@ -304,14 +305,14 @@ class Surroundings:
 
     @property
     def daemon(self) -> Mapping[str, Any] | None:
-        """What a daemon that runs said of itself within the last 10 s; None where there is none."""
+        """What a daemon that is at work said of itself a moment ago; None where there is none."""
         try:
             seen = self.status(self.settings)
         except NoRights:
             return None  # ``daemon.runs`` says so
-        if seen is None or self.now - float(seen["at"]) > STALE or not self.alive(int(seen["pid"])):
+        if seen is None or seen["state"] == "starting" or not self.alive(seen):
             return None
-        return seen
+        return None if self.now - float(seen["at"]) > STALE else seen
 
     def seen(self) -> Seen | None:
         """What the ledger says; raises ``SaidElsewhere`` where it cannot be read: ``store.ledger`` tells."""
