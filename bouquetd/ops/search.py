@@ -177,7 +177,7 @@ def rank(
     if again and best:
         distance = list(again(best[0]))
         best = _ranked(hits, distance, shared)
-    meaning = _places(best, lambda i: (distance[i], hits[i].id))
+    meaning = _places(best, lambda i: (hits[i].distance, hits[i].id))
     words = _places((i for i in best if bm25[i]), lambda i: (-bm25[i], distance[i], hits[i].id))
     return [replace(hits[i], by_meaning=meaning[i], by_words=words.get(i), vector=None) for i in best[:n]]
 

@@ -30,12 +30,11 @@ def test_scores_of_an_index_of_words_take_the_place_of_those_over_the_hits():
     assert [h.by_words for h in rank("herons", hits, {"b": 7.0})] == [1, None]
 
 
-def test_the_distances_from_what_came_first_rank_all_once_more():
+def test_the_distances_from_what_came_first_rank_all_once_more_and_each_says_its_place_by_its_own():
     hits = [hit("a", "x", 0.1), hit("b", "x", 0.2), hit("c", "x", 0.3)]
     ranked = rank("y", hits, again=lambda best: [abs(n - best) / 10 for n in (0, 2, 1)])
     assert ids(ranked) == ["a", "c", "b"]
-    assert [h.by_meaning for h in ranked] == [1, 2, 3]
-    assert [h.distance for h in ranked] == [0.1, 0.3, 0.2]
+    assert [(h.by_meaning, h.distance) for h in ranked] == [(1, 0.1), (3, 0.3), (2, 0.2)]
 
 
 def test_without_a_shared_word_the_nearest_comes_first():
