@@ -16,7 +16,7 @@ MOST = 1000
 """Passages of one answer, and chunks where each is widened: with what is known of them some 3 MB."""
 
 AT_ONCE = 300
-"""Hits that are asked for first where more passages may be wanted; as many candidates a shard gives anyway."""
+"""Hits that are asked for first where more passages may be wanted; as many candidates are weighed anyway."""
 
 
 class Stock(Protocol):

@@ -30,7 +30,7 @@ from bouquetd.errors import Rejected
 from bouquetd.model import EVERYTHING, Filter, Hit, Record, Vector
 
 CANDIDATES = 300
-"""Chunks taken from each shard for their meaning: among so many of 57,000 lay 94 % of what was looked for."""
+"""Chunks taken for their meaning, over all shards: among so many of 57,000 lay 94 % of what was looked for."""
 
 RUN, RUNS, NUMBERS = 3, 4, 3
 """Words in a run, runs that are looked for (the longest that do not overlap), and numbers."""
