@@ -26,9 +26,9 @@ Handler = Callable[[dict[str, Any]], Any]
 SOCKET = "control.sock"
 """In the runtime directory."""
 
-LONGEST_REQUEST = 64 * 1024
+LONGEST_REQUEST = MB // 2
 LONGEST_ANSWER = 16 * MB
-"""Bytes of one line."""
+"""Bytes of one line. A vector of 16,384 dimensions, as many as settings allow, is a request of up to 416 KB."""
 
 PARALLEL = 8
 """Requests that are worked on at once; one more is told to come again."""
@@ -210,7 +210,7 @@ def _encode(message: dict[str, Any]) -> bytes:
 
 
 def _decode(line: bytes) -> dict[str, Any]:
-    remedy = "send one JSON object on one line of at most 64 KB"
+    remedy = f"send one JSON object on one line of at most {LONGEST_REQUEST // 1024} KB"
     if not line.endswith(b"\n"):
         raise Rejected("the message is cut off or too long", remedy)
     try:

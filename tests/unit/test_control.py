@@ -4,6 +4,7 @@ import json
 import os
 import socket
 import stat
+import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -120,7 +121,7 @@ def test_a_failure_reaches_the_asker_with_its_reason(
         (b"\xff\n", "no JSON"),
         (b"[" * 60_000 + b"\n", "no JSON"),
         (b'{"op": "echo"}', "cut off or too long"),
-        (b'{"op": "' + b"x" * 100_000 + b'"}\n', "cut off or too long"),
+        (b'{"op": "' + b"x" * control.LONGEST_REQUEST + b'"}\n', "cut off or too long"),
         (b'{"op": ["list"]}\n', "does not know"),
     ],
 )
@@ -130,6 +131,12 @@ def test_a_malformed_request_is_refused_with_the_reason(path: Path, message: byt
     assert answer["error"]["kind"] == "rejected"
     assert reason in answer["error"]["reason"]
     assert request(path, "echo", 10) == {}
+
+
+@pytest.mark.usefixtures("server")
+def test_a_vector_of_as_many_dimensions_as_settings_allow_is_no_request_too_long(path: Path) -> None:
+    vector = [-sys.float_info.min] * 16_384
+    assert request(path, "echo", 10, question=vector) == {"question": vector}
 
 
 @pytest.mark.usefixtures("server")
