@@ -38,7 +38,15 @@ class EmbeddingFunction(Function[Documents]):
         Raises ``ConfigError`` when the model is not installed, ``ValueError`` for one that this bouquetd does
         not have.
         """
-        return list(_embedder(self._name, tuple(sorted(self._options.items()))).embed(input))
+        return list(self._embedder.embed(input))
+
+    def embed_query(self, input: Documents) -> Embeddings:  # noqa: A002
+        """The same for questions, which some models want marked as such."""
+        return [self._embedder.query(text) for text in input]
+
+    @property
+    def _embedder(self) -> Embedder:
+        return _embedder(self._name, tuple(sorted(self._options.items())))
 
     @staticmethod
     def name() -> str:

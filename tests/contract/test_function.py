@@ -17,6 +17,7 @@ from bouquetd.embed.folder import ABOUT, MINILM
 from bouquetd.embed.static import StaticEmbedder
 from bouquetd.errors import ConfigError
 from bouquetd.model import Record
+from bouquetd.store import function
 from bouquetd.store.embedded import Embedded
 from bouquetd.store.function import behind
 from bouquetd.store.server import Server
@@ -85,6 +86,21 @@ def test_a_client_that_knows_bouquetd_gets_the_embedder_back_with_the_collection
     answer = collection.query(query_texts=["finch"], n_results=3)
     wanted = 1 - StaticEmbedder().embed(["finch"]) @ StaticEmbedder().embed(TEXTS).T
     assert np.allclose(answer["distances"][0], sorted(wanted[0]), atol=1e-4)
+
+
+class Marking(StaticEmbedder):
+    """Wants questions marked, as models behind a server may."""
+
+    def query(self, text):
+        return super().query(f"a question of birds: {text}")
+
+
+def test_a_client_asks_as_the_embedder_asks_and_not_as_it_embeds_texts(chroma, monkeypatch):
+    monkeypatch.setattr(function, "_embedder", lambda *_: Marking())
+    collection = eval(chroma.plain).get_collection(NAME)
+    answer = collection.query(query_texts=["finch"], n_results=3)
+    wanted = 1 - StaticEmbedder().embed(TEXTS) @ Marking().query("finch")
+    assert np.allclose(answer["distances"][0], sorted(wanted), atol=1e-4)
 
 
 def test_a_client_that_does_not_know_bouquetd_reads_asks_by_vector_and_is_told_when_it_asks_by_text(chroma):
