@@ -324,6 +324,8 @@ real = resolve_name({where!r})
 def dying(*a, **k):
     if {where!r} == "os.replace" and "ledger.db" not in str(a[0]):
         return real(*a, **k)
+    if {where!r} == "bouquetd.recovery.remove" and 0 not in a[2:]:  # not of the generation that is replaced
+        return real(*a, **k)
     if {moment!r} == "after":
         real(*a, **k)
     os._exit(9)
@@ -334,7 +336,7 @@ mock.patch({where!r}, dying).start()
             [sys.executable, "-c", program, "reindex", "-c", str(home.yaml)],
             capture_output=True, cwd=Path(__file__).parents[2],
         )  # fmt: skip
-        if (step, moment) not in (("switch", "after"), ("remove", "before"), ("remove", "after")):
+        if (step, moment) != ("switch", "after"):
             assert died.returncode == 9, died.stderr
     with another.wanted():
         assert home.cli("reindex").status == 0
