@@ -4,10 +4,11 @@ import re
 import sys
 import time
 from dataclasses import asdict
+from itertools import pairwise
 from typing import Annotated, Any
 
 import typer
-from typer.core import TyperCommand
+from typer.core import TyperCommand, TyperOption
 
 from bouquetd.cli.app import FAILED, OK, ConfigOption, JsonOption, app, ask, load, print_json
 from bouquetd.errors import Rejected, sentence
@@ -19,10 +20,15 @@ class Search(TyperCommand):
     """Takes a sentence that begins with a dash, as a number below zero does, for what it is."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        """Put sentences where no option is looked for."""
+        """Put sentences where no option is looked for, but for those that are the value of one."""
         if "--" not in args:
-            texts = [arg for arg in args if _NO_OPTION.match(arg)]
-            args = [*(arg for arg in args if not _NO_OPTION.match(arg)), "--", *texts] if texts else args
+            options = (param for param in self.params if isinstance(param, TyperOption))
+            valued = {name for option in options if not option.is_flag for name in option.opts}
+            texts: list[str] = []
+            others: list[str] = []
+            for before, arg in pairwise(["", *args]):
+                (texts if _NO_OPTION.match(arg) and before not in valued else others).append(arg)
+            args = [*others, "--", *texts] if texts else args
         return super().parse_args(ctx, args)
 
 

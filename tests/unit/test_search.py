@@ -122,6 +122,15 @@ def test_what_begins_with_a_dash_is_looked_for_too(tmp_path, text):
     assert [hit["source"] for hit in home.cli("search", text, "-n", "1", "--json").json] == ["a.txt"]
 
 
+def test_the_value_of_an_option_may_begin_with_a_dash(tmp_path):
+    home = Home(tmp_path / "home")
+    home.put("cold.txt", b"Frost came in the night, and at dawn it was -5 \xc2\xb0C.")
+    home.put("mild.txt", b"Frost came in the night, and at dawn it was 5 \xc2\xb0C.")
+    home.once()
+    found = home.cli("search", "frost", "--containing", "-5 \N{DEGREE SIGN}C", "--json")
+    assert [hit["source"] for hit in found.json] == ["cold.txt"]
+
+
 def test_a_search_can_be_narrowed_by_metadata_and_by_words_that_must_stand_there(tmp_path):
     home = Home(tmp_path / "home")
     home.put("a.txt", b"The heron waits in the reeds. It never hurries.")
