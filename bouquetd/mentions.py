@@ -136,15 +136,16 @@ def frequent(path: Path, kinds: Sequence[str], limit: int) -> list[Frequent]:
 def occurrences(path: Path, name: str, kinds: Sequence[str], limit: int) -> list[Mention]:
     """Where entities occur that a name or glob is part of, most chunks first, so many at most.
 
-    Capitals make no difference.
+    Capitals make no difference, nor whether ß or ss is written.
     """
     sql = (
         "SELECT m.entity, d.source, m.chunks FROM mentions m JOIN documents d ON d.id = m.document"
-        " WHERE m.entity LIKE ? AND fits(m.entity) ORDER BY m.chunks DESC, m.entity, d.source LIMIT ?"
+        " WHERE (m.entity LIKE ? OR length(CAST(m.entity AS BLOB)) > length(m.entity)) AND fits(m.entity)"
+        " ORDER BY m.chunks DESC, m.entity, d.source LIMIT ?"
     )
     wanted = name.casefold()
     glob = wanted if any(c in wanted for c in "*?[") else f"*{wanted}*"
-    # SQLite knows capitals of ASCII only. What it lets pass is looked at again.
+    # SQLite knows capitals of ASCII only. What has more, and what it lets pass, is looked at again.
     rough = "".join(c if c.isascii() and c not in "*?[]%_" else "%" for c in wanted)
 
     def fits(entity: str) -> bool:

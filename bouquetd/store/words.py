@@ -2,9 +2,9 @@
 
 SQLite's FTS5 in a file of its own in the state directory. Its statistics, how many chunks have a word and how
 long a chunk is, are those of the whole collection, whatever shard a chunk lies in. Words are compared without
-capitals and accents and by their English stems (Porter, 1980); of scripts that put no blanks between words
-each two neighbouring characters count as one. Beside its text a chunk has its title, its headings and the name
-of its file.
+capitals and accents, with ss for ß, and by their English stems (Porter, 1980); of scripts that put no blanks
+between words each two neighbouring characters count as one. Beside its text a chunk has its title, its headings
+and the name of its file.
 
 It is derived: every chunk of it is in the journal or in what is kept of a full shard too. So its transactions
 do not wait for the disk, a damaged file is begun anew, and what it lacks after a kill, or has too much, is
@@ -36,7 +36,7 @@ COMMON, SHARE = 10_000, 20
 tells little, and each chunk that has it is to be weighed: of 200,000 chunks whole sentences took 0.9 s, 0.1 s
 without such words; of the ten best with all words 9.8 are still among the 300 best."""
 
-VERSION = 1
+VERSION = 2
 """Of the file's tables and of how words are cut; a file of another one is begun anew."""
 
 _SCHEMA = f"""
@@ -128,7 +128,7 @@ class Words:
 
         Words that very many chunks have are passed over (``COMMON``), unless the text has no others.
         """
-        asked = list(dict.fromkeys(_WORD.findall(_cut(text).casefold())))[:MOST_WORDS]
+        asked = list(dict.fromkeys(_WORD.findall(_cut(text))))[:MOST_WORDS]
         sql = (
             "SELECT shard, id, -rank FROM (SELECT rowid AS seq, rank FROM words WHERE words MATCH ?"
             " ORDER BY rank LIMIT ?) JOIN chunks USING (seq) ORDER BY rank, id"
@@ -227,8 +227,8 @@ def about(metadata: Metadata) -> str:
 
 
 def _cut(text: str) -> str:
-    """The text with each two neighbouring characters as a word, where a script puts no blanks between words."""
-    return _UNSPACED.sub(lambda match: f" {' '.join(_pairs(match[0]))} ", text)
+    """The text without capitals, ß as ss, and of scripts without blanks each two neighbours as a word."""
+    return _UNSPACED.sub(lambda match: f" {' '.join(_pairs(match[0]))} ", text.casefold())
 
 
 def _pairs(run: str) -> list[str]:

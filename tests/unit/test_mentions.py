@@ -117,6 +117,12 @@ def test_a_name_is_found_by_part_or_glob_whatever_its_capitals(ledger, name, kin
     assert mentions.occurrences(ledger.path, name, kinds, 10) == found
 
 
+@pytest.mark.parametrize("name", ["weißenburg", "WEISSENBURG"])
+def test_a_name_with_an_sz_is_found_however_it_is_written(ledger, name):
+    journal(ledger, claimed(ledger, "a.txt"), [["place:Weißenburg"]])
+    assert mentions.occurrences(ledger.path, name, [], 10) == [("place:Weißenburg", b"a.txt", 1)]
+
+
 def test_what_was_asked_for_is_answered_up_to_the_limit(ledger):
     filled(ledger)
     assert len(mentions.occurrences(ledger.path, "lo", [], 2)) == 2

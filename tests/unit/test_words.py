@@ -28,6 +28,11 @@ def test_a_word_finds_its_stem_whatever_its_capitals_and_accents(words):
     assert found(words, "SLEEPS") == found(words, "cafe heron") == ["a:0"]
 
 
+def test_a_word_with_an_sz_is_found_however_it_is_written(words):
+    words.add(1, [record("a:0", "Die Hauptstraße."), record("a:1", "HAUPTSTRASSE")])
+    assert all(len(found(words, word)) == 2 for word in ("Hauptstraße", "hauptstrasse", "HAUPTSTRASSE"))
+
+
 def test_what_is_rare_in_the_whole_collection_counts_for_more_whatever_shard_it_lies_in(words):
     words.add(1, [record(f"a:{n}", f"a report about reeds {n}") for n in range(20)])
     words.add(2, [record("b:0", "a stone beside a beetle")])
