@@ -9,6 +9,7 @@ busy with other things: 1.0 s of CPU and 1 MB of RSS for the most frequent, 0.3 
 
 from __future__ import annotations
 
+import re
 import sqlite3
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import closing
@@ -36,6 +37,9 @@ SCHEMA = """
         PRIMARY KEY (document, entity)
     ) STRICT, WITHOUT ROWID;
 """
+
+_LOOSE = re.compile(r"\[!?.[^]]*\]|[^ -~]|[*?%_[]")
+"""What in a glob stands for other characters than itself: to LIKE, anything may stand there."""
 
 UNKNOWN = ""
 """In the place of an entity: chunks that were stored without, since the provider failed."""
@@ -146,7 +150,7 @@ def occurrences(path: Path, name: str, kinds: Sequence[str], limit: int) -> list
     wanted = name.casefold()
     glob = wanted if any(c in wanted for c in "*?[") else f"*{wanted}*"
     # SQLite knows capitals of ASCII only. What has more, and what it lets pass, is looked at again.
-    rough = "".join(c if c.isascii() and c not in "*?[]%_" else "%" for c in wanted)
+    rough = _LOOSE.sub("%", wanted)
 
     def fits(entity: str) -> bool:
         kind, _, value = entity.casefold().partition(":")
