@@ -132,7 +132,8 @@ class Chunk:
     ``number`` counts from 0 within the document. ``start`` and ``end`` are character offsets into the extracted
     text, ``place`` is where the chunk starts, ``links`` what is linked to and ``names`` (``kind:value``) what
     is named anywhere in it. ``last`` marks a document's final chunk, so that a ledger rebuilt from the store
-    knows which documents are whole; that one has the ``text_digest`` of the whole document (``likeness``).
+    knows which documents are whole; that one has the ``text_digest`` of the whole document (``likeness``),
+    empty for one without letters and digits.
     """
 
     number: int

@@ -180,5 +180,6 @@ def metadata(document: Document, chunk: Chunk, entities: list[str] | None) -> Me
         values["entities"] = [*(entities or ()), *chunk.names]
     if chunk.last:
         values["last"] = True
-        values["text_digest"] = chunk.text_digest
+        if chunk.text_digest:
+            values["text_digest"] = chunk.text_digest
     return values

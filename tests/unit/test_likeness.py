@@ -30,7 +30,42 @@ def test_case_white_space_and_the_shape_of_marks_do_not_count_and_words_do():
     assert of("Müller") == of("Mu\u0308ller") != of("Muller")
 
 
-@given(st.lists(st.text(alphabet="aB ß.é-\n7日ﾊﾞᄀ\u1161\u0301\u0331", max_size=6), max_size=6))
+@pytest.mark.parametrize(
+    "texts",
+    [
+        ("1.5", "15", "1 5", "1,5", "1-5"),
+        ("1,23\n4", "12,3\n4", "1,2,3\n4"),
+        ("it was -100", "it was 100", "it was +100"),
+        ("-5", "5"),
+        ("10 -5", "10 5"),
+        ("1,-5", "1,5"),
+        ("10½", "101 2", "1012"),
+        ("१.५", "१५"),
+    ],
+)
+def test_other_numbers_are_another_text(texts: tuple[str, ...]):
+    assert len({of(text) for text in texts}) == len(texts)
+
+
+@pytest.mark.parametrize(
+    "texts",
+    [
+        ("1 2", "1\r\n2", "| 1 | 2 |", "1\n- 2", "1, 2", "1\N{NO-BREAK SPACE}2"),
+        ("1990-95", "1990\N{EN DASH}95"),
+        ("at -5 °C", "at \N{MINUS SIGN}5 C"),
+        ("page 5", "page-5", "page (5)"),
+        ("a-5", "a\N{HYPHEN}5"),
+    ],
+)
+def test_the_same_numbers_in_other_layouts_are_the_same_text(texts: tuple[str, ...]):
+    assert len({of(text) for text in texts}) == 1
+
+
+def test_a_text_without_letters_and_digits_is_like_no_other():
+    assert of() == of("...", "* * *\n") == ""
+
+
+@given(st.lists(st.text(alphabet="aB ß.é-\n7+,1९½\N{EN DASH}日ﾊﾞᄀ\u1161\u0301\u0331", max_size=6), max_size=6))
 def test_it_does_not_depend_on_how_the_text_was_cut(pieces: list[str]):
     assert of(*pieces) == of("".join(pieces))
 
