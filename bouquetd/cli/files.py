@@ -239,7 +239,7 @@ def verify(
 ) -> None:
     """Compare ledger and store chunk by chunk. Exit status 1 when they differ.
 
-    What the index of words lacks is counted too; the daemon mends that by itself.
+    What the index of words and the kept records lack is counted too; the daemon mends that by itself.
     """
     from bouquetd.ops.figures import count
 
@@ -257,6 +257,11 @@ def verify(
             print(
                 f"The index of words lacks {words['missing']} chunks; {words['stray']} are of no document."
                 + (" The daemon mends that when it has nothing else to do." if words["mendable"] else "")
+            )
+        if report["unkept"]:
+            print(
+                f"Of full shards {count(report['unkept'], 'record')} are not kept as they must be."
+                " The daemon mends that when it has nothing else to do."
             )
         print(
             f"{count(report['documents'], 'document')}, {count(report['chunks'], 'chunk')} in"

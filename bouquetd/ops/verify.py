@@ -1,7 +1,8 @@
 """``bouquetd verify``: the ledger against Chroma, chunk by chunk, and the way back when they differ.
 
-The index of words is compared too, by number. What it lacks or has too much is no fault: the daemon mends it
-when it has nothing else to do. It is one where the index cannot be written.
+The index of words and the kept records of full shards are compared too, by number. What they lack or have
+too much is no fault: the daemon mends it when it has nothing else to do. It is one where the index cannot be
+written.
 """
 
 from __future__ import annotations
@@ -33,7 +34,8 @@ class Finding:
 class Report:
     """What a verification saw. ``repaired`` has one line for each shard or document put right.
 
-    ``words`` are the chunks that the index of words lacks, and those that it has of no document.
+    ``words`` are the chunks that the index of words lacks, and those that it has of no document; ``unkept`` the
+    records of full shards that are not kept.
     """
 
     documents: int
@@ -42,6 +44,7 @@ class Report:
     faults: int
     findings: tuple[Finding, ...]
     words: Difference
+    unkept: int
     repaired: tuple[str, ...] = ()
 
     @property
@@ -81,7 +84,7 @@ def verify(ledger: Ledger, store: Store, dimensions: int) -> Report:
         findings.append(
             Finding(0, INDEX, "it cannot be written; look at the free space (df) and at paths.state")
         )
-    return Report(documents, chunks, len(shards), faults, tuple(findings), words)
+    return Report(documents, chunks, len(shards), faults, tuple(findings), words, store.compare_kept())
 
 
 def repair(
@@ -108,12 +111,14 @@ def repair(
         if entry is not None:
             done.append(f"{printable(entry.document.source)}: {requeue(entry)}")
             store.remove([id_])
-    before = store.compare_words()
-    store.repair_words()
+    before, unkept = store.compare_words(), store.compare_kept()
+    store.tidy_up()
     report = verify(ledger, store, dimensions)
     if report.words != before:
         added, gone = before.missing - report.words.missing, before.stray - report.words.stray
         done.append(f"{INDEX}: {added} chunks taken in, {gone} let go of")
+    if report.unkept != unkept:
+        done.append(f"records of full shards: {unkept - report.unkept} put right")
     return replace(report, repaired=tuple(done))
 
 

@@ -2,7 +2,7 @@
 
 A look through 5,000 of 256 dimensions takes 3 ms once the file is in the page cache and misses none; to open
 the index of the same shard in Chroma takes 40 ms and 20 MB. Derived: the same vectors are in the shard's kept
-records, in whose order they lie, and a file that is missing is written anew from those.
+records, in whose order they lie, and a file that is missing or cut is written anew from those.
 """
 
 from __future__ import annotations
@@ -51,10 +51,10 @@ Near = tuple[NDArray[np.float32], NDArray[np.int64]]
 """Cosine distances and places, nearest first."""
 
 
-def nearest(path: Path, vector: Vector, n: int) -> Near | None:
-    """The ``n`` nearest; None where there is no such file.
+def nearest(path: Path, vector: Vector, n: int, held: int) -> Near | None:
+    """The ``n`` nearest of the vectors that are ``held``; None unless so many of as many dimensions are there.
 
-    All are of unit length. None, too, for a file that does not hold vectors of as many dimensions.
+    All are of unit length.
     """
     size = len(vector) * _NUMBER.itemsize
     try:
@@ -70,7 +70,10 @@ def nearest(path: Path, vector: Vector, n: int) -> Near | None:
             rows = np.frombuffer(buffer, _NUMBER, read // _NUMBER.itemsize)
             likeness.append(rows.reshape(-1, len(vector)) @ vector)
     distance = 1 - np.concatenate(likeness) if likeness else np.zeros(0, np.float32)
-    distance[np.isnan(distance)] = np.inf  # removed
+    gone = np.isnan(distance)
+    if len(distance) - np.count_nonzero(gone) != held:
+        return None
+    distance[gone] = np.inf
     best = np.argpartition(distance, n)[:n] if n < len(distance) else np.arange(len(distance))
     best = best[np.argsort(distance[best], kind="stable")]
     best = best[distance[best] < np.inf]

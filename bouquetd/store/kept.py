@@ -74,15 +74,26 @@ class Kept:
         except (sqlite3.DatabaseError, ValueError):
             return {}
 
-    def nearest(self, shard: int, vector: Vector, n: int) -> flat.Near | None:
-        """The ``n`` nearest to a vector; None when the records are not there."""
-        found = flat.nearest(self._flat(shard), vector, n)
-        if found is None and self._path(shard).exists():
+    def count(self, shard: int) -> int:
+        """How many records are kept; none when the file is gone or damaged."""
+        if not self._path(shard).exists():
+            return 0
+        try:
+            with closing(self._open(shard)) as db:
+                # NOT INDEXED: the pages of the records themselves are looked at.
+                return int(db.execute("SELECT count(*) FROM records NOT INDEXED").fetchone()[0])
+        except sqlite3.DatabaseError:
+            return 0
+
+    def nearest(self, shard: int, vector: Vector, n: int, held: int) -> flat.Near | None:
+        """The ``n`` nearest to a vector; None unless all records that the shard ``held`` are there."""
+        found = flat.nearest(self._flat(shard), vector, n, held)
+        if found is None and self.count(shard) == held:
             try:
                 self._flatten(shard)
             except (sqlite3.DatabaseError, OSError):
                 return None
-            found = flat.nearest(self._flat(shard), vector, n)
+            found = flat.nearest(self._flat(shard), vector, n, held)
         return found
 
     def at(self, shard: int, places: Sequence[int]) -> dict[int, Record]:

@@ -103,10 +103,13 @@ class Lexical:
         finally:
             wait([found])
 
-    def best(self, found: list[Sharing], n: int, only: Filter, passing: Passing) -> list[tuple[Record, float]]:
+    def best(
+        self, found: list[Sharing], n: int, only: Filter, passing: Passing, fetch: Fetch
+    ) -> list[tuple[Record, float]]:
         """The ``n`` best of what was found, best first, each with its BM25 score.
 
-        With a filter, of those that are ``passing`` it; only for that Chroma is asked.
+        With a filter, of those that are ``passing`` it. Chroma is asked only for that, and by ``fetch`` for
+        what is neither in the journal nor kept.
         """
         if only != EVERYTHING:
             asked = _grouped((shard, id_) for shard, id_, _ in found).items()
@@ -114,7 +117,7 @@ class Lexical:
             found = [row for row in found if row[1] in passed][:n]
         records: dict[str, Record] = {}
         for shard, ids in _grouped((shard, id_) for shard, id_, _ in found).items():
-            records.update(self._at_hand(shard, ids))
+            records.update(self._records(shard, ids, fetch))
         return [(records[id_], score) for _, id_, score in found if id_ in records]
 
     def vectors(self, ids: Sequence[str]) -> dict[str, Vector]:
@@ -168,18 +171,18 @@ class Lexical:
         for number in sorted(self._doubted)[:1]:
             wanted, there = set(self._ledger.expected(number)), self._words.ids(number)
             missing, stray = sorted(wanted - there)[:PAGE], sorted(there - wanted)[:PAGE]
-            records = self._at_hand(number, missing)
-            if lost := [id_ for id_ in missing if id_ not in records]:
-                records.update(fetch(number, lost))
+            records = self._records(number, missing, fetch)
             if not (self._words.discard(stray) and self._words.add(number, list(records.values()))):
                 return False
             if not (records or stray):
                 self._doubted.discard(number)
         return bool(self._doubted)
 
-    def _at_hand(self, shard: int, ids: Sequence[str]) -> dict[str, Record]:
-        """Records that need no Chroma: from the journal while their shard is active, else as they are kept."""
-        return self._kept.get(shard, ids) or self._ledger.journalled_by_id(ids)
+    def _records(self, shard: int, ids: Sequence[str], fetch: Fetch) -> dict[str, Record]:
+        """Records by id: from the journal while their shard is active, else as they are kept, else fetched."""
+        found = self._kept.get(shard, ids) or self._ledger.journalled_by_id(ids)
+        lost = [id_ for id_ in ids if id_ not in found]
+        return {**found, **fetch(shard, lost)} if lost else found
 
     def _doubt(self, shards: Iterable[int]) -> None:
         if self._doubted is not None:

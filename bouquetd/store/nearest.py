@@ -38,28 +38,39 @@ def nearest(
 
 
 def closest(
-    n: int,
-    found: Mapping[int, Near],
-    at: Callable[[int, Sequence[int]], Mapping[int, Record]],
-    others: Sequence[Hit],
+    n: int, found: dict[int, Near], at: Callable[[int, Sequence[int]], Mapping[int, Record]]
 ) -> list[Hit]:
-    """The ``n`` nearest of ``others`` and of what was ``found`` by shard: distance and place of each.
+    """The ``n`` nearest of what was ``found`` by shard: distance and place of each.
 
-    ``at`` gives the records of a shard by place; only those of the nearest are asked for.
+    ``at`` gives the records of a shard by place; only those of the nearest are asked for. A shard of which it
+    does not give all of them is taken out of what was found.
     """
-    best = np.argsort(np.concatenate([distance for distance, _ in found.values()]), kind="stable")[:n]
+    while True:
+        hits: list[Hit] = []
+        for shard, own in _best(n, found).items():
+            records = at(shard, list(own))
+            if len(records) < len(own):
+                del found[shard]
+                break
+            hits += [
+                Hit(record.id, record.text, record.metadata, own[place], vector=record.vector)
+                for place, record in records.items()
+            ]
+        else:
+            return sorted(hits, key=_distance)
+
+
+def _best(n: int, found: Mapping[int, Near]) -> dict[int, dict[int, float]]:
+    """The distances of the ``n`` nearest, by shard and place, of the shards that have any of them."""
     distances: dict[int, dict[int, float]] = {}
-    for shard, (distance, places) in found.items():
-        own = best[(best >= 0) & (best < len(distance))]
-        distances[shard] = dict(zip(places[own].tolist(), distance[own].tolist(), strict=True))
-        best -= len(distance)
-    hits = [
-        Hit(record.id, record.text, record.metadata, own[place], vector=record.vector)
-        for shard, own in distances.items()
-        if own
-        for place, record in at(shard, list(own)).items()
-    ]
-    return nsmallest(n, [*others, *hits], key=_distance)
+    if found:
+        best = np.argsort(np.concatenate([distance for distance, _ in found.values()]), kind="stable")[:n]
+        for shard, (distance, places) in found.items():
+            own = best[(best >= 0) & (best < len(distance))]
+            if len(own):
+                distances[shard] = dict(zip(places[own].tolist(), distance[own].tolist(), strict=True))
+            best -= len(distance)
+    return distances
 
 
 def _distance(hit: Hit) -> float:

@@ -140,10 +140,10 @@ def from_kept(
                 found |= _embedded(texts, embed)
                 missing.update(i.rpartition(":")[0] for i in lost if i not in texts)
                 embedded += len(texts)
-            if rows := [found[i] for i in page if i in found]:
-                chroma.add(fresh, rows)
+            if there := [found[i] for i in page if i in found]:
+                chroma.add(fresh, there)
         if embedded:
-            kept.keep(entry.number, _pages(chroma, fresh, wanted))
+            kept.keep(entry.number, rows(chroma, fresh, wanted, beat))
     ledger.rename_shard(entry.number, fresh)
     if entry.collection in chroma.names():
         chroma.delete(entry.collection)
@@ -163,8 +163,10 @@ def _embedded(texts: Mapping[str, Record], embed: Embed) -> dict[str, Record]:
     }
 
 
-def _pages(chroma: Chroma, collection: str, ids: Sequence[str]) -> Iterator[list[Row]]:
+def rows(chroma: Chroma, collection: str, ids: Sequence[str], beat: Beat) -> Iterator[list[Row]]:
+    """Records of a collection, packed as they are kept, a page at a time."""
     for start in range(0, len(ids), PAGE):
+        beat()
         yield [packed(r) for r in chroma.get(collection, ids[start : start + PAGE]).values()]
 
 

@@ -93,6 +93,8 @@ class Store:
         self._writing: set[int] = set()
         # Where Chroma failed, or a rebuild did: dirty until it is proven or rebuilt, by the next start at last.
         self._suspect: set[int] = set()
+        # Full shards of which all records are kept, as far as was seen.
+        self._proven: set[int] = set()
         self.taken = 0
         """Records taken since the start."""
         self.landed = 0
@@ -305,7 +307,8 @@ class Store:
         """The chunks nearest to a vector, and the nearest of those that match a pattern; ``n`` of each.
 
         What was just stored is included. Of a sealed shard without conditions every vector is looked at, as it
-        is kept. Else Chroma is asked, one sealed shard's index in memory at a time: 40 ms and 20 MB each.
+        is kept. Else, and where not all are kept, Chroma is asked, one sealed shard's index in memory at a
+        time: 40 ms and 20 MB each.
         """
         with self._lock:
             self._settle()
@@ -322,7 +325,8 @@ class Store:
             self._settle()
             with self._lexical.looking(text, n, only) as found:
                 near = self._near(vector, n, None, only)
-            return self._lexical.best(found.result(), n, only, partial(self._passing, only)), near
+            passing = partial(self._passing, only)
+            return self._lexical.best(found.result(), n, only, passing, self._unkept), near
 
     def _near(self, vector: Vector, n: int, pattern: str | None, only: Filter) -> list[Hit]:
         if not self._chroma.apart:
@@ -338,12 +342,16 @@ class Store:
         # The first batch of a new shard may be journalled already and not yet here.
         made = self._chroma.names()
         shards = [s for s in self._ledger.shards() if s.chunks and s.collection in made]
-        plain = [s for s in shards if s.sealed] if pattern is None and only == EVERYTHING else []
-        found = {s.number: near for s in plain if (near := self._kept.nearest(s.number, vector, n)) is not None}
+        plain = pattern is None and only == EVERYTHING
+        full = [s for s in shards if plain and s.sealed]
+        looked = {s.number: self._kept.nearest(s.number, vector, n, s.chunks) for s in full}
+        found = {number: near for number, near in looked.items() if near is not None}
+        kept = closest(n, found, self._kept.at)
+        self._proven -= looked.keys() - found.keys()
         asked = {s.collection: s.chunks for s in shards if s.number not in found}
         leave = self._leave if len(asked) > 1 else lambda: None
         hits = nearest(self._chroma, asked, vector, n, pattern, only, leave) if asked else []
-        return closest(n, found, self._kept.at, hits) if found else hits
+        return sorted([*kept, *hits], key=lambda hit: hit.distance)[:n] if found else hits
 
     def _answers(self, shard: Shard, vector: Vector) -> bool:
         try:
@@ -371,17 +379,41 @@ class Store:
             return self._lexical.vectors(ids)
 
     def tidy(self) -> bool:
-        """Bring the index of words nearer to the ledger by a page; whether there is more to do."""
+        """Look whether all records of one full shard are kept, and keep them anew where they are not.
+
+        Also bring the index of words nearer to the ledger by a page. Returns whether there is more to do.
+        """
         with self._lock:
-            return self._lexical.tidy(lambda number, ids: self.records(number, ids, vectors=False))
+            more = self._keep_one()
+            return self._lexical.tidy(lambda number, ids: self.records(number, ids, vectors=False)) or more
+
+    def _keep_one(self) -> bool:
+        shards = [shard for shard in self._ledger.shards() if shard.sealed and shard.number not in self._proven]
+        for shard in shards[:1]:
+            if self._kept.count(shard.number) != shard.chunks and shard.collection in self._chroma.names():
+                self._settle()
+                ids = list(self._ledger.expected(shard.number, leaving=True))
+                rows = rebuild.rows(self._chroma, shard.collection, ids, self._beat)
+                self._kept.keep(shard.number, rows)
+                self._close()
+            self._proven.add(shard.number)
+        return len(shards) > 1
+
+    def compare_kept(self) -> int:
+        """How many records of full shards are not kept, or too many; ``tidy`` mends it from here on."""
+        with self._lock:
+            full = [shard for shard in self._ledger.shards() if shard.sealed]
+            amiss = {s.number: abs(s.chunks - self._kept.count(s.number)) for s in full}
+            self._proven.difference_update(number for number, count in amiss.items() if count)
+            return sum(amiss.values())
 
     def compare_words(self) -> Difference:
         """How far the index of words is from the ledger; see ``Lexical.compare``."""
         with self._lock:
             return self._lexical.compare()
 
-    def repair_words(self) -> None:
-        """Bring the index of words to the ledger at once, as far as that can be done."""
+    def tidy_up(self) -> None:
+        """Keep all records of full shards and bring the index of words to the ledger, as far as can be done."""
         while self.tidy():
             self._beat()
 
@@ -405,6 +437,14 @@ class Store:
                 if shard.number == number and shard.collection in made:
                     found = self._chroma.get(shard.collection, ids, vectors=vectors)
             return found
+
+    def _unkept(self, number: int, ids: Sequence[str]) -> dict[str, Record]:
+        """Records that are not kept, from a full shard's collection."""
+        found = self.records(number, ids, vectors=True)
+        if found:
+            self._proven.discard(number)
+        self._leave()
+        return found
 
     def count(self, only: Filter) -> int:
         """How many chunks fit a filter, what was just stored included; one shard's ids in memory at a time."""

@@ -660,11 +660,12 @@ def test_a_chroma_that_was_emptied_is_filled_again_without_embedding(house):
     house.check()
 
 
-@pytest.mark.parametrize(
+ACCIDENTS = pytest.mark.parametrize(
     "accident", ["gone", *(pytest.param(it, marks=pytest.mark.long) for it in ("cut", "no database"))]
 )
-def test_without_its_kept_records_a_shard_is_embedded_again_from_its_texts_and_kept_anew(house, accident):
-    dirty_sealed(house)
+
+
+def spoil(house, accident):
     [file] = (house.root / "kept").glob("*.records")
     if accident == "gone":
         file.unlink()
@@ -672,6 +673,12 @@ def test_without_its_kept_records_a_shard_is_embedded_again_from_its_texts_and_k
         os.truncate(file, file.stat().st_size // 2)
     else:
         file.write_bytes(b"x" * 10_000)
+
+
+@ACCIDENTS
+def test_without_its_kept_records_a_shard_is_embedded_again_from_its_texts_and_kept_anew(house, accident):
+    dirty_sealed(house)
+    spoil(house, accident)
     house.die()
     [done] = house.recover(embed)
     assert (done.chunks, done.missing) == (SHARD, ())
@@ -681,6 +688,41 @@ def test_without_its_kept_records_a_shard_is_embedded_again_from_its_texts_and_k
     house.die()
     house.recover()
     house.check()
+
+
+@ACCIDENTS
+def test_what_is_kept_no_longer_is_found_all_the_same_by_meaning_and_by_words(house, accident):
+    ids = [house.put(f"document {n}", BATCH) for n in range(4)]
+    house.complete(*ids)
+    spoil(house, accident)
+    wanted = house.expected[f"{ids[1]}:3"]
+    assert house.store.search(wanted.vector, 1)[0].id == wanted.id
+    sharing, near = house.store.candidates(wanted.text, wanted.vector, 5)
+    assert near[0].id == wanted.id
+    [shared] = [record for record, _ in sharing if record.id == wanted.id]
+    assert np.allclose(shared.vector, wanted.vector, atol=1e-5)
+
+
+@ACCIDENTS
+def test_what_is_kept_no_longer_is_kept_anew_when_there_is_time(house, accident):
+    house.complete(*[house.put(f"document {n}", BATCH) for n in range(4)])
+    house.store.tidy_up()
+    spoil(house, accident)
+    assert house.store.compare_kept() == SHARD
+    house.store.tidy_up()
+    assert house.store.compare_kept() == 0
+    assert house.kept.get(1, list(house.expected)).keys() == set(house.ledger.expected(1))
+
+
+def test_what_is_kept_of_documents_that_a_rebuilt_ledger_does_not_know_is_not_found(house):
+    ids = [house.put(f"document {n}", BATCH) for n in range(4)]
+    house.complete(*ids)
+    house.chroma.remove("bouquet-00001", [f"{ids[1]}:{n}" for n in range(BATCH)])
+    house.ledger.removed([ids[1]])
+    gone = house.expected[f"{ids[1]}:3"]
+    assert not [hit.id for hit in house.store.search(gone.vector, SHARD) if hit.id.startswith(ids[1])]
+    house.store.tidy_up()
+    assert house.kept.get(1, [gone.id]) == {}
 
 
 def test_the_records_of_a_shard_are_kept_to_the_last_bit_while_it_is_there_and_no_longer(house):

@@ -43,10 +43,10 @@ class House:
             steps += 1
         return steps
 
-    def found(self, text, only=EVERYTHING, passing=lambda _shard, _ids: (), n=2000):
+    def found(self, text, only=EVERYTHING, passing=lambda _shard, _ids: (), n=2000, fetch=lambda *_: {}):
         with self.lexical.looking(text, n, only) as found:
             pass
-        return [record for record, _ in self.lexical.best(found.result(), n, only, passing)]
+        return [record for record, _ in self.lexical.best(found.result(), n, only, passing, fetch)]
 
 
 @pytest.fixture
@@ -66,6 +66,15 @@ def test_what_was_journalled_before_a_kill_and_not_taken_in_is_made_up_for_by_an
     assert len(house.found("heron")) == PAGE + 10
     [hit] = house.found("beetle")
     assert (hit.id, hit.text, hit.metadata) == (late.id, late.text, late.metadata)
+
+
+def test_what_is_neither_journalled_nor_kept_is_fetched(house):
+    _, records = house.journal("heron", 3)
+    house.lexical.add(1, records)
+    house.ledger.seal(1)
+    there = {record.id: record for record in records}
+    assert house.found("heron") == []
+    assert len(house.found("heron", fetch=lambda _shard, ids: {id_: there[id_] for id_ in ids})) == 3
 
 
 def test_an_index_of_another_filling_is_put_right(house):

@@ -1,6 +1,7 @@
 """A ledger that was lost or damaged is built anew from what Chroma's metadata say."""
 
 import os
+import shutil
 from unittest import mock
 
 import numpy as np
@@ -175,3 +176,11 @@ def test_a_fresh_start_without_store_or_ledger_says_nothing_of_a_rebuild(tmp_pat
     with home.engine() as (parts, log):
         work(parts)
     assert "Rebuilt" not in log.text
+
+
+def test_with_a_lost_state_directory_full_shards_have_their_records_kept_again(tmp_path):
+    home = filled(tmp_path)
+    shutil.rmtree(home.root / "state")
+    assert home.once().status == 0
+    assert home.cli("verify", "--repair", "--json").json["unkept"] == 0
+    assert len(list((home.root / "state" / "kept").glob("*.records"))) > 1

@@ -54,8 +54,8 @@ class Shard:
 
     def candidates(self, text, vector, n, only):
         with self.lexical.looking(text, n, only) as found:
-            near = closest(n, {1: self.kept.nearest(1, vector, n)}, self.kept.at, [])
-        return self.lexical.best(found.result(), n, only, lambda _shard, ids: ids), near
+            near = closest(n, {1: self.kept.nearest(1, vector, n, CHUNKS)}, self.kept.at)
+        return self.lexical.best(found.result(), n, only, lambda _shard, ids: ids, lambda *_: {}), near
 
     def vectors(self, ids):
         return self.lexical.vectors(ids)
