@@ -102,7 +102,7 @@ class Bouquet:
         context: int = 0,
         merged: bool = True,
     ) -> list[Passage]:
-        """The ``n`` best passages, 1,000 at most, best first, fewer where there are no more.
+        """The ``n`` best passages, 1,000 at most, best first, fewer where the best 1,400 chunks make no more.
 
         A text is ranked by meaning and by words, as ``bouquetd search`` does it; a vector by distance alone.
         ``where`` narrows by metadata, in the words of ``--where`` or as Chroma's filter; each text of

@@ -18,6 +18,9 @@ MOST = 1000
 AT_ONCE = 300
 """Hits that are asked for first where more passages may be wanted; as many candidates are weighed anyway."""
 
+AT_MOST = 1400
+"""Hits that are asked for at most: with as many candidates by words, and the vectors of all, some 20 MB."""
+
 
 class Stock(Protocol):
     """What an answer needs of whoever has the store."""
@@ -59,7 +62,7 @@ def answer(
     context: int = 0,
     merged: bool = True,
 ) -> list[Passage]:
-    """The ``n`` best passages, best first, fewer where there are no more.
+    """The ``n`` best passages, best first, fewer where there are no more among ``AT_MOST`` chunks.
 
     Unless they are to be ``merged``, each is one chunk. Each is widened by ``context`` chunks before and behind
     it. Raises ``Rejected`` for what cannot be asked.
@@ -82,13 +85,14 @@ def answer(
 
 def _merged(stock: Stock, question: str | Vector, n: int, only: Filter) -> list[Span]:
     """More hits are asked for until they make ``n`` passages, which so many of the longest do in any case."""
-    size = min(LONGEST * n, max(AT_ONCE, n))
+    most = min(LONGEST * n, AT_MOST)
+    size = min(most, max(AT_ONCE, n))
     while True:
         hits = stock.hits(question, size, only)
         spans = merge(hits, n)
-        if len(spans) == n or len(hits) < size or size >= LONGEST * n:
+        if len(spans) == n or len(hits) < size or size >= most:
             return spans
-        size = min(2 * size, LONGEST * n)
+        size = min(2 * size, most)
 
 
 def searched(stock: Stock, conditions: Conditions) -> Searched:

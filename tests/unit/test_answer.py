@@ -7,7 +7,10 @@ from dataclasses import asdict
 import pytest
 
 from bouquetd.errors import Rejected
+from bouquetd.model import EVERYTHING, Hit
+from bouquetd.ops import answer
 from bouquetd.ops.filters import Conditions
+from bouquetd.ops.passages import LONGEST
 from tests.harness import Home, prose
 
 pytestmark = pytest.mark.xdist_group("answer")
@@ -123,6 +126,18 @@ def test_passages_side_by_side_may_be_widened_by_the_same_chunks(ask):
 def test_an_answer_has_a_bound(ask):
     with pytest.raises(Rejected, match="cannot be given"):
         ask(n=100, context=5)
+
+
+def test_however_many_passages_are_wanted_the_chunks_that_they_are_made_of_have_a_bound():
+    asked = []
+
+    class Stock:
+        def hits(self, _question, n, _only):
+            asked.append(n)
+            return [Hit(f"d:{i}", "x", {"start": i, "end": i + 1}, 0.0) for i in range(n)]
+
+    assert len(answer._merged(Stock(), "herons", 1000, EVERYTHING)) == answer.AT_MOST // LONGEST
+    assert max(asked) == answer.AT_MOST
 
 
 def test_conditions_of_another_version_are_refused(service):
