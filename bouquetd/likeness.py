@@ -10,23 +10,26 @@ from __future__ import annotations
 
 import hashlib
 import re
-from unicodedata import combining, normalize
+from unicodedata import combining, decimal, normalize
 
-_REST = "".join(chr(code) for code in range(128) if not chr(code).isalnum())
-_DELETED = _REST.encode()
+import numpy as np
+from numpy.typing import NDArray
+
+_MARKS = bytes(code for code in range(128) if not chr(code).isalnum())
 
 # Beyond ASCII: white space, punctuation of Europe and East Asia, symbols, the private signs that are bullets in
 # some fonts; not \W, which the vowels of Hindi and Thai are. One character, not a run of them, for which a text
 # is scanned several times as fast.
 _OTHER = re.compile(r"[\x80-\xbf\u1680\u2000-\u206f\u2190-\u2bff\u3000-\u3004\u3008-\u3020\ue000-\uf8ff]")
+_NUMERAL = re.compile(r"(?![0-9])\d")
 _DASH = re.compile(r"[\u2010-\u2015\u2212]")
 
-# Each begins with one of a class: such a pattern is scanned fast.
-_GAP = re.compile(rf"(\d[{re.escape(_REST)}]++)(?=\d)")
-_SIGN = re.compile(rf"[-+](?<![^{re.escape(_REST)}][-+])(?=\d)")
-
-_COUNTED = {mark: chr(0xE000 + ord(" " if mark.isspace() else mark)) for mark in _REST}
-"""Marks that count, as private characters, of which no text has any left; white space is all one."""
+_SPACE, _MARK, _LETTER, _DIGIT = range(4)
+_KIND = bytearray([_LETTER] * 256)
+"""Of each byte of UTF-8; those beyond ASCII are letters."""
+for _some, _kind in ((_MARKS, _MARK), (b" \t\n\r\f\v", _SPACE), (b"0123456789", _DIGIT)):
+    for _code in _some:
+        _KIND[_code] = _kind
 
 _REACH = 1000
 """Marks on one letter that are put in order over the edge of a piece; no writing has so many."""
@@ -42,7 +45,7 @@ class Likeness:
     def __init__(self) -> None:
         self._sha = hashlib.sha256()
         self._tail = ""
-        self._last = ""  # of what was normalised: the last letter or digit, and what tells of the rest
+        self._last = b""  # of what was normalised: the last letter or digit, and what tells of the rest
 
     def add(self, text: str) -> None:
         """The next piece."""
@@ -56,46 +59,66 @@ class Likeness:
     def digest(self) -> str:
         """Of all that was added, 32 hex digits; empty for a text of which nothing counts."""
         self._take(self._tail)
-        self._hash(self._last)
-        self._tail = self._last = ""
+        self._sha.update(self._last.translate(None, _MARKS))
+        self._tail, self._last = "", b""
         return "" if self._sha.digest() == _OF_NOTHING else self._sha.hexdigest()[:32]
 
     def _take(self, text: str) -> None:
         # Line by line, as few lines of most texts have anything beyond ASCII.
-        text = self._last + (text if text.isascii() else "\n".join(map(_folded, text.split("\n"))))
-        end = len(text.rstrip(_REST))
+        text = text if text.isascii() else "\n".join(map(_folded, text.split("\n")))
+        data = self._last + text.encode().lower()
+        end = len(data.rstrip(_MARKS))
         # The last letter or digit waits for what comes: only with that it is known what counts.
-        self._last = text[max(0, end - 1) : end] + _shortened(text[end:])
+        self._last = data[max(0, end - 1) : end] + _shortened(data[end:])
         if end:
-            self._hash(_marked(text[:end])[:-1])
-
-    def _hash(self, text: str) -> None:
-        self._sha.update(text.encode().lower().translate(None, _DELETED))
+            self._sha.update(_counted(data[:end])[:-1])
 
 
 def _folded(line: str) -> str:
     """A line of which all that is no letter, mark or digit is ASCII."""
     if line.isascii():
         return line
-    return _OTHER.sub("'", _DASH.sub("-", normalize("NFKD", line).casefold()))
+    folded = _NUMERAL.sub(lambda match: str(decimal(match[0])), normalize("NFKD", line).casefold())
+    return _OTHER.sub("'", _DASH.sub("-", folded))
 
 
-def _marked(text: str) -> str:
-    """A text in which what counts beside digits is put in private characters."""
-    parts = _GAP.split(text)  # to substitute by a function takes three times as long
-    parts[1::2] = [part[0] + _COUNTED[part[1]] if len(part) == 2 else _gap(part) for part in parts[1::2]]
-    return _SIGN.sub(lambda match: _COUNTED[match[0]], "".join(parts))
+def _counted(data: bytes) -> bytes:
+    """Letters, digits, and what counts of that which stands between and before digits."""
+    kind = np.frombuffer(data.translate(_KIND), np.uint8)
+    mark, digit = kind < _LETTER, kind == _DIGIT
+    text = np.frombuffer(data, np.uint8)
+    gaps, signs = _gaps(mark, digit), _signs(text, mark, digit)
+    if not (len(gaps) or len(signs)):
+        return data.translate(None, _MARKS)
+    text, kept = text.copy(), ~mark
+    kept[gaps[:, 0]] = kept[signs] = True
+    if len(gaps):
+        spaced = np.minimum.reduceat(kind, gaps.ravel())[::2] == _SPACE
+        text[gaps[spaced, 0]] = ord(" ")
+    return text[kept].tobytes()
 
 
-def _gap(part: str) -> str:
-    """A digit, and what counts of what stands behind it: white space, else how that begins; and a sign."""
-    gap = _shortened(part[1:])
-    sign = gap[1:] if gap[1:] in ("+", "-") else ""
-    return part[0] + "".join(_COUNTED[mark] for mark in gap[0] + sign)
+def _gaps(mark: NDArray[np.bool_], digit: NDArray[np.bool_]) -> NDArray[np.intp]:
+    """Where marks alone stand between two digits: the place of the first, and of the digit behind them."""
+    begins = np.flatnonzero(digit[:-1] & mark[1:]) + 1
+    if not len(begins):
+        return np.empty((0, 2), np.intp)
+    ends = np.flatnonzero(mark[:-1] & ~mark[1:]) + 1
+    behind = ends[np.searchsorted(ends, begins, "right")]  # no text ends in a mark here
+    between = digit[behind]
+    return np.stack([begins[between], behind[between]], axis=1)
 
 
-def _shortened(gap: str) -> str:
-    """A space where white space is within, else the first character; and the last one."""
+def _signs(text: NDArray[np.uint8], mark: NDArray[np.bool_], digit: NDArray[np.bool_]) -> NDArray[np.intp]:
+    """The places of signs that stand before a digit and behind no letter or digit."""
+    before = np.flatnonzero(mark[:-1] & digit[1:])
+    signs = before[np.isin(text[before], list(b"+-"))]
+    found: NDArray[np.intp] = signs[(signs == 0) | mark[signs - 1]]
+    return found
+
+
+def _shortened(gap: bytes) -> bytes:
+    """A space where white space is within, else the first mark; and the last one."""
     if len(gap) < 2:
         return gap
-    return (" " if any(map(str.isspace, gap)) else gap[0]) + gap[-1]
+    return (b" " if _SPACE in gap.translate(_KIND) else gap[:1]) + gap[-1:]
