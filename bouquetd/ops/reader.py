@@ -19,7 +19,8 @@ from bouquetd.model import EVERYTHING, Document, Filter, Hit, Record, Vector
 from bouquetd.ops.answer import answer
 from bouquetd.ops.filters import Conditions
 from bouquetd.ops.passages import Passage
-from bouquetd.ops.search import query, runs
+from bouquetd.ops.search import near, query, runs
+from bouquetd.recipe import Recipe
 from bouquetd.store.chroma import PAGE
 from bouquetd.store.findings import described
 from bouquetd.store.nearest import nearest
@@ -33,9 +34,9 @@ class Reader:
     def __init__(self, server: Server, embedder: Embedder | None) -> None:
         """Without an ``embedder`` texts are embedded with the one that the collections name."""
         self._server = server
-        self._embedder = embedder
+        self._given = embedder
+        self._named: tuple[int, Embedder] | None = None
         self._lock = threading.Lock()
-        self._asked: int | None = None
 
     def answer(
         self, question: str | Vector, n: int, conditions: Conditions, *, context: int, merged: bool
@@ -44,20 +45,32 @@ class Reader:
         return answer(self, question, n, conditions, context=context, merged=merged)
 
     def hits(self, question: str | Vector, n: int, only: Filter) -> list[Hit]:
-        """The best chunks, best first; see ``ops.search.query``."""
-        return query(self, self.embedder, question, n, only)
+        """The best chunks, best first; see ``ops.search.query``. A vector needs no embedder."""
+        if isinstance(question, str):
+            return query(self, self.embedder, question, n, only)
+        return near(self, self._dimensions(question), question, n, only)
 
     @property
     def embedder(self) -> Embedder:
         """What texts are embedded with. Raises ``ConfigError`` for one that we do not have."""
+        if self._given is not None:
+            return self._given
         with self._lock:
-            shards = self._shards()
-            if self._embedder is None or self._server.generation != self._asked:
+            shards, generation = self._shards(), self._server.generation
+            if self._named is None or self._named[0] != generation:
                 if not shards:
                     return chosen(Embed())  # nothing is stored yet that could say
-                self._embedder = self._server.embedder(shards[max(shards)])
-                self._asked = self._server.generation
-            return self._embedder
+                self._named = generation, self._server.embedder(shards[max(shards)])
+            return self._named[1]
+
+    def _dimensions(self, question: Vector) -> int:
+        """Those of the stored vectors, as their collections have it; where nothing says so, the question's."""
+        if self._given is not None:
+            return self._given.dimensions
+        with self._lock:
+            self._shards()
+            recipe = Recipe.of(self._server.recorded())
+        return recipe.dimensions if recipe else question.size
 
     def sources(self) -> Iterator[str]:
         """The source of each document, by its first chunk."""

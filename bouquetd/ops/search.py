@@ -81,18 +81,28 @@ def query(
 
     Raises ``Rejected`` for a question that cannot be asked.
     """
-    if n < 1:
-        raise Rejected(f"{n} passages were asked for", "ask for one or more")
-    if isinstance(question, str):
-        if not question.strip():
-            raise Rejected("the question is empty", "say in a few words what you look for")
-        return search(store, embedder, question, n, only)
-    if question.shape != (embedder.dimensions,) or not np.isfinite(question).all():
+    if not isinstance(question, str):
+        return near(store, embedder.dimensions, question, n, only)
+    _some(n)
+    if not question.strip():
+        raise Rejected("the question is empty", "say in a few words what you look for")
+    return search(store, embedder, question, n, only)
+
+
+def near(store: Searched, dimensions: int, question: Vector, n: int, only: Filter = EVERYTHING) -> list[Hit]:
+    """The ``n`` best passages for a vector, which must have as many ``dimensions`` as those that are stored."""
+    _some(n)
+    if question.shape != (dimensions,) or not np.isfinite(question).all():
         raise Rejected(
-            f"the question is no vector of {embedder.dimensions} finite numbers",
+            f"the question is no vector of {dimensions} finite numbers",
             "embed it with the embedder that the store was filled with: Bouquet.embedder",
         )
     return store.search(question, n, None, only)
+
+
+def _some(n: int) -> None:
+    if n < 1:
+        raise Rejected(f"{n} passages were asked for", "ask for one or more")
 
 
 def search(store: Searched, embedder: Embedder, text: str, n: int, only: Filter = EVERYTHING) -> list[Hit]:

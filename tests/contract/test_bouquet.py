@@ -21,6 +21,7 @@ from bouquetd.store.rebuild import collections
 from bouquetd.store.server import Server
 from tests.chroma_server import ChromaServer
 from tests.harness import Home, prose
+from tests.model_server import ModelServer
 from tests.readme import APPLICATIONS, run
 
 pytestmark = pytest.mark.xdist_group("bouquet")
@@ -80,6 +81,19 @@ def bouquet(request, embedded, expected, served, server):
         places = {"without a daemon": embedded.yaml, "server": str(served.root), "URL": server.url}
         with Bouquet(places[request.param]) as bouquet:
             yield bouquet
+
+
+@pytest.fixture(scope="module")
+def modelled(tmp_path_factory, server):
+    """A home whose collections in the server are filled with a model that is in another one."""
+    with ModelServer() as models:
+        embed = {"provider": "openai", "url": models.url, "model": "m", "dimensions": 8}
+        store = {"mode": "server", "url": server.url, "collection": "modelled", **SMALL}
+        options = {"embed": embed, "store": store, "pipeline": {"batch_size": 10}}
+        home = Home(tmp_path_factory.mktemp("modelled"), options)
+        home.put("herons.txt", FILES["herons.txt"])
+        assert home.once().status == 0
+        yield home
 
 
 @pytest.fixture
@@ -283,6 +297,20 @@ def test_a_collection_of_another_name_in_the_server_is_another_bouquet(server, s
     with Bouquet(server.url, collection="another") as bouquet:
         assert bouquet.query("herons") == []
         assert list(bouquet.documents()) == []
+
+
+def test_a_yaml_with_a_server_brings_the_embedder_that_its_collections_cannot(modelled):
+    with Bouquet(modelled.yaml) as bouquet:
+        assert bouquet.query("where do herons sleep", 1)[0].source == "herons.txt"
+
+
+def test_a_vector_is_asked_at_a_url_without_the_embedder_that_made_it(modelled, server):
+    with Bouquet(modelled.yaml) as bouquet:
+        vector = bouquet.embedder.query("where do herons sleep")
+    with Bouquet(server.url, collection="modelled") as bouquet:
+        assert bouquet.query(vector, 1)[0].source == "herons.txt"
+        with pytest.raises(Rejected, match="no vector of 8 finite numbers"):
+            bouquet.query([0.1, 0.2])
 
 
 def test_a_place_that_cannot_be_one_is_told_at_once(tmp_path, embedded):
