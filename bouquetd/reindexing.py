@@ -180,9 +180,10 @@ def _fill(it: Generations, signals: Signals, shown: Shown) -> None:
         old.rest()
         with suppress(Unavailable):
             asked.embed([assembly.WARM_TEXT])  # before questions come, which are asked side by side
+        # Before anybody asks: to drop what is half done takes the Chroma that questions go to.
+        chroma, ledger = _next(it, stack)
         stack.enter_context(_answering(paths.runtime, Reading(settings, it.ledger, old, asked)))
 
-        chroma, ledger = _next(it, stack)
         store = _store(it, chroma, ledger, it.embedder.embed)
         store.recover()
         stack.callback(assembly.leave, store, log)

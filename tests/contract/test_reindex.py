@@ -5,7 +5,7 @@ import re
 import shutil
 import subprocess
 import sys
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import numpy as np
@@ -13,9 +13,10 @@ import pytest
 
 from bouquetd import recovery, reindexing
 from bouquetd.bouquet import Bouquet
+from bouquetd.control import SOCKET, NoDaemon, request
 from bouquetd.errors import ConfigError, Stopped, Unavailable
 from bouquetd.store.embedded import Embedded
-from bouquetd.store.shards import Store
+from bouquetd.store.shards import SCRATCH, Store
 from tests import another
 from tests.chroma_server import ChromaServer
 from tests.fake_chroma import InMemory
@@ -260,6 +261,29 @@ def test_what_is_half_done_is_dropped_when_settings_change_again_or_back_and_whe
     assert not next_.exists()
     assert stored(home, 1) == {}
     assert home.stored().keys() == before.keys()
+
+
+def test_nobody_is_answered_from_a_store_from_which_another_generation_is_just_being_dropped(home, monkeypatch):
+    question, answers, deleted = SOURCES["1.txt"][5_000:5_080], [], []
+    asked = {"question": question, "n": 3, "context": 0, "merged": True, "conditions": {"source": ["1.txt"]}}
+    expected = home.cli("search", question, "-n", "3", "--source", "1.txt", "--json").json
+    reset(home, **OTHER)
+    with interrupted(monkeypatch, 1):
+        home.cli("reindex")
+    original = Embedded.delete
+
+    def delete(chroma, name):
+        original(chroma, name)
+        if chroma.generation == 1 and name != SCRATCH:
+            with suppress(NoDaemon):
+                answers.append(request(home.runtime / SOCKET, "search", 30.0, **asked)["passages"])
+            deleted.append(name)
+
+    monkeypatch.setattr(Embedded, "delete", delete)
+    reset(home, chunk={"size": 300, "overlap": 30})
+    assert home.cli("reindex").status == 0
+    assert deleted
+    assert all([p["id"] for p in answer] == [p["id"] for p in expected] for answer in answers)
 
 
 @pytest.mark.long
