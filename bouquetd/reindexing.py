@@ -220,7 +220,7 @@ def _fill(it: Generations, signals: Signals, shown: Shown) -> None:
             recipe=str(it.before) if it.before.chunker == it.wanted.chunker else None, beat=it.beat,
         )  # fmt: skip
         with _progress(work, probe, governor, paths.runtime, shown):
-            work.run()
+            work.persist(signals.stopping.wait, log.warning)
         ledger.succeed(it.ledger.path)
         chroma.mark_whole()
     _switch(it, ledger)
@@ -381,10 +381,11 @@ def _progress(work: Reindex, probe: Probe, governor: Governor, runtime: Path, sh
     done, began = threading.Event(), time.time()
 
     def seen() -> dict[str, Any]:
-        vitals = probe.vitals()
+        vitals, trouble = probe.vitals(), work.trouble
         return {
-            "state": "reindexing", "why": "", "share": round(work.share, 4), "pid": os.getpid(), "since": began,
-            "at": time.time(), "rss_mb": round(vitals.rss / MB, 2), "peak_mb": round(vitals.peak / MB, 2),
+            "state": "reindexing", "why": trouble.told if trouble else "", "share": round(work.share, 4),
+            "pid": os.getpid(), "since": began, "at": time.time(),
+            "rss_mb": round(vitals.rss / MB, 2), "peak_mb": round(vitals.peak / MB, 2),
             "vsz_mb": round(vitals.vsz / MB, 2), "limit_mb": governor.limits.limit / MB,
         }  # fmt: skip
 

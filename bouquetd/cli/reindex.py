@@ -19,7 +19,7 @@ def reindex(
     """Move the store to the embedder and chunker of the settings. It is made anew from its own texts.
 
     No daemon may run meanwhile; search, status and files are answered all the same, by the store as it was.
-    Killed or stopped, the next call goes on where it was.
+    Killed or stopped, the next call goes on where it was. A server that is away is waited for.
     """
     from bouquetd import reindexing
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
 
+from bouquetd.backoff import BackOff
 from bouquetd.errors import Unavailable
 from bouquetd.ledger import Entry, Ledger, identity
 from bouquetd.model import Chunk, Record, State, printable
@@ -22,6 +23,10 @@ PAGE = 100
 
 Records = Callable[[int, Sequence[str]], dict[str, Record]]
 """Records of one shard by id; those that are not there are left out."""
+
+
+class Lost(Unavailable):
+    """What no waiting brings back."""
 
 
 class Reindex:
@@ -49,6 +54,7 @@ class Reindex:
         self._pipeline = pipeline
         self._recipe = recipe
         self._beat = beat
+        self._trouble: tuple[Unavailable, int] | None = None
         self.read = 0
         self.total = sum(shard.chunks for shard in before.shards())
 
@@ -57,12 +63,42 @@ class Reindex:
         """How far it has come, 0 to 1."""
         return min(1.0, self.read / self.total) if self.total else 1.0
 
+    @property
+    def trouble(self) -> Unavailable | None:
+        """Why nothing could be stored of late; None while it goes on."""
+        error, taken = self._trouble or (None, 0)
+        return error if self._store.taken == taken else None
+
+    def persist(self, wait: Callable[[float], object], tell: Callable[[str], object]) -> None:
+        """``run`` to the end, and where something is missing, wait as many seconds and go on.
+
+        What is missing is told once until more is stored. Raises ``Stopped``, and ``Lost`` for what stays so.
+        """
+        backoff = BackOff()
+        while True:
+            self._beat()
+            try:
+                self.run()
+            except Lost:
+                raise
+            except Unavailable as error:
+                self._pipeline.leave_out(lambda _: True)
+                if not self.trouble:
+                    backoff.reset()
+                    tell(f"Waiting, and trying again by itself. {error.told}")
+                self._trouble = error, self._store.taken
+                wait(max(backoff.next(), error.after))
+            else:
+                return
+
     def run(self) -> None:
         """Store what is not yet stored, to the last chunk.
 
         Raises ``Stopped`` between two batches, ``Unavailable`` when something is missing; the next call goes
         on at the chunk it came to.
         """
+        self.read = 0
+        self._store.retry()
         held = (e for e in self._before.entries(State.COMPLETE, State.FILED) if e.chunks)
         while page := list(islice(held, PAGE)):
             self._beat()
@@ -91,7 +127,7 @@ class Reindex:
                 found = self._records(shard, ids)
                 for chunk in ids:
                     if chunk not in found:
-                        raise Unavailable(
+                        raise Lost(
                             f"a chunk of {printable(entry.document.source)} is lost",
                             "set embed and chunk back to what the store was filled with, run `bouquetd verify"
                             " --repair`, then set them anew and reindex",

@@ -89,6 +89,8 @@ def page(seen: Mapping[str, Any], now: float) -> list[str]:
     why = f", {percent(share)}; files in the inbox wait until that is done" if share is not None else ""
     why = f": {seen['why']}" if seen.get("why") and not why else why
     rows = [f"bouquetd is {seen['state']}{why}"]
+    if share is not None and seen.get("why"):
+        rows.append(f"  waits    {seen['why']}")
     if seen["running"] and seen.get("remedy"):
         rows.append(f"  to do    {seen['remedy']}")
     rows += list(_running(seen, now) if seen["running"] else _stopped(seen))

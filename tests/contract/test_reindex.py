@@ -21,6 +21,7 @@ from tests import another
 from tests.chroma_server import ChromaServer
 from tests.fake_chroma import InMemory
 from tests.harness import Home, merged, prose, until
+from tests.model_server import ModelServer
 
 SMALL = {"store": {"batch_size": 10, "shard_chunks": 20}, "pipeline": {"batch_size": 10}}
 OTHER = {"chunk": {"size": 500, "overlap": 60}}
@@ -261,6 +262,39 @@ def test_what_is_half_done_is_dropped_when_settings_change_again_or_back_and_whe
     assert not next_.exists()
     assert stored(home, 1) == {}
     assert home.stored().keys() == before.keys()
+
+
+def test_a_server_of_models_that_asks_for_patience_is_waited_for_and_nothing_is_stored_twice(home, monkeypatch):
+    before = by_place(home.stored())
+    with ModelServer() as models:
+        reset(home, embed={"provider": "openai", "url": models.url, "model": "m", "dimensions": 8})
+        answer, persist, refused, waits = models._answer, reindexing.Reindex.persist, iter([False, True]), []
+
+        def moody(path, key, question):
+            storing = not question["input"][0].startswith("Warm")
+            return (429, {}) if storing and next(refused, False) else answer(path, key, question)
+
+        def wait(seconds):
+            waits.append(seconds)
+            until(lambda: "wants fewer requests (429)" in home.cli("status").out, "the status says why")
+
+        monkeypatch.setattr(models, "_answer", moody)
+        monkeypatch.setattr(models, "headers", {"Retry-After": "7"})
+        monkeypatch.setattr(reindexing.Reindex, "persist", lambda work, _, tell: persist(work, wait, tell))
+        done = home.cli("reindex")
+        assert done.status == 0, done.err
+        assert waits == [7.0]
+        after = stored(home, 1)
+        assert len(after) == len(before)
+        assert by_place(after).keys() == before.keys()
+
+
+def test_a_chunk_that_is_lost_ends_it_with_what_to_do(home, monkeypatch):
+    monkeypatch.setattr(reindexing, "_records", lambda *_: lambda _shard, _ids: {})
+    with another.wanted():
+        done = home.cli("reindex")
+    assert done.status == 69
+    assert re.search(r"chunk of \S+ is lost.*verify --repair", done.err)
 
 
 def test_nobody_is_answered_from_a_store_from_which_another_generation_is_just_being_dropped(home, monkeypatch):
