@@ -60,7 +60,7 @@ class Pipeline:
     extract: Callable[[BinaryIO, Document], Iterable[Piece]]
     chunk: Callable[[Iterable[Piece]], Iterable[Chunk]]
     names: Callable[[Iterable[Chunk], int], Iterable[Chunk]]
-    """Adds to each chunk, from that number on, the names that the document has told so far."""
+    """Adds to each chunk, from that number on, what is named in it as far as the text itself tells."""
     entities: Callable[[Sequence[str]], Iterable[list[str] | None]]
     begin: Callable[[Sequence[str]], Begun]
     embed: Callable[[Sequence[str], Any], NDArray[np.float32]]
@@ -177,7 +177,7 @@ def metadata(document: Document, chunk: Chunk, entities: list[str] | None) -> Me
     if entities is None:
         values["entities_missing"] = True
     if entities or chunk.names:
-        values["entities"] = [*(entities or ()), *chunk.names]
+        values["entities"] = list(dict.fromkeys((*(entities or ()), *chunk.names)))
     if chunk.last:
         values["last"] = True
         if chunk.text_digest:

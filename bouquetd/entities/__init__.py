@@ -14,13 +14,14 @@ from itertools import zip_longest
 from typing import TYPE_CHECKING
 
 from bouquetd.backoff import BackOff
-from bouquetd.errors import Stopped, Unavailable
+from bouquetd.errors import Explained, Stopped, Unavailable
 
 if TYPE_CHECKING:
     from bouquetd.log import Log
 
 Provider = Callable[[str], list[str]]
-"""Finds the entities of one text, as ``kind:value``. Raises ``Unavailable`` where what it asks is away."""
+"""Finds the entities of one text, as ``kind:value``. Raises ``Unavailable`` where what it asks is
+away, anything else over that one text."""
 
 SLOW = 1.0
 """Seconds after which a text was slow: between such ones there may be a stop, and each is a sign of life."""
@@ -35,9 +36,9 @@ class Entities:
     """Runs a provider over batches, at most ``max_concurrent`` texts at a time.
 
     What a provider raises never reaches the chunk, which goes without entities. One that is ``Unavailable`` is
-    left alone for a while, longer with each failure, so that a server that is down costs one time-out and not
-    one a chunk; that is told once, until it works again. Whatever else it raises is about that one text, and
-    only the first such is told.
+    left alone for a while, longer with each failure or as long as it asks for, so that a server that is down
+    costs one time-out and not one a chunk; that is told once, until it works again. Whatever else it raises is
+    about that one text, and only the first such is told.
     """
 
     def __init__(
@@ -94,7 +95,7 @@ class Entities:
     def _failed(self, error: Exception) -> None:
         with self._lock:
             if isinstance(error, Unavailable):
-                self._until = self._clock() + self._backoff.next()
+                self._until = self._clock() + max(self._backoff.next(), error.after)
                 told, self._told = self._told, True
             else:
                 told, self._told_of_text = self._told_of_text, True
@@ -103,7 +104,8 @@ class Entities:
         if isinstance(error, Unavailable):
             text = f"Storing chunks without their entities, as none can be found. {error.told}"
         else:
-            text = f"Storing a chunk without its entities. {type(error).__name__}: {error}"
+            said = error.told if isinstance(error, Explained) else f"{type(error).__name__}: {error}"
+            text = f"Storing a chunk without its entities. {said}"
         self._log.warning(text, what="no entities")
 
     def _works(self) -> None:

@@ -22,7 +22,7 @@ def chosen(settings: Entities, pulse: Callable[[], None] = lambda: None) -> Prov
     if settings.provider == "openai":
         from bouquetd.entities.remote import remote
 
-        return remote(settings.url, settings.model, settings.key_file, settings.timeout, pulse, settings.region)
+        return remote(settings.url, settings.model, settings.key_file, settings.timeout, pulse)
     if settings.provider == "spacy":
         from bouquetd.entities.spacy_ import pipeline
 
@@ -41,9 +41,16 @@ def require(settings: Entities) -> None:
 
 
 def names(settings: Entities) -> Callable[[Iterable[Chunk], int], Iterable[Chunk]]:
-    """What adds to a document's chunks, from that number on, the names known so far; a model needs none."""
-    if settings.provider != "patterns":
-        return lambda chunks, _first: chunks
-    from bouquetd.entities.names import named
+    """What adds to a document's chunks, from that number on, what is found in them without the provider.
 
-    return named
+    For ``patterns`` the names known so far, for ``openai`` what has a grammar, also while the server is away.
+    """
+    if settings.provider == "patterns":
+        from bouquetd.entities.names import named
+
+        return named
+    if settings.provider == "openai":
+        from bouquetd.entities.patterns import grammatical
+
+        return grammatical(settings.region)
+    return lambda chunks, _first: chunks

@@ -30,11 +30,13 @@ names takes 0.4 more.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
 from ipaddress import ip_address
 
 from bouquetd.entities.dates import dates
 from bouquetd.entities.money import money
+from bouquetd.model import Chunk
 
 MOST = 32
 """Entities kept of one chunk: a page of links must not make metadata larger than its text."""
@@ -86,6 +88,17 @@ def patterns(region: str = "") -> Callable[[str], list[str]]:
             if len(taken) > 4 * MOST:
                 break
         return list(dict.fromkeys(entity for _, _, entity in sorted(taken)))[:MOST]
+
+    return found
+
+
+def grammatical(region: str) -> Callable[[Iterable[Chunk], int], Iterator[Chunk]]:
+    """What adds these entities to a document's chunks from a number on, beside what a model finds."""
+    find = patterns(region)
+
+    def found(chunks: Iterable[Chunk], first: int) -> Iterator[Chunk]:
+        for chunk in chunks:
+            yield replace(chunk, names=tuple(find(chunk.text))) if chunk.number >= first else chunk
 
     return found
 

@@ -1,7 +1,7 @@
 """Entities found by a language model behind ``POST /chat/completions``, asked for JSON of a given shape.
 
 A model makes things up, and a text may tell it what to say: so what it answers counts only where it stands in
-the text, letter by letter. What has a grammar is found by our patterns, here as well.
+the text, letter by letter. What has a grammar is found by our patterns beside it (``choice.names``).
 """
 
 from __future__ import annotations
@@ -12,9 +12,9 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Any
 
-from bouquetd.entities.patterns import MOST, patterns
-from bouquetd.errors import Unavailable
-from bouquetd.remote import Client, Endpoint
+from bouquetd.entities.patterns import MOST
+from bouquetd.errors import Rejected, Unavailable
+from bouquetd.remote import Client, Endpoint, TooLong
 
 KINDS = ("person", "organisation", "place", "date", "money")
 """What the model is asked for."""
@@ -56,41 +56,40 @@ def remote(
     key_file: str,
     timeout: float,
     pulse: Callable[[], None] = lambda: None,
-    region: str = "",
 ) -> Callable[[str], list[str]]:
-    """The provider behind ``entities.provider: openai``; it raises ``Unavailable`` where there is no answer.
+    """The provider behind ``entities.provider: openai``.
 
-    ``timeout`` in seconds; ``region`` is that of ``patterns``; ``pulse`` is called before each request, in any
-    thread, and may raise ``Stopped``.
+    It raises ``Unavailable`` where there is no answer, ``Rejected`` where a text has no sound one. ``timeout``
+    in seconds; ``pulse`` is called before each request, in any thread, and may raise ``Stopped``.
     """
     client = Client(Endpoint("entities", "the model for entities", url, model, key_file, timeout), pulse)
-    grammar = patterns(region)
     shape = {"name": "entities", "strict": True, "schema": dict(_SHAPE)}
 
     def found(text: str) -> list[str]:
         said = text.encode(errors="replace").decode()
-        answer = client.post(
-            "/chat/completions",
-            {
-                "model": model,
-                "messages": [{"role": "system", "content": _TASK}, {"role": "user", "content": said}],
-                "response_format": {"type": "json_schema", "json_schema": shape},
-                "temperature": 0,
-            },
-        )
-        named = _standing(_named(answer, client.nonsense), text)
-        return list(dict.fromkeys([*grammar(text), *named]))[: 2 * MOST]
+        question = {
+            "model": model,
+            "messages": [{"role": "system", "content": _TASK}, {"role": "user", "content": said}],
+            "response_format": {"type": "json_schema", "json_schema": shape},
+            "temperature": 0,
+        }
+        try:
+            answer = client.post("/chat/completions", question)
+        except TooLong as error:
+            raise Rejected(error.reason, error.remedy) from error
+        return _standing(_named(answer, client.nonsense), text)[:MOST]
 
     return found
 
 
 def _named(answer: Any, nonsense: Callable[[str], Unavailable]) -> list[tuple[str, str]]:
-    """Kind and value of each entity in an answer. Raises ``Unavailable`` for one of another shape."""
+    """Kind and value of each entity in an answer. Raises ``Rejected`` for one of another shape."""
     try:
         entities = json.loads(answer["choices"][0]["message"]["content"])["entities"]
         return [(str(entity["kind"]), str(entity["value"])) for entity in entities]
     except (LookupError, RecursionError, TypeError, ValueError):
-        raise nonsense("something else than the JSON that was asked for") from None
+        wrong = nonsense("something else than the JSON that was asked for")
+        raise Rejected(wrong.reason, wrong.remedy) from None
 
 
 def _standing(named: list[tuple[str, str]], text: str) -> list[str]:

@@ -128,6 +128,17 @@ def test_entities_of_a_model_elsewhere_are_stored_with_the_chunk(home, server):
     assert set(row.metadata["entities"]) == {"email:ada@example.org", "person:Ada Lovelace"}
 
 
+def test_what_has_a_grammar_is_stored_also_while_the_model_for_entities_is_down(home, server):
+    entities = {"provider": "openai", "url": server.url, "model": "chat"}
+    home.configure(embed={}, entities=entities)
+    server.status = 503
+    home.put("a.txt", "Ada Lovelace wrote to ada@example.org.")
+    assert home.once().status == 0
+    [row] = home.stored().values()
+    assert row.metadata["entities"] == ["email:ada@example.org"]
+    assert row.metadata["entities_missing"]
+
+
 @pytest.mark.long
 def test_a_daemon_starts_while_the_server_is_down_and_lives_through_its_bad_days(tmp_path, monkeypatch):
     (tmp_path / "embed-key").write_text("sk-right")

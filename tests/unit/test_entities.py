@@ -269,6 +269,19 @@ def test_a_provider_that_is_away_is_asked_again_only_after_a_while(stage):
     assert provider.asked == 2
 
 
+def test_a_provider_that_asks_to_be_left_alone_is_for_as_long(stage):
+    provider, now = Provider(), 0.0
+    run = stage(provider, 1, clock=lambda: now)
+    provider.answer = Unavailable("the server wants fewer requests", "wait", 300.0)
+    list(run(["text"]))
+    now = 299.0
+    list(run(["text"]))
+    assert provider.asked == 1
+    now = 301.0
+    list(run(["text"]))
+    assert provider.asked == 2
+
+
 def test_an_error_over_one_text_costs_the_others_nothing(stage):
     def provider(text):
         return [f"rfc:{int(text)}"]
