@@ -134,6 +134,7 @@ class Chunk:
     is named anywhere in it. ``last`` marks a document's final chunk, so that a ledger rebuilt from the store
     knows which documents are whole; that one has the ``text_digest`` of the whole document (``likeness``),
     empty for one without letters and digits.
+    ``entities`` are those of a chunk that was stored before; None: they are to be found.
     """
 
     number: int
@@ -145,6 +146,7 @@ class Chunk:
     links: tuple[str, ...] = ()
     text_digest: str = ""
     names: tuple[str, ...] = ()
+    entities: tuple[str, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ whole pipeline goes on.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import groupby, islice
 from typing import Any, BinaryIO, Protocol
@@ -112,9 +112,10 @@ class Pipeline:
             batch = self.ahead[: self.gate.batch_size]
             self.watch(batch)
             texts = [chunk.text for _, chunk in batch]
-            found = self.entities(texts)  # in threads of their own, beside the embedder's native code
+            # In threads of their own, beside the embedder's native code.
+            found = self.entities([chunk.text for _, chunk in batch if chunk.entities is None])
             vectors = self.embed(texts, begun[done : done + len(batch)])
-            rows = zip(batch, found, vectors, strict=True)
+            rows = zip(batch, _entities(batch, found), vectors, strict=True)
             records = [
                 record(document, chunk, entities, vector) for (document, chunk), entities, vector in rows
             ]
@@ -127,6 +128,15 @@ class Pipeline:
     def leave_out(self, unwanted: Callable[[Document], bool]) -> None:
         """Forget what is read of some documents and not yet journalled."""
         self.ahead[:] = [item for item in self.ahead if not unwanted(item[0])]
+
+
+def _entities(
+    batch: Sequence[tuple[Document, Chunk]], found: Iterable[list[str] | None]
+) -> Iterator[list[str] | None]:
+    """Those that a chunk came with, else the next that were found."""
+    fresh = iter(found)
+    for _, chunk in batch:
+        yield next(fresh) if chunk.entities is None else list(chunk.entities)
 
 
 def parts(batch: Sequence[tuple[Document, Chunk]], records: Sequence[Record]) -> list[Part]:
@@ -176,8 +186,9 @@ def metadata(document: Document, chunk: Chunk, entities: list[str] | None) -> Me
             values[name] = list(value) if isinstance(value, tuple) else value
     if entities is None:
         values["entities_missing"] = True
-    if entities or chunk.names:
-        values["entities"] = list(dict.fromkeys((*(entities or ()), *chunk.names)))
+    names = chunk.names if chunk.entities is None else ()
+    if entities or names:
+        values["entities"] = list(dict.fromkeys((*(entities or ()), *names)))
     if chunk.last:
         values["last"] = True
         if chunk.text_digest:

@@ -17,12 +17,13 @@ GAP = 64 * 1024
 
 
 def stored(record: Record) -> Chunk:
-    """The chunk that a record was made of."""
+    """The chunk that a record was made of. Its entities are to be found where they could not be before."""
     known: Any = record.metadata
     place = Place(known.get("page"), known.get("row"), tuple(known.get("headings", ())), facts=_facts(known))
     return Chunk(
         known["chunk"], record.text, known["start"], known["end"], bool(known.get("last")), place,
         tuple(known.get("links", ())), known.get("text_digest", ""),
+        entities=None if "entities_missing" in known else tuple(known.get("entities", ())),
     )  # fmt: skip
 
 

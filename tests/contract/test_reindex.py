@@ -161,6 +161,23 @@ def test_with_the_same_chunker_each_chunk_gets_a_new_vector_and_nothing_else_cha
     assert home.once().status == 78
 
 
+def test_entities_that_were_found_are_not_asked_for_again_also_where_their_provider_is_down(tmp_path):
+    with ModelServer() as models:
+        entities = {"provider": "openai", "url": models.url, "model": "chat"}
+        home = Home(tmp_path / "home", {**SMALL, "entities": entities})
+        models.entities = [{"kind": "person", "value": "Ada Lovelace"}]
+        home.put("a.txt", "Ada Lovelace wrote to ada@example.org.")
+        assert home.once().status == 0
+        [before] = by_place(home.stored()).values()
+        assert "person:Ada Lovelace" in before.metadata["entities"]
+        models.status, asked = 503, len(models.asked)
+        with another.wanted():
+            assert home.cli("reindex").status == 0
+        [after] = by_place(stored(home, 1)).values()
+        assert after.metadata == before.metadata
+        assert len(models.asked) == asked
+
+
 def test_any_chroma_that_keeps_the_contract_can_be_reindexed(tmp_path, monkeypatch):
     collections, home = {}, Home(tmp_path / "home", SMALL)
     monkeypatch.setattr(recovery, "chroma", lambda *_: InMemory(collections))

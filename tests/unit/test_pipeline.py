@@ -205,6 +205,20 @@ def test_what_the_journal_refused_stays_and_is_not_stored():
     assert [text for call in stages.names("store") for text in call[1]] == [f"word{n}" for n in range(5)]
 
 
+def test_chunks_that_bring_their_entities_keep_them_and_only_the_others_are_asked_about():
+    stages, stored = Stages(0), []
+    stages.store = stored.extend
+    chunks = [
+        Chunk(0, "known", 0, 5, last=False, names=("person:B",), entities=("person:A",)),
+        Chunk(1, "new", 5, 8, last=True, names=("person:B",)),
+    ]
+    pipeline = stages.pipeline()
+    pipeline.take(DOCUMENT, chunks)
+    pipeline.flush()
+    assert stages.names("entities") == [("entities", ["new"])]
+    assert [record.metadata["entities"] for record in stored] == [["person:A"], ["of:new", "person:B"]]
+
+
 def test_stages_that_disagree_about_the_number_of_chunks_fail_before_the_journal_sees_any():
     stages = Stages(3)
     stages.embed = lambda texts, _: np.ones((len(texts) - 1, 4), dtype=np.float32)
