@@ -16,6 +16,7 @@ of theirs by their tokens, so that nothing of it is passed over.
 from __future__ import annotations
 
 import os
+import threading
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -53,7 +54,7 @@ class _Loaded:
 
 
 class OnnxEmbedder:
-    """A model from a folder. Not shared between threads while loading."""
+    """A model from a folder. Any thread may use it; the first loads it, the others wait for that."""
 
     def __init__(
         self,
@@ -72,6 +73,7 @@ class OnnxEmbedder:
         self._threads = threads or min(THREADS, len(os.sched_getaffinity(0)))
         self._trim = trim
         self._loaded: _Loaded | None = None
+        self._loading = threading.Lock()
         self._beside = ThreadPoolExecutor(1, thread_name_prefix="tokens")
         self._runs = ThreadPoolExecutor(self._threads, thread_name_prefix="embed")
 
@@ -129,21 +131,23 @@ class OnnxEmbedder:
         return vector / (length or 1.0)
 
     def _model(self) -> _Loaded:
-        if self._loaded is None:
-            loaded = self._load()
-            # The longest window there will be: what it takes is of the baseline, and nothing takes more.
-            room = self._folder.window - len(loaded.before) - len(loaded.after)
-            longest = np.full(room, loaded.before[0] if len(loaded.before) else 0, np.int64)
-            vector, *_ = self._runs.map(partial(self._vector, loaded), [longest] * self._threads)
-            if vector.shape != (self.dimensions,):
-                raise self._refused(
-                    f"gives {vector.shape[0]} dimensions, but its config.json {self.dimensions}"
-                )
-            self._loaded = loaded
-            self._trim()
-        return self._loaded
+        with self._loading:
+            if (loaded := self._loaded) is None:  # another thread may drop it at any time
+                loaded = self._loaded = self._load()
+                self._trim()
+            return loaded
 
     def _load(self) -> _Loaded:
+        loaded = self._read()
+        # The longest window there will be: what it takes is of the baseline, and nothing takes more.
+        room = self._folder.window - len(loaded.before) - len(loaded.after)
+        longest = np.full(room, loaded.before[0] if len(loaded.before) else 0, np.int64)
+        vector, *_ = self._runs.map(partial(self._vector, loaded), [longest] * self._threads)
+        if vector.shape != (self.dimensions,):
+            raise self._refused(f"gives {vector.shape[0]} dimensions, but its config.json {self.dimensions}")
+        return loaded
+
+    def _read(self) -> _Loaded:
         # Its own threads would take the core that the rest of the pipeline works on.
         os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
         from tokenizers import Tokenizer

@@ -10,6 +10,7 @@ the cosine to the exact one is under 0.9999. About 3,400 chunks of real text a C
 from __future__ import annotations
 
 import os
+import threading
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from importlib.metadata import PackageNotFoundError, distribution
@@ -29,9 +30,12 @@ TOKENIZER = "wordllama/tokenizers/l2_supercat_tokenizer_config.json"
 SLICE = 4_096
 """Vectors that are read from the file at a time."""
 
+_Loaded = tuple[Tokenizer, NDArray[np.int8], NDArray[np.float32]]
+"""Tokenizer, vectors, and the scale of each."""
+
 
 class StaticEmbedder:
-    """Token vectors averaged and brought to unit length. Not shared between threads while loading."""
+    """Token vectors averaged and brought to unit length. Any thread may use it; the first loads them."""
 
     name = "static/wordllama-l2-supercat-256"
     dimensions = 256
@@ -56,28 +60,31 @@ class StaticEmbedder:
                 raise ConfigError(
                     [f"embed.provider: static misses {path}; pip install --force-reinstall wordllama"]
                 )
-        self._loaded: tuple[Tokenizer, NDArray[np.int8], NDArray[np.float32]] | None = None
+        self._loaded: _Loaded | None = None
+        self._loading = threading.Lock()
         self._beside = ThreadPoolExecutor(1, thread_name_prefix="tokens")
 
-    def _model(self) -> tuple[Tokenizer, NDArray[np.int8], NDArray[np.float32]]:
-        """Tokenizer, vectors, and the scale of each."""
-        if self._loaded is None:
-            # Its own threads would take the core that the rest of the pipeline works on.
-            os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
-            tokenizer = Tokenizer.from_file(self._tokenizer_file)
-            tokenizer.no_padding()
-            tokenizer.no_truncation()
-            with safe_open(self._weights, framework="numpy") as file:
-                weights = file.get_slice("embedding.weight")
-                count = weights.get_shape()[0]
-                parts = [
-                    _whole_numbers(weights[start : min(start + SLICE, count)])
-                    for start in range(0, count, SLICE)
-                ]
-            vectors, scales = (np.concatenate(column) for column in zip(*parts, strict=True))
-            self._loaded = tokenizer, vectors, scales
-            self._trim()
-        return self._loaded
+    def _model(self) -> _Loaded:
+        with self._loading:
+            if (loaded := self._loaded) is None:  # another thread may drop it at any time
+                loaded = self._loaded = self._load()
+                self._trim()
+            return loaded
+
+    def _load(self) -> _Loaded:
+        # Its own threads would take the core that the rest of the pipeline works on.
+        os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+        tokenizer = Tokenizer.from_file(self._tokenizer_file)
+        tokenizer.no_padding()
+        tokenizer.no_truncation()
+        with safe_open(self._weights, framework="numpy") as file:
+            weights = file.get_slice("embedding.weight")
+            count = weights.get_shape()[0]
+            parts = [
+                _whole_numbers(weights[start : min(start + SLICE, count)]) for start in range(0, count, SLICE)
+            ]
+        vectors, scales = (np.concatenate(column) for column in zip(*parts, strict=True))
+        return tokenizer, vectors, scales
 
     def begin(self, texts: Sequence[str]) -> Tokens:
         """Begin to cut texts into tokens; 500 of 700 characters take some 8 MB until they are embedded."""

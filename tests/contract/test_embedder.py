@@ -2,6 +2,7 @@
 
 import shutil
 import unicodedata
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -82,6 +83,22 @@ def test_closed_it_gives_its_model_back_and_loads_it_again_when_next_asked(embed
     embedder.close()
     embedder.close()
     assert np.array_equal(embedder.embed(TEXTS), before)
+
+
+def test_threads_that_ask_at_once_load_it_once(settings):
+    loads, embedder = [], chosen(settings, lambda: loads.append(1))  # it trims after each load
+    expected = embedder.embed(TEXTS)
+    embedder.close()
+    loads.clear()
+    with ThreadPoolExecutor(8) as threads:
+        found = list(threads.map(lambda _: embedder.embed(TEXTS), range(8)))
+    assert all(np.array_equal(vectors, expected) for vectors in found)
+    assert len(loads) == 1
+
+
+def test_a_model_that_is_dropped_right_after_it_was_loaded_still_serves_who_loaded_it(settings):
+    embedder = chosen(settings, lambda: embedder.close())
+    assert embedder.embed(TEXTS).shape == (len(TEXTS), embedder.dimensions)
 
 
 def test_tokens_that_were_begun_before_give_the_same_vectors(embedder):
