@@ -90,6 +90,8 @@ class Engine:
     service: Service
     greet: Callable[[], None]
     """Waits for an embedder that is elsewhere."""
+    baseline: int = 0
+    """Bytes of RSS that everything comes on top of, as ``warm`` found it."""
 
     def warm(self) -> int:
         """Load whatever costs memory; returns the RSS in bytes that everything later comes on top of.
@@ -105,19 +107,23 @@ class Engine:
         self.store.wake()
         if trim := trimmer():
             trim()
-        baseline, resume_at = self.probe.rss(), self.governor.limits.resume_at
-        if baseline >= resume_at:
-            memory = self.settings.memory
+        self.baseline = self.probe.rss()
+        self.fit(self.settings)
+        self.admission.taken = self.baseline + bytes_per_chunk(self.settings) * shard_chunks(self.settings)
+        return self.baseline
+
+    def fit(self, settings: Settings) -> None:
+        """Raise ``ConfigError`` where the baseline leaves no room under the ``memory.limit`` of settings."""
+        memory, resume_at = settings.memory, limits(settings).resume_at
+        if self.baseline >= resume_at:
+            enough = short(int(self.baseline / memory.resume / MB + 50) * MB)
             raise ConfigError(
                 [
-                    f"memory.limit: {short(memory.limit)} is too small: {exact(baseline)} are taken before the"
-                    f" first file, and work resumes only below {exact(int(resume_at))} ({memory.resume:.0%});"
-                    f" set it to {short(int(baseline / memory.resume / MB + 50) * MB)} or more, or make"
-                    " store.shard_chunks smaller"
+                    f"memory.limit: {short(memory.limit)} is too small: {exact(self.baseline)} are taken"
+                    f" before the first file, and work resumes only below {exact(int(resume_at))}"
+                    f" ({memory.resume:.0%}); set it to {enough} or more, or make store.shard_chunks smaller"
                 ]
             )
-        self.admission.taken = baseline + bytes_per_chunk(self.settings) * shard_chunks(self.settings)
-        return baseline
 
     def apply(self, settings: Settings) -> None:
         """Take over what may change while running (``config.LIVE``); the rest must be as it was."""

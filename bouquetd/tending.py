@@ -95,9 +95,10 @@ class Reloader:
         self._log = log
 
     def __call__(self) -> None:
-        """A broken file is refused, with its lines, and what was valid stays in force."""
+        """A file that is broken, or leaves less memory than is taken already, is refused; the old one holds."""
         try:
             fresh = load(self._config.path)
+            self._parts.fit(fresh.settings)
         except ConfigError as error:
             for problem in error.problems:
                 self._log.error(f"Reload refused: {problem}", what="reload refused")

@@ -1,8 +1,10 @@
+import re
 import time
 
 from bouquetd.config import LIVE, OPTIONS, changed
 from bouquetd.memory.history import FILE
 from bouquetd.memory.recorded import read
+from bouquetd.model import MB
 from bouquetd.observing import chronicled
 from bouquetd.ops import status
 from bouquetd.tending import Publisher, Reloader, merged
@@ -78,6 +80,18 @@ def test_a_reload_of_an_unchanged_or_a_broken_file_changes_nothing(tmp_path):
         Reloader(config, parts, chronicle, log)()
         assert any(level == "error" and text.startswith("Reload refused: ") for level, text in log.lines)
         assert parts.settings == before == parts.worker.settings
+
+
+def test_a_reload_that_leaves_no_room_above_what_is_taken_already_is_refused_as_a_start_would_be(tmp_path):
+    home = Home(tmp_path / "home")
+    with home.engine() as (parts, log), chronicled(parts, log) as chronicle:
+        before, config, parts.baseline = parts.settings, home.config, 300 * MB
+        home.configure(memory={"limit": "400MB"}, inbox={"settle": "3s"})
+        Reloader(config, parts, chronicle, log)()
+        refused = next(text for _, text in log.lines if text.startswith("Reload refused: "))
+        assert re.search(r"memory\.limit: .* is too small: 300.* are taken before the first file", refused)
+        assert parts.settings == before
+        assert parts.governor.limits.limit == before.memory.limit
 
 
 SEEN = {
