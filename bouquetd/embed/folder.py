@@ -2,7 +2,7 @@
 
 ``model.onnx`` (or ``onnx/model.onnx``) and ``tokenizer.json`` must be there; ``1_Pooling/config.json``,
 ``sentence_bert_config.json``, ``modules.json``, ``tokenizer_config.json`` and ``config.json`` are heeded where
-they are. A ``facts.json`` that ``bouquetd model install`` wrote has the hashes of both.
+they are. A ``facts.json`` that ``bouquetd model install`` wrote has the hashes of the files.
 """
 
 from __future__ import annotations
@@ -27,6 +27,9 @@ CHROMA = Path("~/.cache/chroma/onnx_models/all-MiniLM-L6-v2/onnx")
 FACTS = "facts.json"
 
 MODELS = ("model.onnx", "onnx/model.onnx")
+DATA = "_data"
+"""Behind a model's name: the file with its weights, where they do not fit into it."""
+
 TOKENIZER = "tokenizer.json"
 ABOUT = (
     "config.json", "sentence_bert_config.json", "modules.json", "tokenizer_config.json",
@@ -54,7 +57,10 @@ _KNOWN = ("Transformer", "Pooling", "Normalize")
 
 @dataclass(frozen=True, slots=True)
 class Folder:
-    """A model: ``window`` in tokens, special ones included; ``revision``: 8 digits of the file's SHA-256."""
+    """A model: ``window`` in tokens, special ones included; ``revision``: 8 digits of a SHA-256.
+
+    That of the bundled model is its file's, of any other that of all that its vectors depend on.
+    """
 
     path: Path
     model: Path
@@ -68,6 +74,11 @@ class Folder:
     def tokenizer(self) -> Path:
         """Its tokenizer."""
         return self.path / TOKENIZER
+
+    @property
+    def sums(self) -> dict[str, str]:
+        """The SHA-256 of each file that its vectors come of, by the name it has in ``facts.json``."""
+        return _sums(self.path, self.model)
 
 
 def named(provider: str, model: str) -> Folder:
@@ -117,7 +128,7 @@ def _read(path: Path, option: str, remedy: str) -> Folder:
         mode = pooling.get("pooling_mode") or (modes[0] if len(modes) == 1 else "mean_tokens")
         dimensions = int(config.get("hidden_size") or pooling["word_embedding_dimension"])
         window = _window(path, config)
-        sums = _json(path / FACTS).get("sha256", {})
+        noted = _json(path / FACTS).get("sha256", {}).get(MODELS[0])
     except PermissionError:
         raise
     except (AttributeError, KeyError, OSError, TypeError, ValueError) as error:
@@ -126,12 +137,22 @@ def _read(path: Path, option: str, remedy: str) -> Folder:
         raise refused(f"wants a layer of kind {unknown[0]}, which bouquetd does not run")
     if len(modes) > 1 or mode not in ("mean_tokens", "mean", "cls_token", "cls"):
         raise refused(f"pools by {' and '.join(modes) or mode}, and bouquetd by mean or cls only")
-    digest = sums.get(MODELS[0]) or sha256(model)
+    pooled: Literal["mean", "cls"] = "cls" if mode.startswith("cls") else "mean"
+    if path == MINILM:
+        digest = noted or sha256(model)  # stores are filled with that name
+    else:
+        told = json.dumps([_sums(path, model), window, pooled])
+        digest = hashlib.sha256(told.encode()).hexdigest()
     name = path.parent.name if path.name == "onnx" else path.name
     return Folder(
-        path, model, re.sub(r"[^A-Za-z0-9._-]+", "-", name) or "model", window,
-        "cls" if mode.startswith("cls") else "mean", dimensions, digest[:8],
-    )  # fmt: skip
+        path, model, re.sub(r"[^A-Za-z0-9._-]+", "-", name) or "model", window, pooled, dimensions, digest[:8]
+    )
+
+
+def _sums(path: Path, model: Path) -> dict[str, str]:
+    data = model.with_name(f"{model.name}{DATA}")
+    files = {MODELS[0]: model, f"{MODELS[0]}{DATA}": data, TOKENIZER: path / TOKENIZER}
+    return {name: sha256(file) for name, file in files.items() if file.is_file()}
 
 
 def sha256(path: Path) -> str:

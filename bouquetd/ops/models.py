@@ -109,7 +109,7 @@ def check(embedder: Embedder, place: folder.Folder | None) -> list[str]:
 
 def altered(place: folder.Folder) -> list[str]:
     """Which of a model's files are not those that were installed; 22 MB take some 0.02 s."""
-    sums = _sums(place)
+    sums = place.sums
     return [
         f"{name} is not the file that was installed: SHA-256 {sums.get(name)}, not {noted}"
         for name, noted in _noted(place.path).items()
@@ -136,11 +136,9 @@ def install(source: Path, to: Path) -> folder.Folder:
             f"{printable(str(source))} is larger than {LARGEST // MB} MB", "name the model's own folder"
         )
     with _beside(to) as aside:
-        beside = (
-            [f"{seen.model.name}_data"] if seen.model.with_name(f"{seen.model.name}_data").is_file() else []
-        )
-        for name in (seen.model.name, *beside):
-            shutil.copyfile(seen.model.with_name(name), aside / name)
+        for name in (seen.model.name, f"{seen.model.name}{folder.DATA}"):
+            if (file := seen.model.with_name(name)).is_file():
+                shutil.copyfile(file, aside / name)
         for name in (folder.TOKENIZER, *folder.ABOUT):
             if (source / name).is_file():
                 (aside / name).parent.mkdir(exist_ok=True)
@@ -196,7 +194,7 @@ def install_minilm(
 def _finish(aside: Path, origin: dict[str, str], provider: str) -> None:
     """Note the hashes, and refuse a model that does not do what it must."""
     made = folder.read(aside, "model install", "choose another model")
-    facts = {"model": made.name, **origin, "sha256": _sums(made)}
+    facts = {"model": made.name, **origin, "sha256": made.sums}
     (aside / folder.FACTS).write_text(json.dumps(facts, indent=2) + "\n", encoding="utf-8")
     if faults := check(OnnxEmbedder(made, provider), made):
         raise Rejected(f"the model is not sound: {faults[0]}", "nothing was put in place; choose another model")
@@ -255,11 +253,6 @@ def _run(*command: str) -> None:
 def _installed(state: Path) -> Iterator[Path]:
     with suppress(OSError):
         yield from sorted(path for path in (state / "models").iterdir() if path.suffix != ".new")
-
-
-def _sums(place: folder.Folder) -> dict[str, str]:
-    files = {folder.MODELS[0]: place.model, folder.TOKENIZER: place.tokenizer}
-    return {name: folder.sha256(path) for name, path in files.items()}
 
 
 def _noted(path: Path) -> dict[str, str]:

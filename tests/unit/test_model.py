@@ -37,6 +37,23 @@ def test_the_default_model_is_the_one_that_its_authors_describe():
     assert found.revision == folder.sha256(found.model)[:8]
 
 
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda path: (path / "model.onnx").write_bytes(b"another"),
+        lambda path: (path / "model.onnx_data").write_bytes(b"weights"),
+        lambda path: (path / "tokenizer.json").write_text("{}"),
+        lambda path: (path / "1_Pooling/config.json").write_text('{"pooling_mode_cls_token": true}'),
+        lambda path: (path / "sentence_bert_config.json").write_text('{"max_seq_length": 128}'),
+    ],
+)
+def test_whatever_its_vectors_depend_on_gives_a_model_another_revision(copy, change):
+    before = opened(copy)
+    assert opened(copy) == before
+    change(copy)
+    assert opened(copy).revision != before.revision
+
+
 def test_the_default_model_gives_the_vectors_of_its_weights_with_32_bits():
     texts, wanted = models.reference()
     assert len(texts) == 12
@@ -108,6 +125,14 @@ def test_a_model_is_installed_from_its_folder_listed_and_checked(tmp_path, copy)
     assert done.status == 1
     assert "model.onnx is not the file that was installed" in done.err
     assert "Copy a sentence-transformer there whole" in done.err
+
+
+def test_a_model_whose_weights_lie_beside_it_is_installed_and_checked_with_them(tmp_path, copy):
+    (copy / "model.onnx_data").write_bytes(b"weights")
+    made = models.install(copy, tmp_path / "models" / "a model")
+    assert models.altered(made) == []
+    (made.path / "model.onnx_data").write_bytes(b"others")
+    assert "model.onnx_data is not the file that was installed" in models.altered(made)[0]
 
 
 @pytest.mark.parametrize(
