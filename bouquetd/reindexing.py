@@ -37,7 +37,7 @@ from bouquetd.memory.governor import Governor, exact, short
 from bouquetd.memory.meter import Meter
 from bouquetd.memory.probe import Probe
 from bouquetd.memory.reclaim import Ladder, standard, trimmer
-from bouquetd.model import MB, Document, Piece, Record
+from bouquetd.model import MB, Document, Piece, Record, printable
 from bouquetd.ops import status
 from bouquetd.ops.reindex import Reindex
 from bouquetd.ops.service import Reading
@@ -365,7 +365,12 @@ def _answering(runtime: Path, reading: Reading) -> Iterator[None]:
 
 def _switch(it: Generations, ledger: Ledger) -> None:
     """Let the next ledger take the place of the old one, in one step."""
-    path = it.ledger.path
+    path, pages = it.ledger.path, ledger.path.with_name(f"{ledger.path.name}-wal")
+    if pages.exists():  # SQLite keeps them where there was no room to fold them in
+        raise Unavailable(
+            f"the new ledger is not whole, a part of it is still in {printable(str(pages))}",
+            "see that there is room on that disk (df), then run `bouquetd reindex` again: it goes on from here",
+        )
     with it.ledger.alone():
         os.replace(ledger.path, path)
         handle = os.open(path.parent, os.O_RDONLY)

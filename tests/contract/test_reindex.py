@@ -3,9 +3,10 @@
 import os
 import re
 import shutil
+import sqlite3
 import subprocess
 import sys
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
 import numpy as np
@@ -380,6 +381,28 @@ def test_a_store_without_record_counts_as_filled_by_the_static_embedder_and_the_
         db.execute("DELETE FROM facts")
     with another.wanted():
         assert "filled with static/wordllama-l2-supercat-256" in home.once().err
+
+
+def test_a_ledger_with_pages_still_beside_it_does_not_take_the_place_of_the_old_one(home, monkeypatch):
+    path, mark = home.root / "state" / "next" / "ledger.db", Embedded.mark_whole
+
+    def mark_whole(chroma):
+        mark(chroma)
+        held.execute("SELECT count(*) FROM documents").fetchone()  # who reads hinders SQLite from folding it in
+
+    before = rows(home)
+    with another.wanted():
+        with monkeypatch.context() as patched:
+            patched.setattr(Embedded, "mark_whole", mark_whole)
+            with interrupted(monkeypatch, 1):
+                home.cli("reindex")
+            with closing(sqlite3.connect(path)) as held:
+                refused = home.cli("reindex")
+        assert refused.status == 69
+        assert "is not whole" in refused.err
+        assert home.cli("reindex").status == 0
+        assert home.cli("verify").status == 0
+    assert rows(home) == before
 
 
 @pytest.mark.long
