@@ -133,8 +133,8 @@ class Chunk:
     text, ``place`` is where the chunk starts, ``links`` what is linked to and ``names`` (``kind:value``) what
     is named anywhere in it. ``last`` marks a document's final chunk, so that a ledger rebuilt from the store
     knows which documents are whole; that one has the ``text_digest`` of the whole document (``likeness``),
-    empty for one without letters and digits.
-    ``entities`` are those of a chunk that was stored before; None: they are to be found.
+    empty for one without letters and digits. ``entities`` are those of a chunk that was stored before; None:
+    they are to be found.
     """
 
     number: int

@@ -28,6 +28,7 @@ from bouquetd.ops.explain import explain
 from bouquetd.ops.filters import Conditions
 from bouquetd.ops.search import query
 from bouquetd.ops.verify import repair, verify
+from bouquetd.pause import Pause
 from bouquetd.store.shards import Store
 from bouquetd.worker import Worker
 
@@ -65,13 +66,15 @@ class Reading:
         }
 
     def while_reindexing(self) -> Handlers:
-        """The same; whatever would change something is put off."""
-        asked = self.asked()
+        """The same, and the pause; whatever would change something, or is of the daemon, is put off."""
+        asked, pause = self.asked(), Pause(self.settings.paths.state)
         verified = asked["verify"]
         return {
             **asked,
             "verify": lambda a: _later(a) if a.get("repair") else verified(a),
-            **dict.fromkeys(("forget", "retry", "ignore"), _later),
+            "pause": lambda a: pause.begin(a.get("reason")).told,
+            "resume": lambda _: pause.end(),
+            **dict.fromkeys(("forget", "retry", "ignore", "drain", "report"), _later),
         }
 
     def search(self, arguments: dict[str, Any]) -> dict[str, Any]:

@@ -27,7 +27,8 @@ from tests.model_server import ModelServer
 SMALL = {"store": {"batch_size": 10, "shard_chunks": 20}, "pipeline": {"batch_size": 10}}
 OTHER = {"chunk": {"size": 500, "overlap": 60}}
 ASKED = (
-    "files", "status", "status --json", "verify", "forget 1.txt", "retry --all", "verify --repair", "reindex"
+    "files", "status", "status --json", "verify", "forget 1.txt", "retry --all", "verify --repair", "drain",
+    "memory --report", "pause --reason disk", "resume", "reindex",
 )  # fmt: skip
 SOURCES = {f"{n}.txt": prose(size, n) for n, size in enumerate((2_000, 24_000, 300, 6_000))}
 
@@ -214,8 +215,10 @@ def test_the_store_as_it_was_answers_meanwhile_and_nothing_is_changed_in_it(home
     assert seen["files"].status == 0
     assert "bouquetd is reindexing, 100 %" in seen["status"].out
     assert seen["status --json"].json["state"] == "reindexing"
-    for command in ("forget 1.txt", "retry --all", "verify --repair"):
+    for command in ("forget 1.txt", "retry --all", "verify --repair", "drain", "memory --report"):
         assert "is being reindexed" in seen[command].err
+    assert "(disk)" in seen["pause --reason disk"].out
+    assert "The intake goes on" in seen["resume"].out
     assert seen["reindex"].status == 69
     assert "stop the daemon first" in seen["reindex"].err
 
