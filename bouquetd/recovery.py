@@ -82,7 +82,10 @@ def server(
     access = Access(
         store.tenant, store.database, store.token_file, store.token_header, store.ca_file, store.timeout
     )
-    return Server(store.url, store.collection, owner=owner, access=access, restart=restart, embedder=embedder)
+    return Server(
+        store.url, store.collection, owner=owner, access=access, restart=restart, embedder=embedder,
+        batch_size=store.batch_size,
+    )  # fmt: skip
 
 
 def meet(

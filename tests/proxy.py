@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import http.client
+import json
 import socket
 import ssl
 import subprocess
@@ -11,14 +12,15 @@ import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Self
+from urllib.parse import parse_qs, urlsplit
 
 
 class Proxy:
     """Passes requests on to a server on loopback, as far as its attributes let them; use it in a ``with``.
 
-    ``token`` is what a request must bring in ``header``, ``largest`` the bytes its body may have, ``delay`` the
-    seconds before each answer, ``status`` an answer given instead of the server's, ``version`` what it says of
-    the server's version.
+    ``token`` is what a request must bring in ``header``, ``largest`` the bytes its body may have, ``quota``
+    the records it may give or ask for, as in Chroma Cloud, ``delay`` the seconds before each answer, ``status``
+    an answer given instead of the server's, ``version`` what it says of the server's version.
     """
 
     def __init__(self, port: int, certificate: Path | None = None) -> None:
@@ -26,6 +28,7 @@ class Proxy:
         self.token: str | None = None
         self.header = "Authorization"
         self.largest: int | None = None
+        self.quota: int | None = None
         self.delay = 0.0
         self.status: int | None = None
         self.version: str | None = None
@@ -67,6 +70,8 @@ class Proxy:
             return 401, b"who are you?"
         if self.largest is not None and len(body) > self.largest:
             return 413, b"<html>too large</html>"
+        if self.quota is not None and (many := _records(request.path, body)) > self.quota:
+            return 422, json.dumps({"error": "ChromaError", "message": f"Quota exceeded: {many}"}).encode()
         if self.version is not None and request.path.endswith("/version"):
             return 200, f'"{self.version}"'.encode()
         passed = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
@@ -87,6 +92,22 @@ class Proxy:
     def __exit__(self, *_: object) -> None:
         self._server.shutdown()
         self._server.server_close()
+
+
+def _records(path: str, body: bytes) -> float:
+    """How many records, or collections, a request gives or asks for; without end where it does not say."""
+    address = urlsplit(path)
+    match address.path.rpartition("/")[2]:
+        case "collections":
+            return float(parse_qs(address.query).get("limit", ["inf"])[0]) if not body else 1
+        case "get":
+            asked = json.loads(body)
+            return asked.get("limit") or len(asked.get("ids") or ()) or float("inf")
+        case "query":
+            return json.loads(body)["n_results"]
+        case "add" | "update" | "upsert" | "delete":
+            return len(json.loads(body)["ids"])
+    return 0
 
 
 class Silent:

@@ -180,7 +180,8 @@ class Store(Section):
 
     ``token_file`` and ``ca_file``: absolute, None for none; ``timeout``: seconds that the server may take to
     answer one request; ``shard_chunks``: chunks in one shard, 0 for one collection without end, None to have it
-    chosen (``shard_chunks`` below); ``batch_size``: chunks handed to Chroma in one call (at most 5,461).
+    chosen (``shard_chunks`` below); ``batch_size``: chunks handed to Chroma in one call (at most 5,461),
+    and the most that a server is asked for in one.
     """
 
     mode: Literal["embedded", "server"] = "embedded"

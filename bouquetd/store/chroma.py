@@ -30,7 +30,7 @@ if TYPE_CHECKING:  # the annotations must not import what is imported late
     from chromadb.api.models.Collection import Collection
 
 PAGE = 500
-"""Records read or removed in one call; Chroma takes at most 5,461."""
+"""Records read or removed in one call, where nothing asks for fewer; Chroma takes at most 5,461."""
 
 EF_SEARCH = 1000
 """Candidates the index keeps while it searches. Among 4,000 real chunks the best one was found for 99.7 % of
@@ -69,6 +69,7 @@ class Chroma:
         """What a new collection's metadata say of how it is filled."""
         self._first_word = collection
         self._generation = 0
+        self._page = PAGE
         self._client: ClientAPI | None = None
 
     @property
@@ -238,8 +239,7 @@ class Chroma:
 
         Asked first because adding ids again has been seen to break an index (chroma-core/chroma#7678).
         """
-        with self._translated():
-            there = set(self._collection(name).get(ids=[r.id for r in records], include=[])["ids"])
+        there = self.passing(name, [r.id for r in records], EVERYTHING)
         if missing := [r for r in records if r.id not in there]:
             self.add(name, missing)
 
@@ -247,8 +247,8 @@ class Chroma:
         """Remove records; ids that are not there are passed over."""
         with self._translated():
             collection = self._collection(name)
-            for start in range(0, len(ids), PAGE):
-                there = collection.get(ids=list(ids[start : start + PAGE]), include=[])["ids"]
+            for start in range(0, len(ids), self._page):
+                there = collection.get(ids=list(ids[start : start + self._page]), include=[])["ids"]
                 if there:
                     collection.delete(ids=there)
 
@@ -270,8 +270,8 @@ class Chroma:
         found: dict[str, Record] = {}
         with self._translated():
             collection = self._collection(name)
-            for start in range(0, len(ids), PAGE):
-                asked = list(ids[start : start + PAGE])
+            for start in range(0, len(ids), self._page):
+                asked = list(ids[start : start + self._page])
                 page: Any = collection.get(ids=asked, include=include)  # type: ignore[arg-type]
                 rows = page["embeddings"] if vectors else [np.zeros(0)] * len(page["ids"])
                 for id_, text, metadata, vector in zip(
@@ -287,8 +287,8 @@ class Chroma:
         found: set[str] = set()
         with self._translated():
             collection = self._collection(name)
-            for start in range(0, len(ids), PAGE):
-                asked = list(ids[start : start + PAGE])
+            for start in range(0, len(ids), self._page):
+                asked = list(ids[start : start + self._page])
                 found.update(collection.get(ids=asked, include=[], **conditions)["ids"])
         return found
 
@@ -297,8 +297,8 @@ class Chroma:
         found: dict[str, Vector] = {}
         with self._translated():
             collection = self._collection(name)
-            for start in range(0, len(ids), PAGE):
-                page: Any = collection.get(ids=list(ids[start : start + PAGE]), include=["embeddings"])
+            for start in range(0, len(ids), self._page):
+                page: Any = collection.get(ids=list(ids[start : start + self._page]), include=["embeddings"])
                 for id_, vector in zip(page["ids"], page["embeddings"], strict=True):
                     if vector is not None:
                         found[id_] = np.asarray(vector, dtype=np.float32)
@@ -319,19 +319,21 @@ class Chroma:
         self, name: str, where: Mapping[str, Any] | None = None
     ) -> Iterator[list[tuple[str, Metadata]]]:
         """Id and metadata of all records, or of those whose metadata fit, a page at a time."""
-        for page in self._pages(name, ["metadatas"], where):
+        for page in self._pages(name, ["metadatas"], Filter(where)):
             yield [(i, values or {}) for i, values in zip(page["ids"], page["metadatas"], strict=True)]
 
-    def _pages(self, name: str, include: list[Any], where: Mapping[str, Any] | None = None) -> Iterator[Any]:
-        only: Any = where and dict(where)
+    def _pages(self, name: str, include: list[Any], only: Filter) -> Iterator[Any]:
+        conditions = _conditions(only)
         start = 0
         while True:
             with self._translated():
-                page = self._collection(name).get(where=only, limit=PAGE, offset=start, include=include)
+                page: Any = self._collection(name).get(
+                    **conditions, limit=self._page, offset=start, include=include
+                )
             if not page["ids"]:
                 return
             yield page
-            start += PAGE
+            start += self._page
 
     def query(
         self, name: str, vector: Vector, n: int, pattern: str | None = None, only: Filter = EVERYTHING

@@ -10,15 +10,16 @@ import http.client
 import ssl
 import sys
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import urlsplit
 
 from bouquetd.embed import Embedder
 from bouquetd.errors import ConfigError, Unavailable
-from bouquetd.model import Record, printable
+from bouquetd.model import Filter, Record, printable
 from bouquetd.store.chroma import OWN, PAGE, Chroma, Refused
 from bouquetd.store.package import chromadb
 from bouquetd.store.restart import Restart
@@ -27,14 +28,13 @@ if TYPE_CHECKING:
     import httpx
     from chromadb.api import ClientAPI
 
+T = TypeVar("T")
+
 OWNER = "bouquetd"
 """The key in a collection's metadata that says which bouquetd it belongs to."""
 
 SPOKEN = "1."
 """How the version of a server begins that we can speak to. ``chroma run`` of any 1.x calls itself 1.0.0."""
-
-LISTED = 500
-"""Collections asked for in one request."""
 
 SYNC_THRESHOLD = 1000
 """Changes after which Chroma writes an index to disk, its default."""
@@ -109,7 +109,9 @@ class Server(Chroma):
         access: Access | None = None,
         restart: Restart | None = None,
         embedder: Embedder | None = None,
+        batch_size: int = PAGE,
     ) -> None:
+        """``batch_size``: the most records or collections that one request gives or asks for."""
         super().__init__(url, collection, embedder)
         self.owner = owner
         self._access = access or Access()
@@ -117,6 +119,8 @@ class Server(Chroma):
         self._url = urlsplit(url)
         self._secure = self._url.scheme == "https"
         self._pulse: http.client.HTTPConnection | None = None
+        self._batch_size = batch_size
+        self._page = min(PAGE, batch_size)
         self._most: int | None = None
         self._written: set[str] = set()
         self._opened: set[str] = set()
@@ -155,7 +159,7 @@ class Server(Chroma):
         client._server._session.timeout = access.timeout  # type: ignore[attr-defined]
         if self._most is None:
             most = client.get_max_batch_size()
-            self._most = most if most > 0 else PAGE
+            self._most = min(most, self._batch_size) if most > 0 else self._batch_size
         return client
 
     def close(self) -> None:
@@ -223,7 +227,7 @@ class Server(Chroma):
     def _listed(self) -> Iterator[tuple[str, bool]]:
         """The collections of our names, of any generation, whoever made them, and whether that was us."""
         api, start = self._api(), 0
-        while page := api.list_collections(limit=LISTED, offset=start):
+        while page := api.list_collections(limit=self._page, offset=start):
             for collection in page:
                 if self._generation_of(collection.name) is not None:
                     owner = (collection.metadata or {}).get(OWNER)
@@ -247,13 +251,16 @@ class Server(Chroma):
         self._written.discard(name)
 
     def add(self, name: str, records: Sequence[Record]) -> None:
-        """Add records whose ids are not there yet, in as many requests as the server's limits ask for."""
+        """Add records whose ids are not there yet, in as many requests as all limits ask for."""
         self._written.add(name)
-        rest = list(records)
+        self._in_parts(records, partial(super().add, name))
+
+    def _in_parts(self, all_: Sequence[T], send: Callable[[Sequence[T]], object]) -> None:
+        rest = all_
         while rest:
-            part = rest[: self._most or PAGE]
+            part = rest[: self._most or self._batch_size]
             try:
-                super().add(name, part)
+                send(part)
             except Refused as error:
                 if error.status != http.client.REQUEST_ENTITY_TOO_LARGE or len(part) == 1:
                     raise
@@ -276,13 +283,20 @@ class Server(Chroma):
         """
         ids = [f"-:{number}" for number in range(SYNC_THRESHOLD)]
         for name in () if self._secure else sorted(self._written):
-            with self._translated():
-                self._collection(name).update(ids=ids, metadatas=[{"source": ""}] * len(ids))
+            self._in_parts(ids, partial(self._change, name))
         self._written.clear()
+
+    def _change(self, name: str, ids: Sequence[str]) -> None:
+        with self._translated():
+            self._collection(name).update(ids=list(ids), metadatas=[{"source": ""}] * len(ids))
 
     def ids(self, name: str, where: Mapping[str, Any] | None = None) -> set[str]:
         """The ids of all records of a collection, or of those whose metadata fit, a page in each answer."""
-        return {id_ for page in self._pages(name, [], where) for id_ in page["ids"]}
+        return {id_ for page in self._pages(name, [], Filter(where)) for id_ in page["ids"]}
+
+    def count(self, name: str, only: Filter) -> int:
+        """How many records of a collection fit a filter, counted a page at a time."""
+        return sum(len(page["ids"]) for page in self._pages(name, [], only))
 
     # A server that dies and is back at once is not noticed by a client that connects anew by itself, but what
     # it was writing may be torn. One connection that is never made again tells. Behind https there is a proxy,

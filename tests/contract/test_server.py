@@ -7,6 +7,8 @@ import pytest
 from chromadb.api.shared_system_client import SharedSystemClient
 
 from bouquetd.errors import Unavailable
+from bouquetd.model import Filter
+from bouquetd.store.chroma import PAGE
 from bouquetd.store.server import Access, Server
 from tests.chroma_server import ChromaServer
 from tests.contract.test_store import BATCH, SHARD, House, server, vector  # noqa: F401
@@ -26,10 +28,13 @@ def proxy(server):  # noqa: F811
         yield proxy
 
 
-def through(proxy, tmp_path, **access):
+def through(proxy, tmp_path, batch_size=PAGE, **access):
     """A store in the server behind a proxy; each test has collections of its own."""
     name = f"t{abs(hash(str(tmp_path))):x}"[:20]
-    return House(tmp_path, lambda: Server(proxy.url, name, owner=name, access=Access(**access)))
+    return House(
+        tmp_path,
+        lambda: Server(proxy.url, name, owner=name, access=Access(**access), batch_size=batch_size),
+    )
 
 
 def cleared(house):
@@ -89,6 +94,45 @@ def test_requests_are_cut_until_they_fit_what_the_proxy_lets_through(proxy, tmp_
     proxy.largest = None
     house.check()
     cleared(house)
+
+
+@pytest.fixture
+def strict(proxy, tmp_path, monkeypatch):
+    """A store in a server that gives and takes a batch of records in one request, as Chroma Cloud does."""
+    monkeypatch.setattr("bouquetd.store.server.SYNC_THRESHOLD", 2 * BATCH)
+    house = through(proxy, tmp_path, batch_size=BATCH)
+    proxy.quota = BATCH
+    yield house
+    cleared(house)
+
+
+def test_no_request_gives_a_server_more_records_than_a_batch(strict):
+    strict.see_in("a", 2 * BATCH - 1)
+    strict.store.rest()
+    strict.check()
+
+
+def test_a_full_shard_is_compared_with_the_journal_a_batch_at_a_time(strict):
+    strict.put("a", SHARD)
+    assert strict.ledger.shards()[0].sealed
+    assert strict.told == []
+
+
+def test_what_was_stored_half_is_asked_for_a_batch_at_a_time(strict):
+    _, records = strict.journal("a", 2 * BATCH)
+    strict.chroma.create("bouquet-00001")
+    strict.chroma.add("bouquet-00001", records[:BATCH])
+    strict.chroma.add_missing("bouquet-00001", records)
+    assert strict.chroma.ids("bouquet-00001") == {record.id for record in records}
+
+
+def test_no_question_asks_a_server_for_more_records_than_a_batch(strict):
+    strict.put("a", SHARD + 3)
+    only = Filter(texts=("says 3",))
+    assert {hit.text for hit in strict.store.search(vector("a says 3"), BATCH, only=only)} == {
+        f"a says {number}" for number in (3, 30, 31, 32)
+    }
+    assert strict.store.count(Filter(texts=("says",))) == SHARD + 3
 
 
 def test_a_chunk_too_large_for_any_request_says_what_to_raise(proxy, tmp_path):
@@ -185,9 +229,8 @@ def test_a_client_that_was_closed_leaves_nothing_behind(server):  # noqa: F811
     other.close()
 
 
-def test_more_collections_than_one_answer_lists_are_all_known(proxy, tmp_path, monkeypatch):
-    monkeypatch.setattr("bouquetd.store.server.LISTED", 2)
-    house = through(proxy, tmp_path)
+def test_more_collections_than_one_answer_lists_are_all_known(proxy, tmp_path):
+    house = through(proxy, tmp_path, batch_size=2)
     for n in range(1, 6):
         house.chroma.create(f"bouquet-{n:05d}")
     assert house.chroma.names() == {f"bouquet-{n:05d}" for n in range(1, 6)}

@@ -50,3 +50,8 @@ def test_a_request_to_a_server_ends_before_the_watchdog_would_take_it_for_a_hang
     settings = Settings(store=Store(mode="server", timeout=60.0), pipeline=Pipeline(stage_deadline=6.0))
     assert chroma(settings)._access.timeout == 3.0
     assert chroma(settings.but(pipeline=Pipeline()))._access.timeout == 60.0
+
+
+def test_no_request_to_a_server_is_about_more_records_than_store_batch_size():
+    settings = Settings(store=Store(mode="server", batch_size=300))
+    assert chroma(settings)._page == chroma(settings)._batch_size == 300
