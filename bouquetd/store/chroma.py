@@ -14,6 +14,7 @@ Past 400 lines because all of it is one class: what the embedded store and the s
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -324,16 +325,15 @@ class Chroma:
 
     def _pages(self, name: str, include: list[Any], only: Filter) -> Iterator[Any]:
         conditions = _conditions(only)
-        start = 0
-        while True:
+        for start in itertools.count(0, self._page):
             with self._translated():
                 page: Any = self._collection(name).get(
                     **conditions, limit=self._page, offset=start, include=include
                 )
-            if not page["ids"]:
+            if page["ids"]:
+                yield page
+            if len(page["ids"]) < self._page:
                 return
-            yield page
-            start += self._page
 
     def query(
         self, name: str, vector: Vector, n: int, pattern: str | None = None, only: Filter = EVERYTHING

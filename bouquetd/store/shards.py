@@ -561,9 +561,10 @@ class Store:
         self._trim()
 
     def _leave(self) -> None:
-        """Close on the way from shard to shard; to collect garbage each time takes as long as to search."""
-        self._chroma.close()
-        self._squeeze()
+        """Let an index of ours go on the way to the next; to collect garbage too takes as long as to search."""
+        if not self._chroma.apart:
+            self._chroma.close()
+            self._squeeze()
 
     def recover(self) -> None:
         """Rebuild whatever a kill may have torn. Called once, before anything else touches the store."""

@@ -237,6 +237,21 @@ def test_more_collections_than_one_answer_lists_are_all_known(proxy, tmp_path):
     cleared(house)
 
 
+def test_a_search_with_a_condition_takes_two_requests_for_each_shard_and_enters_the_server_once(proxy, tmp_path):
+    house = through(proxy, tmp_path)
+    for source in "abc":
+        house.complete(house.put(source, SHARD))
+    house.store.rest()
+    proxy.asked.clear()
+    only = Filter(texts=("says 3",))
+    assert house.store.search(vector("b says 3"), 1, only=only)[0].text == "b says 3"
+    assert house.store.count(only) == 3
+    of_shards = [request for request in proxy.asked if "/collections/" in request]
+    assert len(of_shards) == 2 * 3 * 2
+    assert len([request for request in proxy.asked if request.endswith("/version")]) == 1
+    cleared(house)
+
+
 @pytest.mark.long
 def test_the_server_as_shipped_keeps_eight_indexes_and_finds_what_lies_in_twelve(tmp_path):
     with ChromaServer(tmp_path) as server:  # noqa: F811
