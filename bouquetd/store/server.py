@@ -36,6 +36,9 @@ OWNER = "bouquetd"
 SPOKEN = "1."
 """How the version of a server begins that we can speak to. ``chroma run`` of any 1.x calls itself 1.0.0."""
 
+CLOUD = "trychroma.com"
+"""The domain of Chroma Cloud."""
+
 SYNC_THRESHOLD = 1000
 """Changes after which Chroma writes an index to disk, its default."""
 
@@ -118,6 +121,7 @@ class Server(Chroma):
         self._restart = restart or Restart()
         self._url = urlsplit(url)
         self._secure = self._url.scheme == "https"
+        self._cloud = f".{self._url.hostname}".endswith(f".{CLOUD}")
         self._pulse: http.client.HTTPConnection | None = None
         self._batch_size = batch_size
         self._page = min(PAGE, batch_size)
@@ -279,10 +283,11 @@ class Server(Chroma):
         A server that keeps only so many indexes (config/chroma.yaml) drops one with the changes since it was
         last written, 999 at most, and does not read them from its log before it is started again: what came
         last would not be found meanwhile. There is no call for it, so it is given as many changes as it waits
-        for, of records that are not there. A distributed Chroma, behind https, needs none of it.
+        for, of records that are not there. Chroma Cloud, which keeps no such memory, needs none of it; another
+        server does not say whether it does.
         """
         ids = [f"-:{number}" for number in range(SYNC_THRESHOLD)]
-        for name in () if self._secure else sorted(self._written):
+        for name in () if self._cloud else sorted(self._written):
             self._in_parts(ids, partial(self._change, name))
         self._written.clear()
 

@@ -55,6 +55,22 @@ def test_an_https_server_is_trusted_when_its_authority_is_named_and_only_then(se
         assert "store.ca_file" in refused.value.remedy
 
 
+def test_a_server_behind_tls_is_made_to_write_what_it_has_in_memory_too(server, pem, tmp_path, monkeypatch):  # noqa: F811
+    monkeypatch.setattr("bouquetd.store.server.SYNC_THRESHOLD", BATCH)
+    with Proxy(server.port, pem) as proxy:
+        house = through(proxy, tmp_path, ca_file=pem)
+        house.put("a", BATCH)
+        house.store.rest()
+        assert len([request for request in proxy.asked if request.endswith("/update")]) == 1
+        cleared(house)
+
+
+def test_chroma_cloud_is_not_asked_to_write():
+    cloud = Server("https://api.trychroma.com", "a-b", owner=OWN)
+    cloud._written.add("bouquet-00001")
+    cloud.persist()  # whoever asked it something would be told that it cannot be reached from here
+
+
 @pytest.mark.parametrize("header", ["Authorization", pytest.param("X-Chroma-Token", marks=pytest.mark.long)])
 def test_the_token_is_sent_as_configured_and_a_new_one_in_the_file_is_taken_without_a_restart(
     proxy, tmp_path, header
