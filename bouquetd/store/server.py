@@ -207,16 +207,9 @@ class Server(Chroma):
 
     def greet(self) -> None:
         """Raise ``Unavailable`` unless the server answers, ``ConfigError`` where our names are taken."""
-        with self._translated():
-            foreign = sorted(name for name, mine in self._listed() if not mine)
-        if foreign:
-            raise ConfigError(
-                [
-                    f"store.collection: {foreign[0]} at {self.where} belongs to another bouquetd; give each one"
-                    f" a name of its own there (now {self._first_word}), or delete that collection if it is not"
-                    " needed any more"
-                ]
-            )
+        if foreign := self._foreign():
+            reason, remedy = self._taken(foreign[0])
+            raise ConfigError([f"store.collection: {reason}; {remedy}"])
 
     def knock(self) -> None:
         """Raise ``Unavailable`` unless a server of our version lets us in and has our database.
@@ -238,6 +231,18 @@ class Server(Chroma):
                     yield collection.name, self.owner in (None, owner)
             start += len(page)
 
+    def _foreign(self) -> list[str]:
+        with self._translated():
+            return sorted(name for name, mine in self._listed() if not mine)
+
+    def _taken(self, outer: str) -> tuple[str, str]:
+        """What is to be said of a collection that has a name of ours and is not ours, and what to do."""
+        return (
+            f"{outer} at {self.where} belongs to another bouquetd",
+            f"give each one a name of its own there (store.collection, now {self._first_word}), or delete that"
+            " collection if it is not needed any more",
+        )
+
     def _outers(self) -> set[str]:
         """Asks the server."""
         with self._translated():
@@ -245,8 +250,13 @@ class Server(Chroma):
 
     def create(self, name: str) -> None:
         """Make an empty collection that says whose it is."""
-        with self._translated():
-            self._make(self._api(), name, {OWNER: self.owner})
+        try:
+            with self._translated():
+                self._make(self._api(), name, {OWNER: self.owner})
+        except Unavailable:
+            if (outer := self._outer(name)) in self._foreign():  # whose it is was asked before it was there
+                raise Unavailable(*self._taken(outer)) from None
+            raise
 
     def delete(self, name: str) -> None:
         """Have the server remove a collection."""

@@ -990,6 +990,26 @@ def test_a_name_that_another_bouquetd_uses_in_the_server_is_refused(server):
     Server(server.url, "taken", owner="the first").greet()
 
 
+def test_a_name_that_another_bouquetd_took_since_both_started_is_told_as_such(server, tmp_path):
+    for owner in ("one", "other"):
+        (tmp_path / owner).mkdir()
+    first, second = houses = [
+        House(tmp_path / owner, lambda owner=owner: Server(server.url, "rivals", owner=owner))
+        for owner in ("one", "other")
+    ]
+    for house in houses:
+        house.chroma.greet()
+    first.put("a", BATCH)
+    with pytest.raises(Unavailable, match=r"rivals-00001 at http:.* belongs to another bouquetd") as refused:
+        second.put("b", BATCH)
+    assert "store.collection, now rivals" in refused.value.remedy
+    first.chroma.delete("bouquet-00001")
+    second.store.retry()
+    second.check()
+    for house in houses:
+        house.die()
+
+
 def index_of(house, collection):
     """The folder with the files of a shard's index."""
     house.chroma.close()
