@@ -9,7 +9,6 @@ from __future__ import annotations
 import http.client
 import ssl
 import sys
-import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -27,6 +26,7 @@ from bouquetd.store.restart import Restart
 if TYPE_CHECKING:
     import httpx
     from chromadb.api import ClientAPI
+    from chromadb.config import Settings
 
 T = TypeVar("T")
 
@@ -41,9 +41,6 @@ CLOUD = "trychroma.com"
 
 SYNC_THRESHOLD = 1000
 """Changes after which Chroma writes an index to disk, its default."""
-
-_CONNECTING = threading.Lock()
-"""One at a time, so that each knows what it opened."""
 
 SAID = 300
 """Characters quoted of what a server or a proxy before it says."""
@@ -127,12 +124,13 @@ class Server(Chroma):
         self._page = min(PAGE, batch_size)
         self._most: int | None = None
         self._written: set[str] = set()
-        self._opened: set[str] = set()
+        self._settings: Settings | None = None
 
     # -- getting in ---------------------------------------------------------------------------------------
 
     def _api(self) -> ClientAPI:
         if self._client is None:
+            self.close()  # what an attempt left that failed half-way
             self._client = self._connect()
         return self._client
 
@@ -141,26 +139,21 @@ class Server(Chroma):
 
     def _connect(self) -> ClientAPI:
         """A fresh client, with the token that the file has now."""
-        chroma = chromadb()
+        config = chromadb().config
+        from bouquetd.store.client import Patient
+
         access, headers = self._access, self._access.headers()
         self._knock(headers)
-        with _CONNECTING:
-            before = set(_systems())
-            client: ClientAPI = chroma.HttpClient(
-                host=self._url.hostname or "localhost",
-                port=self._url.port or (443 if self._secure else 8000),
-                ssl=self._secure,
-                headers=headers,
-                settings=chroma.config.Settings(
-                    anonymized_telemetry=False,
-                    chroma_server_ssl_verify=str(access.ca_file) if access.ca_file else None,
-                ),
-                tenant=access.tenant,
-                database=access.database,
-            )
-            self._opened = set(_systems()) - before
-        # Chroma's client waits for ever and offers no setting for it.
-        client._server._session.timeout = access.timeout  # type: ignore[attr-defined]
+        self._settings = config.Settings(
+            anonymized_telemetry=False,
+            chroma_api_impl="chromadb.api.fastapi.FastAPI",
+            chroma_server_host=self._url.hostname or "localhost",
+            chroma_server_http_port=self._url.port or (443 if self._secure else 8000),
+            chroma_server_ssl_enabled=self._secure,
+            chroma_server_ssl_verify=str(access.ca_file) if access.ca_file else None,
+            chroma_server_headers=headers,
+        )
+        client = Patient(self._settings, access.tenant, access.database, access.timeout)
         if self._most is None:
             most = client.get_max_batch_size()
             self._most = min(most, self._batch_size) if most > 0 else self._batch_size
@@ -169,10 +162,12 @@ class Server(Chroma):
     def close(self) -> None:
         """Close the client, and what Chroma's own ``close`` forgets of it: 0.8 MB each time."""
         super().close()
-        for identifier in self._opened:
-            if system := _systems().pop(identifier, None):
-                system.stop()
-        self._opened = set()
+        if self._settings is not None:
+            for identifier, system in _systems().copy().items():
+                if system.settings is self._settings:
+                    del _systems()[identifier]
+                    system.stop()
+            self._settings = None
 
     def _knock(self, headers: dict[str, str]) -> None:
         """See that somebody answers in time, speaks our version, and knows tenant and database.

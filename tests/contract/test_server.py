@@ -4,6 +4,7 @@ import socket
 
 import chromadb
 import pytest
+from chromadb.api.fastapi import FastAPI
 from chromadb.api.shared_system_client import SharedSystemClient
 
 from bouquetd.errors import Unavailable
@@ -226,6 +227,20 @@ def test_a_server_that_never_answers_is_given_up_after_the_time_out():
         assert "store.timeout" in given_up.value.remedy
 
 
+def test_a_server_that_falls_silent_as_soon_as_it_let_us_in_is_given_up_after_the_time_out(proxy, monkeypatch):
+    knock = Server._knock
+
+    def falls_silent(self, headers):
+        knock(self, headers)
+        proxy.asked.clear()
+        proxy.delay = 0.6
+
+    monkeypatch.setattr(Server, "_knock", falls_silent)
+    with pytest.raises(Unavailable, match=r"did not answer within 0\.2 s"):
+        Server(proxy.url, "a-b", owner=OWN, access=Access(timeout=0.2)).names()
+    assert len(proxy.asked) == 1
+
+
 def test_a_port_where_nobody_listens_is_told_at_once():
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
@@ -243,6 +258,38 @@ def test_a_client_that_was_closed_leaves_nothing_behind(server):  # noqa: F811
     assert set(SharedSystemClient._identifier_to_system) == before
     assert other.names() == set()
     other.close()
+
+
+def test_a_client_that_somebody_opens_while_we_connect_is_not_closed_with_ours(server, monkeypatch):  # noqa: F811
+    theirs, identity = [], FastAPI.get_user_identity
+
+    def meanwhile(api):
+        monkeypatch.setattr(FastAPI, "get_user_identity", identity)
+        settings = chromadb.config.Settings(anonymized_telemetry=False)
+        theirs.append(chromadb.HttpClient("127.0.0.1", server.port, settings=settings))
+        return identity(api)
+
+    monkeypatch.setattr(FastAPI, "get_user_identity", meanwhile)
+    ours = Server(server.url, "a-b", owner=OWN)
+    ours.names()
+    ours.close()
+    [client] = theirs
+    assert client._identifier in SharedSystemClient._identifier_to_system
+    client.close()
+
+
+def test_a_connection_that_fails_half_way_leaves_nothing_behind(server, monkeypatch):  # noqa: F811
+    def fail(_):
+        raise OSError("broken off")
+
+    monkeypatch.setattr(FastAPI, "get_max_batch_size", fail)
+    before = set(SharedSystemClient._identifier_to_system)
+    chroma = Server(server.url, "a-b", owner=OWN)
+    for _ in range(2):
+        with pytest.raises(Unavailable, match="broken off"):
+            chroma.names()
+    chroma.close()
+    assert set(SharedSystemClient._identifier_to_system) == before
 
 
 def test_more_collections_than_one_answer_lists_are_all_known(proxy, tmp_path):
