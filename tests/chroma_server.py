@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Self
 
+import psutil
 import yaml
 
 SHIPPED = Path(__file__).resolve().parents[1] / "config" / "chroma.yaml"
@@ -71,6 +72,11 @@ class ChromaServer:
         """Of the process that serves now."""
         assert self._process is not None
         return self._process.pid
+
+    def indexes(self) -> set[Path]:
+        """The folders of the indexes that it has in memory: it keeps their files open."""
+        files = (Path(file.path) for file in psutil.Process(self.pid).open_files())
+        return {file.parent for file in files if file.suffix == ".bin"}
 
     def kill(self) -> None:
         """End it with SIGKILL."""
