@@ -10,6 +10,7 @@ import shutil
 import threading
 import time
 from collections.abc import Callable
+from contextlib import closing, suppress
 from functools import partial
 from pathlib import Path
 from typing import TypeVar
@@ -37,9 +38,9 @@ S = TypeVar("S", Embed, Entities, Store)
 LEDGER, NEXT = ledger_.FILE, ledger_.NEXT
 """The ledger in the state directory, and the folder there with that of the next generation."""
 
-RECIPE, EMBED, GENERATION = "recipe", "embed", "generation"
-"""Facts in the ledger: how the store is filled, the section ``embed`` of the settings then, and which
-generation of the store the ledger is of (none: the first, 0)."""
+RECIPE, EMBED, GENERATION, OWNER = "recipe", "embed", "generation", "owner"
+"""Facts in the ledger: how the store is filled, the section ``embed`` of the settings then, which generation of
+the store the ledger is of (none: the first, 0), and who we are to a Chroma server."""
 
 AGAIN = 1.0
 """Seconds between two looks for a server that does not answer yet."""
@@ -122,7 +123,16 @@ def meet(
 
 
 def _owner(state: Path) -> str:
-    """Who we are to a server: the same after a lost ledger, another for each state directory and machine."""
+    """Who we are to a server: whom the ledger remembers, wherever it lies by now.
+
+    Without one it is another for each state directory and machine, and the same as before the ledger was lost.
+    """
+    # A state directory and its copy pass for one bouquetd. That only one of them runs is up to the operator.
+    with suppress(Corrupt, Unavailable):  # told when it is opened in earnest
+        if (state / LEDGER).exists():
+            with closing(Ledger(state / LEDGER, check=False)) as ledger:
+                if known := ledger.fact(OWNER):
+                    return known
     try:
         machine = Path("/etc/machine-id").read_text(encoding="ascii").strip()
     except (OSError, ValueError):
@@ -141,7 +151,7 @@ def open_ledger(settings: Settings, recipe: str, chroma: Chroma, log: Log, beat:
             damage = error
         else:
             chroma.generation = generation(ledger)
-            return ledger
+            return _signed(ledger, chroma)
     if damage:
         aside = set_aside(path)
         log.error(
@@ -151,7 +161,14 @@ def open_ledger(settings: Settings, recipe: str, chroma: Chroma, log: Log, beat:
     chroma.generation = chroma.in_force()
     if chroma.made or chroma.generation:
         _rebuild_ledger(settings, path, recipe, chroma, log, beat)
-    return Ledger(path, recipe)
+    return _signed(Ledger(path, recipe), chroma)
+
+
+def _signed(ledger: Ledger, chroma: Chroma) -> Ledger:
+    """Have a ledger remember who we are to the server, so that it may be moved."""
+    if isinstance(chroma, Server) and chroma.owner and ledger.fact(OWNER) != chroma.owner:
+        ledger.remember(OWNER, chroma.owner)
+    return ledger
 
 
 def _rebuild_ledger(

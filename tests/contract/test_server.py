@@ -13,6 +13,7 @@ from bouquetd.store.chroma import PAGE
 from bouquetd.store.server import Access, Server
 from tests.chroma_server import ChromaServer
 from tests.contract.test_store import BATCH, SHARD, House, server, vector  # noqa: F401
+from tests.harness import Home, prose
 from tests.proxy import Proxy, Silent, certificate
 
 OWN = "of-this-test"
@@ -300,7 +301,7 @@ def test_more_collections_than_one_answer_lists_are_all_known(proxy, tmp_path):
     cleared(house)
 
 
-def test_a_search_with_a_condition_takes_two_requests_for_each_shard_and_enters_the_server_once(proxy, tmp_path):
+def test_a_search_with_a_condition_takes_two_requests_a_shard_and_enters_the_server_once(proxy, tmp_path):
     house = through(proxy, tmp_path)
     for source in "abc":
         house.complete(house.put(source, SHARD))
@@ -315,6 +316,19 @@ def test_a_search_with_a_condition_takes_two_requests_for_each_shard_and_enters_
     cleared(house)
 
 
+def test_a_state_folder_that_was_moved_still_owns_what_it_made_in_the_server(server, tmp_path):  # noqa: F811
+    options = {"store": {"mode": "server", "url": server.url, "collection": "moved"}}
+    home = Home(tmp_path / "here", options)
+    home.put("a.txt", prose(2_000, 1))
+    assert home.once().status == 0
+    home.root.rename(tmp_path / "there")
+    moved = Home(tmp_path / "there", options)
+    moved.put("b.txt", prose(2_000, 2))
+    outcome = moved.once()
+    assert outcome.status == 0, outcome.err
+    assert moved.states() == {"a.txt": "filed", "b.txt": "filed"}
+
+
 @pytest.mark.long
 def test_the_server_as_shipped_keeps_eight_indexes_and_finds_what_lies_in_twelve(tmp_path):
     with ChromaServer(tmp_path) as server:  # noqa: F811
@@ -324,7 +338,7 @@ def test_the_server_as_shipped_keeps_eight_indexes_and_finds_what_lies_in_twelve
         for _ in range(2):
             for n in range(12):
                 text = f"document {n} says 2"
-                [first] = house.store.search(vector(text), 1, only=Filter(texts=("says 2",)))
+                [first] = house.chroma.query(f"bouquet-{n + 1:05d}", vector(text), 1)
                 assert first.text == text
         assert len(server.indexes()) == 8
         house.check()
