@@ -68,7 +68,7 @@ def test_nothing_is_taken_meanwhile_and_what_was_asked_is_answered(tmp_path):
             assert parts.worker.step() > 0
         asked = parts.worker.requests.ask(lambda: parts.service.forget({"patterns": ["a.txt"]}))
         parts.worker.step()
-        assert asked.result(0) ["done"] == ["a.txt"]
+        assert asked.result(0)["done"] == ["a.txt"]
         assert (parts.queue.count(), home.states()) == (1, {"a.txt": "forgotten"})
         assert parts.worker.pause.end()
         work(parts)
