@@ -74,14 +74,17 @@ class Kept:
         except (sqlite3.DatabaseError, ValueError):
             return {}
 
-    def count(self, shard: int) -> int:
-        """How many records are kept; none when the file is gone or damaged."""
+    def count(self, shard: int, *, thoroughly: bool = False) -> int:
+        """How many records are kept; none when the file is gone or damaged.
+
+        By the index of their ids, 0.3 MB of a full shard; ``thoroughly`` by the records themselves, 30 MB.
+        """
         if not self._path(shard).exists():
             return 0
         try:
             with closing(self._open(shard)) as db:
-                # NOT INDEXED: the pages of the records themselves are looked at.
-                return int(db.execute("SELECT count(*) FROM records NOT INDEXED").fetchone()[0])
+                how = "NOT INDEXED" if thoroughly else ""
+                return int(db.execute(f"SELECT count(*) FROM records {how}").fetchone()[0])
         except sqlite3.DatabaseError:
             return 0
 

@@ -93,8 +93,9 @@ class Store:
         self._writing: set[int] = set()
         # Where Chroma failed, or a rebuild did: dirty until it is proven or rebuilt, by the next start at last.
         self._suspect: set[int] = set()
-        # Full shards of which all records are kept, as far as was seen.
-        self._proven: set[int] = set()
+        # Full shards of which all records are kept, as far as was seen, and those of which some are not.
+        self._kept_whole: set[int] = set()
+        self._kept_amiss: set[int] = set()
         self.taken = 0
         """Records taken since the start."""
         self.landed = 0
@@ -347,7 +348,7 @@ class Store:
         looked = {s.number: self._kept.nearest(s.number, vector, n, s.chunks) for s in full}
         found = {number: near for number, near in looked.items() if near is not None}
         kept = closest(n, found, self._kept.at)
-        self._proven -= looked.keys() - found.keys()
+        self._kept_amiss |= looked.keys() - found.keys()
         asked = {s.collection: s.chunks for s in shards if s.number not in found}
         leave = self._leave if len(asked) > 1 else lambda: None
         hits = nearest(self._chroma, asked, vector, n, pattern, only, leave) if asked else []
@@ -388,23 +389,26 @@ class Store:
             return self._lexical.tidy(lambda number, ids: self.records(number, ids, vectors=False)) or more
 
     def _keep_one(self) -> bool:
-        shards = [shard for shard in self._ledger.shards() if shard.sealed and shard.number not in self._proven]
+        sure = self._kept_whole - self._kept_amiss
+        shards = [shard for shard in self._ledger.shards() if shard.sealed and shard.number not in sure]
         for shard in shards[:1]:
-            if self._kept.count(shard.number) != shard.chunks and shard.collection in self._chroma.names():
+            amiss = shard.number in self._kept_amiss or self._kept.count(shard.number) != shard.chunks
+            if amiss and shard.collection in self._chroma.names():
                 self._settle()
                 ids = list(self._ledger.expected(shard.number, leaving=True))
                 rows = rebuild.rows(self._chroma, shard.collection, ids, self._beat)
                 self._kept.keep(shard.number, rows)
                 self._close()
-            self._proven.add(shard.number)
+            self._kept_whole.add(shard.number)
+            self._kept_amiss.discard(shard.number)
         return len(shards) > 1
 
     def compare_kept(self) -> int:
         """How many records of full shards are not kept, or too many; ``tidy`` mends it from here on."""
         with self._lock:
             full = [shard for shard in self._ledger.shards() if shard.sealed]
-            amiss = {s.number: abs(s.chunks - self._kept.count(s.number)) for s in full}
-            self._proven.difference_update(number for number, count in amiss.items() if count)
+            amiss = {s.number: abs(s.chunks - self._kept.count(s.number, thoroughly=True)) for s in full}
+            self._kept_amiss.update(number for number, count in amiss.items() if count)
             return sum(amiss.values())
 
     def compare_words(self) -> Difference:
@@ -442,7 +446,7 @@ class Store:
         """Records that are not kept, from a full shard's collection."""
         found = self.records(number, ids, vectors=True)
         if found:
-            self._proven.discard(number)
+            self._kept_amiss.add(number)
         self._leave()
         return found
 
