@@ -20,7 +20,7 @@ import threading
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import partial
+from functools import cache, partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -36,10 +36,6 @@ if TYPE_CHECKING:
 
 THREADS = 2
 """Texts that are run side by side unless the settings say: more leave nothing to the rest of the pipeline."""
-
-WARM_UP = 4
-"""Runs of the longest window on each thread before the first text: after one the arena had met two at their
-widest in some starts only, and grew by 5 MB in the others."""
 
 Ids = NDArray[np.int64]
 
@@ -115,24 +111,23 @@ class OnnxEmbedder:
 
     def close(self) -> None:
         """Drop the model; the next ``embed`` loads it again in about half a second."""
-        self._loaded = None
+        loaded, self._loaded = self._loaded, None
+        if loaded is not None:
+            self._states(loaded, np.zeros(1, np.int64), _shrinking())
 
     def _vector(self, model: _Loaded, ids: Ids) -> NDArray[np.float32]:
-        whole = np.concatenate([model.before, ids, model.after])
-        given = {
-            "input_ids": whole,
-            "attention_mask": np.ones_like(whole),
-            "token_type_ids": np.zeros_like(whole),
-        }
-        states = model.session.run(
-            [model.output], {name: given[name][np.newaxis].astype(kind) for name, kind in model.inputs.items()}
-        )[0][0]
+        states = self._states(model, np.concatenate([model.before, ids, model.after]))
         vector: NDArray[np.float32] = (
             states[0] if self._folder.pooling == "cls" else states.mean(axis=0)
         ).astype(np.float32)
         if not np.isfinite(length := np.linalg.norm(vector)):
             raise self._refused("gives vectors that are no numbers")
         return vector / (length or 1.0)
+
+    def _states(self, model: _Loaded, ids: Ids, options: Any = None) -> Any:
+        given = {"input_ids": ids, "attention_mask": np.ones_like(ids), "token_type_ids": np.zeros_like(ids)}
+        asked = {name: given[name][np.newaxis].astype(kind) for name, kind in model.inputs.items()}
+        return model.session.run([model.output], asked, options)[0][0]
 
     def _model(self) -> _Loaded:
         with self._loading:
@@ -146,7 +141,7 @@ class OnnxEmbedder:
         # The longest window there will be: what it takes is of the baseline, and nothing takes more.
         room = self._folder.window - len(loaded.before) - len(loaded.after)
         longest = np.full(room, loaded.before[0] if len(loaded.before) else 0, np.int64)
-        vector, *_ = self._runs.map(partial(self._vector, loaded), [longest] * (WARM_UP * self._threads))
+        vector, *_ = self._runs.map(partial(self._vector, loaded), [longest] * self._threads)
         if vector.shape != (self.dimensions,):
             raise self._refused(f"gives {vector.shape[0]} dimensions, but its config.json {self.dimensions}")
         return loaded
@@ -195,7 +190,32 @@ def _session(path: str) -> Any:
     options.intra_op_num_threads = options.inter_op_num_threads = 1
     options.enable_mem_pattern = False
     options.log_severity_level = 3
+    _arena()
+    options.add_session_config_entry("session.use_env_allocators", "1")
     return onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
+
+
+@cache
+def _arena() -> None:
+    """Have all models of the process share an arena that grows by what is asked for.
+
+    One that grows to the next power of two, as each model's own would, takes 8 MB more, and 5 more again when
+    two long texts first are at their widest together.
+    """
+    import onnxruntime as ort
+
+    memory = ort.OrtMemoryInfo("Cpu", ort.OrtAllocatorType.ORT_ARENA_ALLOCATOR, 0, ort.OrtMemType.DEFAULT)
+    as_asked_for = 1  # kSameAsRequested; -1 leaves a figure to onnxruntime
+    ort.create_and_register_allocator(memory, ort.OrtArenaCfg(0, as_asked_for, -1, -1))
+
+
+def _shrinking() -> Any:
+    """What has a run give back whatever the arena has to spare, which outlives the model."""
+    import onnxruntime as ort
+
+    options = ort.RunOptions()
+    options.add_run_config_entry("memory.enable_memory_arena_shrinkage", "cpu:0")
+    return options
 
 
 def _cut(tokenizer: Tokenizer, texts: list[str]) -> Sequence[Ids]:

@@ -1,6 +1,8 @@
 """What every embedder promises, asked of each one there is."""
 
 import shutil
+import subprocess
+import sys
 import unicodedata
 from concurrent.futures import ThreadPoolExecutor
 
@@ -11,6 +13,7 @@ from bouquetd.config import Embed
 from bouquetd.embed.choice import chosen
 from bouquetd.embed.folder import MINILM
 from bouquetd.embed.static import StaticEmbedder
+from bouquetd.model import MB
 
 TEXTS = [
     "The heron sleeps standing in the reeds.",
@@ -83,6 +86,35 @@ def test_closed_it_gives_its_model_back_and_loads_it_again_when_next_asked(embed
     embedder.close()
     embedder.close()
     assert np.array_equal(embedder.embed(TEXTS), before)
+
+
+DROPPED = """
+import gc, sys
+from bouquetd.config import Embed
+from bouquetd.embed.choice import chosen
+from bouquetd.memory.probe import Probe
+from bouquetd.memory.reclaim import trimmer
+trim = trimmer() or (lambda: None)
+with Probe() as probe:
+    embedder = chosen(Embed(), trim)
+    taken = []
+    for _ in range(3):
+        embedder.embed(["a long text about herons " * 90] * 8)
+        taken.append(probe.rss())
+        embedder.close()
+        gc.collect()
+        trim()
+        taken.append(probe.rss())
+print(*taken)
+"""
+
+
+def test_the_default_model_gives_back_what_its_runs_took_and_takes_no_more_the_next_time():
+    done = subprocess.run([sys.executable, "-c", DROPPED], capture_output=True, text=True, check=True)
+    first, without, *_, again, last = map(int, done.stdout.split())
+    assert first - without > 40 * MB
+    assert again < first + 15 * MB
+    assert last < without + 25 * MB  # a stretch of the arena may stay, and is used again
 
 
 def test_threads_that_ask_at_once_load_it_once(settings):
