@@ -102,6 +102,14 @@ def look(loaded: "Config") -> dict[str, Any]:
     return shown
 
 
+def starting(loaded: "Config") -> bool:
+    """Whether a daemon is on its way up, and cannot be asked yet."""
+    from bouquetd.ops.status import hung, read
+
+    found = read(loaded.settings.paths.runtime)
+    return bool(found and found["state"] == "starting" and alive(found) and not hung(found, time.time()))
+
+
 def _trouble(loaded: "Config") -> str | None:
     """What is wrong with it, as ``/healthz`` judges, from the status alone."""
     from bouquetd.ops.status import read

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from bouquetd.cli.app import FAILED, OK, ConfigOption, JsonOption, app, ask_ledger, load, print_json
+from bouquetd.cli.daemon import starting
 from bouquetd.cli.preview import DryRunOption, YesOption, agreed, when
 from bouquetd.errors import sentence
 from bouquetd.model import quoted
@@ -158,6 +159,8 @@ def drain(
     before = when(since)
     loaded = load(config)
     socket = loaded.settings.paths.runtime / SOCKET
+    while starting(loaded) and (until is None or time.monotonic() < until):
+        time.sleep(LOOK)
     seen = request(socket, "drain", ANSWER)
     began, number = seen["at"] if before is None else before, seen["number"]
     with _bar() as show:

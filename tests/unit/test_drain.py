@@ -1,8 +1,12 @@
 """Waiting until the inbox is empty: it is so only when all that a fresh look found is filed away."""
 
 import threading
+import time
+from functools import partial
 
+from bouquetd.ops import status
 from tests.harness import Home, work
+from tests.web import SEEN
 
 
 def test_it_is_done_only_after_a_fresh_look_and_when_all_is_filed_away(tmp_path):
@@ -35,6 +39,19 @@ def test_a_paused_one_says_so(tmp_path):
         seen = parts.service.drain({"number": asked["number"]})
         assert not seen["done"]
         assert "bouquetd resume" in seen["paused"]
+
+
+def test_the_command_waits_for_a_daemon_that_is_starting(tmp_path):
+    home = Home(tmp_path / "home")
+    home.runtime.mkdir(parents=True)
+    status.write(home.runtime, status.starting("rebuilding a shard", 60.0) | {"pid": 1})
+    began = time.monotonic()
+    assert home.cli("drain", "--timeout", "500ms").status == 69
+    assert time.monotonic() - began > 0.4
+    ready = threading.Timer(0.5, partial(status.write, home.runtime, SEEN | {"pid": 1, "at": time.time()}))
+    ready.start()
+    assert home.cli("drain").status == 69  # it says that it works, and nobody answers
+    ready.join()
 
 
 def test_the_command_waits_for_a_daemon_and_says_how_it_ended(tmp_path):
