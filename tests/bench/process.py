@@ -236,7 +236,8 @@ class Daemon:
     def _seen(self) -> dict[str, Any] | None:
         if self._process.poll() is not None:
             raise Failed(f"the daemon ended with {self._process.returncode}; its log: {self._tail()}")
-        return status.read(self._runtime)
+        seen = status.read(self._runtime)
+        return None if seen is None or seen["state"] == "starting" else seen
 
     def _tail(self) -> str:
         return self._log.read_text(errors="replace")[-1000:]

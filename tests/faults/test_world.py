@@ -265,7 +265,8 @@ def test_a_daemon_under_a_low_limit_throttles_pauses_reclaims_resumes_and_finish
     }
     home = Home(tmp_path / "home", options)
     with home.daemon() as daemon:
-        daemon.until((home.runtime / "status.json").exists, "a status")
+        daemon.says("Ready: ")
+        daemon.until(lambda: "baseline_mb" in daemon.status, "a status of the daemon at work")
         baseline = daemon.status["baseline_mb"]
     # Above the baseline there is room for a part of a shard, so that the shard drives it to its limit.
     limit = baseline + 45

@@ -256,7 +256,8 @@ class Life:
             status = json.loads((self.world.root / "state" / "run" / "status.json").read_text())
         except FileNotFoundError:
             return {}
-        return status if status["pid"] == self.process.pid else {}
+        ready = status["pid"] == self.process.pid and status["state"] != "starting"
+        return status if ready else {}
 
     def embedded(self) -> int:
         """Texts of files that were embedded in this life."""
