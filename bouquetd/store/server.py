@@ -370,7 +370,7 @@ class Server(Chroma):
                 f"Chroma at {self.where} shows a certificate that nobody we know vouches for: {error}",
                 "name the authority's certificate in store.ca_file, and see that store.url has the right host",
             )
-        if isinstance(error, httpx.ConnectError):
+        if isinstance(error, httpx.ConnectError | ConnectionRefusedError):
             return Unavailable(f"Chroma at {self.where} cannot be reached: {error}", self.remedy)
         if isinstance(error, httpx.TransportError | OSError | http.client.HTTPException):
             return Unavailable(f"Chroma at {self.where} broke off: {printable(str(error))[:SAID]}", self.remedy)

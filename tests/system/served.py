@@ -23,7 +23,8 @@ from bouquetd.model import Piece
 
 protocol = 1
 media_type = "application/x-mischief"
-WAYS = ("bomb", "sleep", "gil", "slow", "fill")
+WAYS = ("bomb", "sleep", "gil", "slow", "fill", "hold")
+HELD = []
 
 def claims(head, name):
     return name.rpartition(".")[2] in WAYS
@@ -39,6 +40,8 @@ def extract(file, *, read_size):
         time.sleep(3600)
     while way == "gil":
         ctypes.PyDLL(None).pause()  # unlike CDLL it keeps the lock of the interpreter
+    if way == "hold":
+        HELD.append(b"x" * 90_000_000)  # which nothing gives back
     if way == "slow":
         time.sleep(7)
     if way == "fill":

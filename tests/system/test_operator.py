@@ -96,6 +96,7 @@ def trouble(machine: Served, state: str, words: str) -> Iterator[dict[str, str]]
 def test_of_each_trouble_status_doctor_systemctl_and_journal_say_the_same_and_the_remedy_works(
     machine: Served,
 ) -> None:
+    machine.bring_mischief()
     machine.boot()
     machine.until(machine.ready, "both services run", 60)
     owner = "bouquetd"
@@ -116,6 +117,9 @@ def test_of_each_trouble_status_doctor_systemctl_and_journal_say_the_same_and_th
     assert machine.sources("dunlin")[0] == "held.txt"
 
     # A limit just above what it takes: the mark for throttling is below that, the one for resuming farther.
+    # Most of it came with a file, or the limit would be refused as too small to work with.
+    machine.drop({"ballast.hold": b"hold"})
+    machine.done()
     machine.configure({"memory.limit": f"{int(machine.status()['rss_mb'] / 0.85)}MB"})
     machine.run("systemctl reload bouquetd")
     with trouble(machine, "throttled", "hrottled: "):
