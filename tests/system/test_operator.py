@@ -120,6 +120,7 @@ def test_of_each_trouble_status_doctor_systemctl_and_journal_say_the_same_and_th
     # Most of it came with a file, or the limit would be refused as too small to work with.
     machine.drop({"ballast.hold": b"hold"})
     machine.done()
+    machine.until(lambda: machine.status()["rss_mb"] > 150, "the status tells of the ballast", 20)
     machine.configure({"memory.limit": f"{int(machine.status()['rss_mb'] / 0.85)}MB"})
     machine.run("systemctl reload bouquetd")
     with trouble(machine, "throttled", "hrottled: "):

@@ -81,6 +81,7 @@ def test_what_is_slow_but_alive_is_not_shot(machine: Served) -> None:
     machine.until(lambda: machine.files(ARCHIVE) == stored, "the slow page is stored", 60)
     assert machine.unit("MainPID") == pid
 
+    machine.until(lambda: machine.status()["rss_mb"] > 150, "the status tells of the ballast", 20)
     # Less than it has, all it may give back included: all work pauses.
     machine.configure({"memory.limit": f"{int(machine.status()['rss_mb'] / 1.1)}MB"})
     machine.run("systemctl reload bouquetd")
