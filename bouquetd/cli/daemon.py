@@ -131,6 +131,9 @@ def alive(seen: Mapping[str, Any]) -> bool:
         stat = Path(f"/proc/{seen['pid']}/stat").read_text()
     except OSError:  # of others' processes no more may be known
         return True
-    ticks = int(stat.rpartition(")")[2].split()[19])  # proc(5), since the machine started
+    fields = stat.rpartition(")")[2].split()  # proc(5): its state first, its start in ticks of the machine's
+    ticks = int(fields[19])
+    if fields[0] == "Z":  # dead, and not yet buried
+        return False
     age = time.clock_gettime(time.CLOCK_BOOTTIME) - ticks / os.sysconf("SC_CLK_TCK")
     return bool(time.time() - age <= seen["at"] + 1)  # a younger one has its number, and is another
