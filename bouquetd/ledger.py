@@ -1005,12 +1005,6 @@ class Ledger:
         for page in self.rows():
             yield [unpacked(row) for row in page]
 
-    def journal_rows(self, ids: Sequence[str]) -> dict[str, Record]:
-        """Those of some records, a page at most, that the journal has."""
-        marks = ",".join("?" * len(ids))
-        rows = self._rows(f"SELECT id, text, metadata, vector FROM journal WHERE id IN ({marks})", *ids)
-        return {row["id"]: unpacked(tuple(row)) for row in rows}
-
     def filled(self) -> bool:
         """Whether any document has chunks."""
         return bool(self._rows("SELECT 1 FROM placements LIMIT 1"))

@@ -340,7 +340,7 @@ def _records(it: Generations, old: Store) -> Callable[[int, Sequence[str]], dict
     def read(shard: int, ids: Sequence[str]) -> dict[str, Record]:
         found = kept.get(shard, ids)
         if len(found) < len(ids):
-            found |= it.ledger.journal_rows([id_ for id_ in ids if id_ not in found])
+            found |= it.ledger.journalled_by_id([id_ for id_ in ids if id_ not in found])
         if len(found) < len(ids):
             found |= old.records(shard, [id_ for id_ in ids if id_ not in found], vectors=False)
         return found

@@ -200,11 +200,6 @@ def of(db: sqlite3.Connection, source: bytes) -> list[Step]:
     ]
 
 
-def _source(db: sqlite3.Connection, id_: str) -> bytes | None:
-    row = db.execute("SELECT source FROM documents WHERE id = ?", (id_,)).fetchone()
-    return None if row is None else bytes(row["source"])
-
-
 def _last(db: sqlite3.Connection, source: bytes) -> sqlite3.Row | None:
     row: sqlite3.Row | None = db.execute(
         "SELECT * FROM trail WHERE source = ? ORDER BY number DESC LIMIT 1", (source,)

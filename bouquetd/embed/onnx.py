@@ -1,7 +1,7 @@
 """Sentence-transformers as ONNX, run by onnxruntime: ``minilm``, the default, and any other in a folder.
 
 ``minilm`` is all-MiniLM-L6-v2 in 8 bits, 384 dimensions: the space in which every plain Chroma client asks.
-67 MB of RSS with onnxruntime, 63 chunks of real text a second on two cores with AVX-512, 13 on older ones
+67 MB of RSS with onnxruntime, 62 chunks of real text a second on two cores with AVX-512, 13 on older ones
 (``python -m tests.bench embedders``).
 
 Each text is run by itself, in its own length: there is no padding, a vector cannot depend on its batch (the

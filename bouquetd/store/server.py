@@ -2,6 +2,8 @@
 
 One code path for ``chroma run`` on this machine, one behind a proxy with TLS and tokens, a distributed Chroma
 and Chroma Cloud: they speak the same API.
+
+Past 400 lines because all of it is one class: what a server wants otherwise than Chroma in this process.
 """
 
 from __future__ import annotations

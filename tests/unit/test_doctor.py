@@ -176,6 +176,12 @@ def home(tmp_path: Path) -> Settings:
     )
 
 
+def test_one_that_hangs_is_said_to_fail_and_not_to_work_besides() -> None:
+    seen = {**STATUS, "hung": "embed for 130 s", "state": "hung", "why": "embed for 130 s"}
+    assert levels("Daemon", "runs", around(status=lambda _: seen)) == ["fail"]
+    assert levels("Daemon", "works", around(status=lambda _: seen)) == []
+
+
 def test_a_machine_on_which_all_is_well_gets_no_warning(home: Settings) -> None:
     well = around(home, facts={"ProtectSystem": "no", "ProtectHome": "no"})
     bad = [(r.check.name, f.told) for r in examine(well) for f in r.findings or () if f.level != "pass"]

@@ -37,7 +37,7 @@ def works(around: Surroundings) -> Iterator[Finding]:
         paused = str(seen.get("why"))
     if paused is not None:
         yield warned(f"The intake is paused {paused}: files in the inbox wait.", around.ours("resume"))
-    if seen is None or paused is not None:
+    if seen is None or paused is not None or seen["state"] == "hung":  # of which ``runs`` tells
         return
     if seen.get("version", __version__) != __version__:
         yield warned(
