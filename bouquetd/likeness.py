@@ -31,6 +31,9 @@ for _some, _kind in ((_MARKS, _MARK), (b" \t\n\r\f\v", _SPACE), (b"0123456789", 
     for _code in _some:
         _KIND[_code] = _kind
 
+AT_ONCE = 32_768
+"""Characters that are normalised in one go: a small file has a piece for each of its chunks."""
+
 _REACH = 1000
 """Marks on one letter that are put in order over the edge of a piece; no writing has so many."""
 
@@ -40,27 +43,34 @@ _OF_NOTHING = hashlib.sha256().digest()
 class Likeness:
     """Takes a text in pieces, however it is cut."""
 
-    __slots__ = ("_last", "_sha", "_tail")
+    __slots__ = ("_at_once", "_last", "_pieces", "_sha", "_waiting")
 
-    def __init__(self) -> None:
+    def __init__(self, at_once: int = AT_ONCE) -> None:
+        """``at_once`` is how many characters are gathered before they are looked at."""
+        self._at_once = at_once
+        self._pieces: list[str] = []
+        self._waiting = 0
         self._sha = hashlib.sha256()
-        self._tail = ""
         self._last = b""  # of what was normalised: the last letter or digit, and what tells of the rest
 
     def add(self, text: str) -> None:
         """The next piece."""
-        text = self._tail + text
+        self._pieces.append(text)
+        self._waiting += len(text)
+        if self._waiting < self._at_once:
+            return
+        text = "".join(self._pieces)
         end = len(text) - 1  # the last letter waits for marks that may come
         while end > 0 and combining(normalize("NFKD", text[end])[0]) and len(text) - end < _REACH:
             end -= 1
         self._take(text[:end])
-        self._tail = text[end:]
+        self._pieces, self._waiting = [text[end:]], 0
 
     def digest(self) -> str:
         """Of all that was added, 32 hex digits; empty for a text of which nothing counts."""
-        self._take(self._tail)
+        self._take("".join(self._pieces))
         self._sha.update(self._last.translate(None, _MARKS))
-        self._tail, self._last = "", b""
+        self._pieces, self._waiting, self._last = [], 0, b""
         return "" if self._sha.digest() == _OF_NOTHING else self._sha.hexdigest()[:32]
 
     def _take(self, text: str) -> None:
@@ -112,7 +122,8 @@ def _gaps(mark: NDArray[np.bool_], digit: NDArray[np.bool_]) -> NDArray[np.intp]
 def _signs(text: NDArray[np.uint8], mark: NDArray[np.bool_], digit: NDArray[np.bool_]) -> NDArray[np.intp]:
     """The places of signs that stand before a digit and behind no letter or digit."""
     before = np.flatnonzero(mark[:-1] & digit[1:])
-    signs = before[np.isin(text[before], list(b"+-"))]
+    sign = text[before]
+    signs = before[(sign == ord("+")) | (sign == ord("-"))]
     found: NDArray[np.intp] = signs[(signs == 0) | mark[signs - 1]]
     return found
 

@@ -33,8 +33,9 @@ class Selection:
     """Documents of which all of this is true; what is empty, None or 0 says nothing.
 
     ``globs`` are held against sources, of which one must fit: ``*`` goes past ``/``, a plain name fits itself,
-    also as it is printed. ``since`` is when a document changed last at the earliest, in seconds since the
-    epoch, ``larger`` bytes that its file has at least, ``reason`` a part of why it failed, capitals or not.
+    also as it is printed, and no other where a document has just that name, brackets and all. ``since`` is
+    when a document changed last at the earliest, in seconds since the epoch, ``larger`` bytes that its file
+    has at least, ``reason`` a part of why it failed, capitals or not.
     """
 
     globs: tuple[str, ...] = ()
@@ -83,8 +84,11 @@ class Selection:
 
 def _like(glob: str, values: list[object]) -> str:
     """SQLite's own GLOB, which is that of the shell but for one sign, and ten times as fast as a function."""
-    values.append(os.fsencode(glob.replace("[!", "[^")))
-    return "CAST(source AS TEXT) GLOB CAST(? AS TEXT)"
+    values += [os.fsencode(glob.replace("[!", "[^")), os.fsencode(glob)]
+    return (
+        "(CAST(source AS TEXT) GLOB CAST(? AS TEXT)"
+        " AND NOT EXISTS (SELECT 1 FROM documents AS named WHERE named.source = ?))"
+    )
 
 
 def printed_source(source: bytes) -> str:

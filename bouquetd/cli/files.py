@@ -167,14 +167,13 @@ def forget(
         raise typer.BadParameter(
             "name files or globs, or say --since or --missing; `bouquetd files` lists them"
         )
-    if missing and dry_run:
-        raise typer.BadParameter("--missing has no preview: the daemon's log names how many are missing")
+    if missing and (sources or since):
+        raise typer.BadParameter("--missing is for all whose files are gone; name files, or say --missing")
     loaded = load(config)
     meant: dict[str, Any] = {"patterns": sources or [], "since": when(since)}
-    if not missing:
-        found = ask_ledger(loaded, "preview", command="forget", **meant)
-        if not agreed("forgotten", found, sources, dry_run, yes, as_json):
-            return
+    found = ask(loaded, "missing") if missing else ask_ledger(loaded, "preview", command="forget", **meant)
+    if not agreed("forgotten", found, sources, dry_run, yes, as_json):
+        return
     gone = _rounds(partial(ask, loaded, "forget", **meant, missing=missing))
     if as_json:
         print_json(gone)

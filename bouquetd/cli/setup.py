@@ -105,6 +105,8 @@ def init(
         raise typer.BadParameter("name a FILE, or say --system NAME")
     if system is not None and not re.fullmatch(r"[a-z0-9][a-z0-9_-]{0,30}", system):
         raise typer.BadParameter("a NAME has up to 31 lower-case letters, digits, - and _")
+    if system == "chroma":
+        raise typer.BadParameter("/var/lib/bouquetd-chroma is the Chroma server's folder; take another NAME")
     path = file or SYSTEM / f"{system}.yaml"
     write_fresh(path, for_system(system) if system else None)
     shown = printable(str(path))

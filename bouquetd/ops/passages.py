@@ -99,19 +99,20 @@ def single(hits: Sequence[Hit]) -> list[Span]:
 
 def merge(hits: Sequence[Hit], n: int) -> list[Span]:
     """At most ``n`` passages of hits that come best first; those behind the ``n``-th are looked at no more."""
-    spans: list[Span] = []
-    for hit in hits:
+    spans: dict[int, Span] = {}  # by the place of the best chunk
+    has: dict[str, int] = {}  # which of them a chunk is in
+    for place, hit in enumerate(hits):
         own = single([hit])[0]
-        near = [i for i, span in enumerate(spans) if _adjoin(span, own) and len(span.pieces) < LONGEST]
-        if not near:
-            if len(spans) == n:
-                break
-            spans.append(own)
-            continue
-        spans[near[0]] = _one(spans[near[0]], own)
-        if len(near) > 1 and len(spans[near[0]].pieces) + len(spans[near[1]].pieces) <= LONGEST:
-            spans[near[0]] = _one(spans[near[0]], spans.pop(near[1]))
-    return spans
+        beside = [has.get(f"{own.document}:{own.first + step}") for step in (-1, 1)]
+        near = sorted(i for i in beside if i is not None and _takes(spans[i], own))
+        if not near and len(spans) == n:
+            break
+        at = near[0] if near else place
+        spans[at] = _one(spans[at], own) if near else own
+        if len(near) > 1 and len(spans[at].pieces) + len(spans[near[1]].pieces) <= LONGEST:
+            spans[at] = _one(spans[at], spans.pop(near[1]))
+        has |= {piece.id: at for piece in spans[at].pieces}
+    return list(spans.values())
 
 
 def widened(span: Span, around: Mapping[str, Record], context: int) -> Span:
@@ -151,6 +152,10 @@ def passage(span: Span, wanted: frozenset[str]) -> Passage:
 def placed(passage: Passage, path: str | None, member: str | None) -> Passage:
     """The same with where its file lies now."""
     return replace(passage, path=path, member=member)
+
+
+def _takes(span: Span, other: Span) -> bool:
+    return len(span.pieces) < LONGEST and _adjoin(span, other)
 
 
 def _adjoin(one: Span, other: Span) -> bool:

@@ -23,7 +23,7 @@ from bouquetd.ledger import Entry, Ledger
 from bouquetd.model import PACKED, Filter, Hit, Record, State, Vector, printable
 from bouquetd.ops import listing, memory
 from bouquetd.ops.answer import answer, searched
-from bouquetd.ops.documents import AFFECTED, LIGHT, Round, chosen, requeue
+from bouquetd.ops.documents import AFFECTED, LIGHT, SHOWN, Round, chosen, requeue
 from bouquetd.ops.explain import explain
 from bouquetd.ops.filters import Conditions
 from bouquetd.ops.search import query
@@ -74,7 +74,7 @@ class Reading:
             "verify": lambda a: _later(a) if a.get("repair") else verified(a),
             "pause": lambda a: pause.begin(a.get("reason")).told,
             "resume": lambda _: pause.end(),
-            **dict.fromkeys(("forget", "retry", "ignore", "drain", "report"), _later),
+            **dict.fromkeys(("forget", "missing", "retry", "ignore", "drain", "report"), _later),
         }
 
     def search(self, arguments: dict[str, Any]) -> dict[str, Any]:
@@ -153,6 +153,7 @@ class Service(Reading):
             "resume": lambda _: self.worker.pause.end(),
             "ignore": self.ignore,
             "drain": self.drain,
+            "missing": self.missing,
             "forget": lambda a: owner(lambda: self.forget(a)),
         }
 
@@ -185,6 +186,12 @@ class Service(Reading):
             **worker.pending(),
         }
 
+    def missing(self, _arguments: dict[str, Any]) -> dict[str, Any]:
+        """What ``forget`` would take with ``missing``: the first by name, and how many."""
+        gone = filter(_remembered, self.worker.missing(""))
+        names = sorted(printable(entry.document.source) for entry in gone)
+        return {"sources": names[:SHOWN], "number": len(names)}
+
     def forget(self, arguments: dict[str, Any]) -> dict[str, Any]:
         """Remove the chunks of the documents that are meant, ``ROUND`` at most; returns their sources.
 
@@ -195,11 +202,15 @@ class Service(Reading):
         found = Round(self.worker.missing(after) if missing else self.ledger.select(wanted, after))
         done = []
         for entry in found:
-            # One that has chunks left was being forgotten when the process died.
-            if entry.chunks or entry.state is not State.FORGOTTEN:
+            if _remembered(entry):
                 self.worker.forget(entry)
                 done.append(printable(entry.document.source))
         return {"done": sorted(done), "after": found.after}
+
+
+def _remembered(entry: Entry) -> bool:
+    """Whether there is something to forget; what was being forgotten when the process died has chunks left."""
+    return bool(entry.chunks) or entry.state is not State.FORGOTTEN
 
 
 def _later(_arguments: object) -> NoReturn:

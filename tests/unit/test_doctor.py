@@ -557,6 +557,14 @@ def test_the_drop_in_for_one_server_keeps_those_that_an_earlier_one_let_in() -> 
     assert "IPAddressAllow=192.0.2.1 192.0.2.2\\n" in found.remedy
 
 
+def test_a_server_that_both_entities_and_vectors_could_come_from_is_asked_for_whichever_does() -> None:
+    shared = settings(
+        embed=Embed(provider="openai", url="http://gpu/v1", model="m", dimensions=8),
+        entities=Entities(url="http://gpu/v1"),
+    )
+    assert levels("Models", "network", around(shared)) == ["warn"]
+
+
 def test_a_missing_pipeline_for_entities_is_a_failure() -> None:
     spacy = settings(entities=Entities(provider="spacy", model="no_such_pipeline"))
     assert levels("Models", "entities", around(spacy)) == ["fail"]

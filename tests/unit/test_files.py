@@ -64,6 +64,15 @@ def test_a_list_is_narrowed_by_glob_state_kind_size_and_time(home, options, foun
     assert names(home, *options) == (expected[options[0]] if found is None else found)
 
 
+def test_a_name_with_brackets_means_that_document_alone_and_where_there_is_none_it_is_a_glob(tmp_path):
+    home = Home(tmp_path / "home")
+    made(home, ["[x].txt", "x.txt", "y.txt"])
+    assert names(home, "[x].txt") == ["[x].txt"]
+    assert sorted(names(home, "[x].txt", "y*")) == ["[x].txt", "y.txt"]
+    assert sorted(names(home, "[xy].txt")) == ["x.txt", "y.txt"]
+    assert home.cli("forget", "[x].txt", "-n", "--json").json == {"sources": ["[x].txt"], "number": 1}
+
+
 def test_a_name_as_it_is_printed_finds_it(home):
     assert names(home, "caf\\xe9 \\n\"'/\\xff.txt") == ["caf\\xe9 \\n\"'/\\xff.txt"]
 

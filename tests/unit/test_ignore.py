@@ -18,6 +18,9 @@ from tests.harness import Home, work
         ("wrong", "wrong.txt", False),
         ("*.log", "deep/er/x.log", True),
         ("a[1].txt", "a1.txt", True),
+        ("a[1].txt", "a[1].txt", True),
+        ("old [1]", "old [1]/b.txt", True),
+        ("old [1]", "old [1].txt", False),
         ("Wrong/*", "wrong/a.txt", False),
     ],
 )

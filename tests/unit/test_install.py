@@ -6,7 +6,9 @@ import subprocess
 from pathlib import Path
 
 import pytest
+import typer
 
+from bouquetd.cli.setup import init
 from bouquetd.config import load
 from bouquetd.errors import ConfigError
 from bouquetd.ops.install import for_me
@@ -62,6 +64,11 @@ def test_root_makes_no_folder_of_an_instance_within_one_that_others_may_write():
     [as_root] = [line for line in lines if line.startswith("ExecStartPre=+")]
     assert [word for word in as_root.split() if word.startswith("/var/")] == ["/var/spool/bouquetd-%i"]
     assert " -m 2750 " in as_root
+
+
+def test_the_name_of_the_chroma_servers_folder_is_no_name_of_an_instance():
+    with pytest.raises(typer.BadParameter, match="take another NAME"):
+        init(None, "chroma")
 
 
 def test_the_inbox_of_an_instance_is_for_its_group_to_write(tmp_path):

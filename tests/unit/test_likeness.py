@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bouquetd.likeness import Likeness
+from bouquetd.likeness import AT_ONCE, Likeness
 from tests import samples
 from tests.harness import Home
 
@@ -16,8 +16,8 @@ PARAGRAPHS = (
 PLAIN = "\n\n".join(PARAGRAPHS)
 
 
-def of(*pieces: str) -> str:
-    likeness = Likeness()
+def of(*pieces: str, at_once: int = AT_ONCE) -> str:
+    likeness = Likeness(at_once)
     for piece in pieces:
         likeness.add(piece)
     return likeness.digest()
@@ -67,7 +67,7 @@ def test_a_text_without_letters_and_digits_is_like_no_other():
 
 @given(st.lists(st.text(alphabet="aB ß.é-\n7+,1९½\N{EN DASH}日ﾊﾞᄀ\u1161\u0301\u0331", max_size=6), max_size=6))
 def test_it_does_not_depend_on_how_the_text_was_cut(pieces: list[str]):
-    assert of(*pieces) == of("".join(pieces))
+    assert of(*pieces, at_once=1) == of(*pieces, at_once=5) == of("".join(pieces))
 
 
 def files() -> dict[str, bytes]:

@@ -172,9 +172,14 @@ def test_with_keep_a_mass_deletion_is_held_until_the_operator_says_so(tmp_path):
     log = drain(home)
     assert "Holding the chunks of 8 missing files: 8 of 12 files are missing at once" in log
     assert len(home.texts()) == 12
+    gone = [f"{n}.txt" for n in range(8)]
+    assert home.cli("forget", "--missing", "--dry-run", "--json").json == {"sources": gone, "number": 8}
+    assert home.cli("forget", "--missing", "9.txt").status == 2
+    assert len(home.texts()) == 12
     forgotten = home.cli("forget", "--missing", "--json")
-    assert (forgotten.status, sorted(forgotten.json)) == (0, [f"{n}.txt" for n in range(8)])
+    assert (forgotten.status, sorted(forgotten.json)) == (0, gone)
     assert sorted(home.texts()) == sorted(f"{n}.txt" for n in range(8, 12))
+    assert home.cli("forget", "--missing", "-n").out == "0 would be forgotten.\n"
 
 
 def test_with_keep_a_forgotten_file_is_not_read_again_until_it_changes(tmp_path):

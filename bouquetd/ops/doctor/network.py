@@ -36,10 +36,10 @@ def allowed(around: Surroundings) -> Iterator[Finding]:
 
 def _servers(settings: Settings) -> Iterator[str]:
     """The hosts elsewhere, each once."""
-    used = {
-        settings.store.url: settings.store.mode == "server",
-        settings.embed.url: settings.embed.provider == "openai",
-        settings.entities.url: settings.entities.provider == "openai",
-    }
-    hosts = dict.fromkeys(urlsplit(url).hostname for url, wanted in used.items() if wanted)
+    used = (
+        (settings.store.url, settings.store.mode == "server"),
+        (settings.embed.url, settings.embed.provider == "openai"),
+        (settings.entities.url, settings.entities.provider == "openai"),
+    )
+    hosts = dict.fromkeys(urlsplit(url).hostname for url, wanted in used if wanted)
     yield from (host for host in hosts if host and host not in LOOPBACK)
