@@ -344,6 +344,12 @@ def tell(done: rebuild.Rebuilt, ledger: Ledger, log: Log) -> None:
             f"Compacted shard {done.shard}: {done.chunks} chunks stay, {done.compacted} deleted ones took room",
             what="compacted",
         )
+    elif done.lacking is not None:
+        log.info(
+            f"Shard {done.shard} is sound {done.cause}: {done.chunks} chunks as in the journal,"
+            f" {done.lacking} of them added",
+            what="caught up",
+        )
     else:
         log.info(
             f"Rebuilt shard {done.shard} {done.cause}: {done.chunks} chunks from the {done.origin}",

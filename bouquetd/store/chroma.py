@@ -158,6 +158,16 @@ class Chroma:
         """Whether a collection's index is not as it was left, where that can be seen without opening it."""
         return False
 
+    def follow(self) -> None:
+        """A batch is in: note how the files of its index lie now, where that can be seen."""
+
+    def untouched(self, name: str) -> bool:  # noqa: ARG002
+        """Whether nothing wrote to a collection's index since that was noted, a kill half-way included."""
+        return False
+
+    def distrust(self, *names: str) -> None:
+        """Forget how the indexes of these collections lay, or of all that were written to."""
+
     def sweep(self) -> None:
         """Remove what a kill left of collections half made or half deleted."""
 

@@ -13,7 +13,7 @@ import re
 import shutil
 import sqlite3
 from collections.abc import Sequence
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -49,7 +49,10 @@ MB on disk instead of 33; a question takes as long as before, one with a filter 
 with a filter of metadata up to 10 ms more."""
 
 _MAKING, _GONE = ".making", ".gone"
-_NOTE = "index.json"
+_NOTE, _TRACE = "index.json", "trace.json"
+Trace = dict[str, list[int]]
+"""How the files of an index lie: bytes, time of the last change and inode of each."""
+
 _INDEX = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 
@@ -63,6 +66,7 @@ class Embedded(Chroma):
         self.path = path
         self._opened: Path | None = None
         self._written: set[str] = set()
+        self._traced: dict[str, Trace] = {}
 
     def _folder(self, name: str) -> Path:
         return self.path / self._outer(name)
@@ -124,6 +128,7 @@ class Embedded(Chroma):
             folder.rename(gone)
             shutil.rmtree(gone)
         self._written.discard(name)
+        self._traced.pop(name, None)
 
     def detach(self, name: str) -> None:
         """Take a collection's index away unopened: reading a torn one can crash or balloon the process.
@@ -163,16 +168,54 @@ class Embedded(Chroma):
 
     def _index(self, name: str) -> dict[str, int]:
         """The files of a collection's index and their sizes in bytes."""
+        return {file: found[0] for file, found in self._lie(name).items()}
+
+    def _lie(self, name: str) -> Trace:
         folders = [entry for entry in self._folder(name).iterdir() if _INDEX.fullmatch(entry.name)]
-        return {
-            f"{folder.name}/{file.name}": file.stat().st_size for folder in folders for file in folder.iterdir()
-        }
+        stats = {f"{folder.name}/{file.name}": file.stat() for folder in folders for file in folder.iterdir()}
+        return {file: [s.st_size, s.st_mtime_ns, s.st_ino] for file, s in stats.items()}
+
+    # Chroma writes an index anew with each thousandth record, before it answers, and no kill at another moment
+    # harms the files. What the system was given to write survives the process, but not the system's own end:
+    # so what was noted is believed by the same boot only, and need not be brought to the disk.
+
+    def follow(self) -> None:
+        """Note how the indexes lie that were written to; where that fails, what was noted is no longer so."""
+        with suppress(OSError):
+            for name in self._written:
+                if (lie := self._lie(name)) != self._traced.get(name):
+                    trace = self._folder(name) / _TRACE
+                    partial = trace.with_suffix(".partial")
+                    partial.write_text(json.dumps({"boot": _boot(), "files": lie}), encoding="ascii")
+                    partial.rename(trace)
+                    self._traced = {name: lie}  # others are written to no more, or seldom
+
+    def untouched(self, name: str) -> bool:
+        """Whether nothing wrote to a collection's index since that was noted, a kill half-way included."""
+        try:
+            noted = json.loads((self._folder(name) / _TRACE).read_text(encoding="ascii"))
+            return bool(noted == {"boot": _boot(), "files": self._lie(name)})
+        except (OSError, ValueError):
+            return False
+
+    def distrust(self, *names: str) -> None:
+        """Forget how these indexes lay, or all that were written to; they are noted anew when persisted."""
+        self._written.update(names)
+        with self._translated():
+            for name in names or self._written:
+                self._traced.pop(name, None)
+                (self._folder(name) / _TRACE).unlink(missing_ok=True)
 
     def sweep(self) -> None:
         """Remove what a kill left of collections half made or half deleted."""
         for entry in self.path.iterdir() if self.path.is_dir() else ():
             if entry.name.endswith((_MAKING, _GONE)):
                 shutil.rmtree(entry, ignore_errors=True)
+
+
+def _boot() -> str:
+    """Which boot of the system this is; raises ``OSError`` where it is not told."""
+    return Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
 
 
 def _client(folder: Path) -> ClientAPI:

@@ -4,6 +4,9 @@ A count proves nothing (an index with cut links still counts and answers), and o
 balloon the process. So a shard that was being written when its process died is not examined but replaced:
 deleted unopened and filled again. So is one whose collection is gone: a Chroma that was emptied, or another one
 than before, fills by itself. Nothing is embedded, unless the kept records are gone too.
+
+Only the active shard, where no file of its index was touched since Chroma last wrote them in full, is opened
+and compared with the journal, vector by vector, and given what it lacks: some 0.3 s instead of 2.
 """
 
 from __future__ import annotations
@@ -17,6 +20,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from bouquetd.errors import Unavailable
 from bouquetd.ledger import Ledger, Shard, collection_name
 from bouquetd.model import Fingerprint, Record, Vector
 from bouquetd.row import Row, packed
@@ -54,6 +58,8 @@ class Rebuilt:
     cause: str = "after an unclean stop"
     compacted: int = 0
     """Deleted chunks that it was rid of, where that was the reason."""
+    lacking: int | None = None
+    """Chunks that it was given, where all others were found sound."""
 
 
 def recover(chroma: Chroma, ledger: Ledger, kept: Kept, embed: Embed, beat: Beat) -> list[Rebuilt]:
@@ -63,15 +69,20 @@ def recover(chroma: Chroma, ledger: Ledger, kept: Kept, embed: Embed, beat: Beat
     if not shards:
         return []
     damaged = {s.number for s in shards if not s.dirty and chroma.altered(s.collection)}
+    trusted = {s.number for s in shards if s.dirty and not s.sealed and chroma.untouched(s.collection)}
     for entry in shards:
-        if entry.dirty or entry.number in damaged:
+        if entry.number in damaged or (entry.dirty and entry.number not in trusted):
             chroma.detach(entry.collection)
     there = sweep(chroma, ledger)
     kept.sweep(s.number for s in shards if s.sealed)
     wanting = [s for s in shards if s.dirty or s.number in damaged or (s.chunks and s.collection not in there)]
     for entry in wanting:
         ledger.mark_dirty(entry.number)
-    rebuilt = [shard(chroma, ledger, kept, entry, embed, beat) for entry in wanting]
+    rebuilt = [
+        (caught_up(chroma, ledger, entry, beat) if entry.number in trusted else None)
+        or shard(chroma, ledger, kept, entry, embed, beat)
+        for entry in wanting
+    ]
     ledger.mark_clean()
     return [replace(done, cause=DAMAGED) if done.shard in damaged else done for done in rebuilt]
 
@@ -95,6 +106,42 @@ def shard(
     if entry.sealed:
         return from_kept(chroma, ledger, kept, entry, embed, beat, sound=sound)
     return from_journal(chroma, ledger, entry, beat)
+
+
+def caught_up(chroma: Chroma, ledger: Ledger, entry: Shard, beat: Beat) -> Rebuilt | None:
+    """Give the active shard what it lacks of the journal; None unless all it has is the journal's beginning.
+
+    It is trusted once: should the process die of opening it, the next start fills it anew.
+    """
+    chroma.distrust(entry.collection)
+    ledger.sync()
+    try:
+        if (sound := _beginning(chroma, ledger, entry.collection, beat)) is None:
+            return None
+        count = 0
+        with chroma.steady():
+            for page in ledger.journalled():
+                beat()
+                if lacking := page[max(0, sound - count) :]:
+                    chroma.add(entry.collection, lacking)
+                count += len(page)
+    except Unavailable:
+        return None  # an index that cannot be opened; whatever else it is, filling it anew will say
+    return Rebuilt(entry.number, count, "index", lacking=count - sound)
+
+
+def _beginning(chroma: Chroma, ledger: Ledger, collection: str, beat: Beat) -> int | None:
+    """How many of the journal's first records a collection holds; None when it holds anything else."""
+    sound, ended = 0, False
+    for page in ledger.rows():
+        beat()
+        found = chroma.vectors(collection, [id_ for id_, *_ in page])
+        own = page[: len(found)]
+        if found and (ended or not _same(own, found)):
+            return None
+        ended = len(found) < len(page)
+        sound += len(found)
+    return sound if len(chroma.ids(collection)) == sound else None
 
 
 def from_journal(chroma: Chroma, ledger: Ledger, entry: Shard, beat: Beat) -> Rebuilt:

@@ -165,6 +165,8 @@ class Store:
         except BaseException:
             self._sent, self._gathering = [], self._sent + self._gathering
             raise
+        if not self._writing & self._suspect:
+            self._chroma.follow()
         self.landed += len(self._sent)
         self._sent = []
         self._doubtful = False
@@ -182,6 +184,8 @@ class Store:
         except BaseException:
             self._suspect.update(self._writing)
             self._doubtful = True
+            with suppress(Unavailable):
+                self._chroma.distrust()
             self._chroma.end()
             self._close()  # a client that met a full disk does not recover; a fresh one does
             raise
@@ -574,7 +578,7 @@ class Store:
         """Rebuild whatever a kill may have torn. Called once, before anything else touches the store."""
         with self._lock:
             for done in rebuild.recover(self._chroma, self._ledger, self._kept, self._embed, self._beat):
-                self._warm |= done.chunks >= self._batch_size
+                self._warm |= done.lacking is None and done.chunks >= self._batch_size
                 self._tell(done)
             self._close()
 

@@ -59,7 +59,7 @@ def measure(bench: Bench) -> Result:
                         [what, seconds, f"{seconds / whole:.1%}"]
                         for what, seconds in (
                             ("of it the start", start),
-                            (f"the rebuild of {rest.active:,} chunks", rest.ready - start),
+                            (f"putting {rest.active:,} chunks of the shard in hand right", rest.ready - start),
                             ("finding the place again", rest.first - rest.ready),
                             (f"the last {chunks - rest.killed:,} chunks", rest.end - rest.first),
                         )

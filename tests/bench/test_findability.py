@@ -89,7 +89,8 @@ def _wait(daemon: subprocess.Popen[bytes], log: Path, condition: Any, running: R
     while True:
         assert daemon.poll() is None, log.read_text(errors="replace")[-3000:]
         status = running.ask("status")
-        if status["running"] and status["queue"]["files"] == 0 and condition(status):
+        ready = status["running"] and status["state"] != "starting"
+        if ready and status["queue"]["files"] == 0 and condition(status):
             return
         time.sleep(1)
 

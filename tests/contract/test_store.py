@@ -12,6 +12,7 @@ import pytest
 from bouquetd.errors import ConfigError, Unavailable
 from bouquetd.ledger import Ledger, Whole
 from bouquetd.model import Filter, Fingerprint, Record
+from bouquetd.store import embedded as embedded_store
 from bouquetd.store import shards
 from bouquetd.store.embedded import Embedded
 from bouquetd.store.kept import Kept
@@ -263,9 +264,11 @@ def test_what_chroma_is_given_first_or_anew_is_in_the_journal_on_the_disk(house,
         house.put("b", BATCH)
         house.put("c", 2)
         house.store.flush()
+        house.journal("d", 1)
         house.die()
         house.recover()
-    assert done == ["journal", "journal", "sync", "add", "journal", "sync", "add", "sync", "add"]
+    taken = ["journal", "journal", "sync", "add", "journal", "sync", "add"]
+    assert done == [*taken, "journal", "sync", "add"]
     house.check()
 
 
@@ -581,9 +584,7 @@ def test_after_a_clean_stop_nothing_is_rebuilt(house):
     house.check()
 
 
-def test_after_an_unclean_stop_the_active_shard_is_rebuilt_from_the_journal_what_chroma_never_saw_included(
-    house,
-):
+def test_after_an_unclean_stop_the_active_shard_has_all_of_the_journal_what_chroma_never_saw_included(house):
     house.put("a", SHARD)
     house.put("b", BATCH)
     house.store.flush()
@@ -591,7 +592,8 @@ def test_after_an_unclean_stop_the_active_shard_is_rebuilt_from_the_journal_what
     house.journal("d", 2)  # journalled, not even taken
     house.die()
     [done] = house.recover()
-    assert (done.shard, done.chunks, done.origin, done.missing) == (2, BATCH + 5, "journal", ())
+    lacking = 5 if isinstance(house.chroma, Embedded) else None
+    assert (done.shard, done.chunks, done.lacking, done.missing) == (2, BATCH + 5, lacking, ())
     house.check()
 
 
@@ -1048,6 +1050,91 @@ def test_a_shard_with_an_index_file_cut_in_half_is_repaired_after_an_unclean_sto
     house.check_queries(collection, list(house.expected))
     assert len(house.folders()) == 1
     house.die()
+
+
+@pytest.fixture
+def outlived(tmp_path, persisted):
+    """A store that died with an index on disk, and seven chunks in the journal alone."""
+    house = House(tmp_path, in_folder(tmp_path), shard=5000, batch=505)
+    house.complete(house.put("a", 505), house.put("b", persisted - 505))
+    house.journal("c", 7)
+    house.die()
+    yield house
+    house.check()
+    assert not house.chroma.altered("bouquet-00001")
+    house.stop()
+    assert house.recover() == []
+    house.die()
+
+
+def test_an_index_that_nothing_touched_since_it_was_written_is_given_what_it_lacks(outlived, persisted):
+    [done] = outlived.recover()
+    assert (done.chunks, done.lacking, done.missing) == (persisted + 7, 7, ())
+
+
+def test_it_is_trusted_again_after_the_next_batch_only(outlived, persisted):
+    outlived.recover()
+    outlived.die()
+    outlived.ledger = Ledger(outlived.root / "ledger.db", "recipe")
+    outlived.ledger.mark_dirty(1)
+    outlived.die()
+    assert outlived.recover()[0].lacking is None
+    outlived.put("d", 505)
+    outlived.store.flush()
+    outlived.die()
+    assert outlived.recover()[0].lacking == 0
+
+
+@pytest.mark.parametrize("name", INDEX_FILES)
+def test_one_of_which_a_file_was_written_since_is_filled_anew(outlived, name):
+    os.utime(index_of(outlived, "bouquet-00001") / name)
+    assert outlived.recover()[0].lacking is None
+
+
+def test_one_that_was_written_before_the_system_started_is_filled_anew(outlived, monkeypatch):
+    monkeypatch.setattr(embedded_store, "_boot", lambda: "another")
+    assert outlived.recover()[0].lacking is None
+
+
+def other_vector(collection, ids):
+    collection.update(ids=[ids[3]], embeddings=[vector("something else").tolist()])
+
+
+def gap(collection, ids):
+    collection.delete(ids=[ids[3]])
+
+
+def stranger(collection, ids):
+    collection.add(ids=["f" * 32 + ":0"], embeddings=[vector("stranger").tolist()], documents=["stranger"])
+
+
+@pytest.mark.parametrize("harm", [other_vector, gap, stranger])
+def test_one_that_is_not_the_beginning_of_the_journal_is_filled_anew(outlived, harm):
+    harm(outlived.chroma._collection("bouquet-00001"), sorted(outlived.expected))
+    outlived.chroma.close()
+    assert outlived.chroma.untouched("bouquet-00001")
+    assert outlived.recover()[0].lacking is None
+
+
+def test_one_that_the_process_died_over_is_filled_anew_by_the_next_start(outlived, monkeypatch):
+    with monkeypatch.context() as deadly:
+        deadly.setattr(Embedded, "vectors", lambda *_: killed())
+        with pytest.raises(RuntimeError):
+            outlived.recover()
+        outlived.die()
+    assert outlived.recover()[0].lacking is None
+
+
+def test_one_that_chroma_failed_over_is_filled_anew(outlived, monkeypatch):
+    outlived.recover()
+    outlived.put("d", 505)
+    outlived.store.flush()
+    with monkeypatch.context() as broken:
+        broken.setattr(Embedded, "add", refused)
+        with pytest.raises(Unavailable):
+            outlived.put("e", 505)
+    outlived.die()
+    assert outlived.recover()[0].lacking is None
 
 
 def cut(file):

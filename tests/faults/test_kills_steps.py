@@ -87,6 +87,16 @@ RECOVERY = [
     ("old content removed at last", "bouquetd.ledger:Ledger.removed", 1),
 ]
 
+JOURNALLED = ("after", "bouquetd.ledger:Ledger.journal", 8)
+"""Dies with a batch in the journal that Chroma has yet to see."""
+
+CATCHING_UP = [
+    ("trusted no longer", "bouquetd.store.embedded:Embedded.distrust", 1),
+    ("compared", "bouquetd.store.rebuild:_beginning", 1),
+    ("what it lacks added", "bouquetd.store.chroma:Chroma.add", 1),
+    ("called clean", "bouquetd.ledger:Ledger.mark_clean", 1),
+]
+
 UNFILED = ("after", "bouquetd.ledger:Ledger.complete", 1)
 """Dies when documents are whole and their files still lie in the inbox."""
 
@@ -183,11 +193,16 @@ class Story:
             new("last.jsonl", 9),
         ]
 
-    def killed(self, root: Path, *deaths: tuple) -> None:
-        """Today, with these deaths one after the other; in the end all must be as if there had been none."""
+    def killed(self, root: Path, *deaths: tuple, rebooted: bool = False) -> None:
+        """Today, with these deaths one after the other; in the end all must be as if there had been none.
+
+        With ``rebooted`` the system itself ended each time: what Chroma wrote last may not be on the disk.
+        """
         world = self.morning(root)
         for death in deaths:
             world.start(die=death).until_dead()
+            for trace in (world.root / "store").glob("*/trace.json") if rebooted else ():
+                trace.unlink()
         found = assert_nothing_lost_or_doubled(world, "once")
         assert_same(found, self.wanted)
         assert world.documents() == self.calm.documents()
@@ -243,7 +258,15 @@ def test_a_kill_at_any_step_of_a_life_leaves_no_trace(story: Story, tmp_path: Pa
 @pytest.mark.long
 @pytest.mark.parametrize("death", just_after(RECOVERY))
 def test_a_kill_while_shards_are_rebuilt_leaves_no_trace(long_story: Story, tmp_path: Path, death) -> None:
-    long_story.killed(tmp_path, TORN, death)
+    long_story.killed(tmp_path, TORN, death, rebooted=True)
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("death", just_after(CATCHING_UP))
+def test_a_kill_while_a_shard_is_given_what_it_lacks_leaves_no_trace(
+    story: Story, tmp_path: Path, death
+) -> None:
+    story.killed(tmp_path, JOURNALLED, death)
 
 
 @pytest.mark.long
