@@ -168,7 +168,7 @@ def cost(provider: str, count: int) -> dict[str, Any]:
     find, named = chosen(options), names(options)
     found, began = 0, time.thread_time()
     half = 0.0
-    for number, one in enumerate(named(iter(texts))):
+    for number, one in enumerate(named(iter(texts), 0)):
         found += len(find(one.text)) + len(one.names)
         if number == count // 2:
             half = memory()[0]
