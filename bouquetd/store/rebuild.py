@@ -6,7 +6,8 @@ deleted unopened and filled again. So is one whose collection is gone: a Chroma 
 than before, fills by itself. Nothing is embedded, unless the kept records are gone too.
 
 Only the active shard, where no file of its index was touched since Chroma last wrote them in full, is opened
-and compared with the journal, vector by vector, and given what it lacks: some 0.3 s instead of 2.
+and compared with the journal, vector by vector, and given what it lacks: with 4,400 chunks 0.6 s instead of 2.4
+(``python -m tests.bench resume``).
 """
 
 from __future__ import annotations
